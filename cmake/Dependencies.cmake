@@ -1,0 +1,20 @@
+# Every third-party package, found once. Who may include which is checked by tests/house.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(LLVM 22 REQUIRED CONFIG)
+find_package(MPI REQUIRED COMPONENTS CXX)
+find_package(TBB REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# LLVM comes as one shared library; LLVM's own headers are not ours to warn about.
+add_library(tessera_llvm INTERFACE)
+target_include_directories(tessera_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+target_link_libraries(tessera_llvm INTERFACE LLVM)
+target_link_directories(tessera_llvm INTERFACE ${LLVM_LIBRARY_DIRS})
