@@ -1,0 +1,84 @@
+#include "launcher/atomic_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+[[noreturn]] void fail(const std::string& path, size_t bytes, int error) {
+  std::string advice;
+  if (error == ENOSPC || error == EDQUOT)
+    advice = "; free some space or choose another folder";
+  else if (error == ENOENT)
+    advice = "; its folder does not exist";
+  throw DeviceError(
+      fmt::format("{}: cannot write {} bytes: {}{}", path, bytes, std::strerror(error), advice));
+}
+
+int sync_and_close(int descriptor) {
+  int error = ::fsync(descriptor) == 0 ? 0 : errno;
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  return error;
+}
+
+// 0, or the errno of the first failure.
+int write_all(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const size_t chunk = std::min<size_t>(bytes.size(), size_t{1} << 30);
+    const ssize_t written = ::write(descriptor, bytes.data(), chunk);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return 0;
+}
+
+// Some file systems cannot sync a folder (EINVAL); the rename is then as durable as they make it.
+int sync_folder(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return errno;
+  const int error = sync_and_close(descriptor);
+  return error == EINVAL ? 0 : error;
+}
+
+}  // namespace
+
+void write_file(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
+  size_t total = 0;
+  for (const auto& part : parts) total += part.size();
+  std::string fresh = path + ".XXXXXX";
+  const int descriptor = ::mkostemp(fresh.data(), O_CLOEXEC);
+  if (descriptor < 0) fail(path, total, errno);
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  int error = ::fchmod(descriptor, 0666 & ~mask) == 0 ? 0 : errno;
+  for (const auto& part : parts)
+    if (error == 0) error = write_all(descriptor, part);
+  const int closed = sync_and_close(descriptor);
+  if (error == 0) error = closed;
+  if (error == 0 && ::rename(fresh.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(fresh.c_str());
+    fail(path, total, error);
+  }
+  if ((error = sync_folder(path)) != 0) fail(path, total, error);
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  write_file(path, {std::as_bytes(std::span(text.data(), text.size()))});
+}
+
+}  // namespace tessera

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/source_location.h"
+
+namespace tessera {
+
+// A job as a YAML file describes it, checked and with every default filled in.
+//
+//   program: {model: mlp, hidden: 512}          # or {file: programs/caps.tess}
+//   data: {set: fashion-mnist, batch: 256}
+//   train: {optimizer: {sgd: {lr: 0.1}}, epochs: 5, seed: 1}
+//   cluster: {transport: mpi, hosts: [{name: localhost, ranks: 2}]}
+//   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
+//   output: {dir: runs/mlp}
+//
+// Files that a job reads (program.file, plan.file, data.dir, data.inputs) are relative to the
+// configuration's own folder, or to the working folder where the command line gives them; the
+// structs hold them as absolute paths. output.dir is relative to the working folder.
+
+using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
+
+// Exactly one of `model` and `file` is set.
+struct ProgramConfig {
+  std::string model;
+  std::map<std::string, OptionValue> options;  // of the model; free, the model checks them
+  std::string file;
+  std::map<std::string, int64_t> dims;  // extents that replace the program's own
+  bool operator==(const ProgramConfig&) const = default;
+};
+
+// Exactly one of: `set` is a data set's name and `inputs` maps program inputs to its fields; or
+// `set` is empty and `inputs` maps program inputs to .npy files.
+struct DataConfig {
+  std::string set;  // "fashion-mnist", "synthetic" or ""
+  std::string dir;  // where the set's files are; "" is the set's usual place
+  std::map<std::string, std::string> inputs;
+  std::optional<int64_t> batch;  // absent: what the program declares
+  std::optional<int64_t> limit;  // use only the first so many training examples
+  bool shuffle = true;
+  bool operator==(const DataConfig&) const = default;
+};
+
+struct SgdConfig {
+  double lr = 0.1;
+  double momentum = 0;
+  bool operator==(const SgdConfig&) const = default;
+};
+
+struct AdamConfig {
+  double lr = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  bool operator==(const AdamConfig&) const = default;
+};
+
+// Training stops at `epochs` or `steps`, whichever comes first; with neither, after one epoch.
+struct TrainConfig {
+  std::optional<std::variant<SgdConfig, AdamConfig>> optimizer;  // absent: the program's own
+  std::optional<int64_t> epochs;
+  std::optional<int64_t> steps;
+  int64_t seed = 0;
+  bool operator==(const TrainConfig&) const = default;
+};
+
+struct HostConfig {
+  std::string name;
+  int ranks = 1;
+  bool operator==(const HostConfig&) const = default;
+};
+
+struct ClusterConfig {
+  std::string transport = "local";  // "local" (threads of one process) or "mpi"
+  std::vector<HostConfig> hosts = {{"localhost", 1}};
+  int threads = 0;      // per rank; 0: the machine's cores shared out
+  double timeout = 60;  // seconds that any wait for a peer may take
+  int ranks() const;
+  bool operator==(const ClusterConfig&) const = default;
+};
+
+// tensor -> dim -> mesh axes, the outermost first.
+using PinsConfig = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
+
+struct PlanConfig {
+  std::vector<std::pair<std::string, int64_t>> mesh;  // empty: chosen by the optimizer
+  std::optional<int64_t> memory;                      // bytes per device
+  PinsConfig pins;
+  std::string file;  // a plan made earlier; then mesh and pins are its own
+  bool operator==(const PlanConfig&) const = default;
+};
+
+struct OutputConfig {
+  std::string dir;
+  bool operator==(const OutputConfig&) const = default;
+};
+
+struct Config {
+  ProgramConfig program;
+  DataConfig data;
+  TrainConfig train;
+  ClusterConfig cluster;
+  PlanConfig plan;
+  OutputConfig output;
+
+  // Dotted path of each value that someone wrote -> where; values not listed are defaults.
+  std::map<std::string, SourceLocation> origins;
+
+  // "train.yaml:3:9", "command line" or "default".
+  std::string origin(const std::string& path) const;
+};
+
+// Same values; where they came from does not count.
+bool operator==(const Config& a, const Config& b);
+
+// Reads `file`, applies `overrides` (launcher/overrides.h) and checks everything that can be
+// checked without the program. Throws UserError with file:line:col.
+Config load_config(const std::string& file, const std::vector<std::string>& overrides = {});
+
+// The same for text that has been read already; `name` stands for the file.
+Config parse_config(const std::string& text, const std::string& name,
+                    const std::vector<std::string>& overrides = {});
+
+// The resolved configuration as YAML that `load_config` reads back to an equal Config; each value
+// has its origin as a comment.
+std::string print_config(const Config& config);
+
+}  // namespace tessera

@@ -1,0 +1,95 @@
+#include "launcher/idx.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kMaxBytes = int64_t{1} << 36;
+
+struct CloseGzip {
+  void operator()(gzFile file) const { gzclose(file); }
+};
+using GzipFile = std::unique_ptr<gzFile_s, CloseGzip>;
+
+// Reads up to `size` bytes; fewer only at the end of the file.
+size_t read_some(gzFile stream, const std::string& file, uint8_t* into, size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    const auto chunk = static_cast<unsigned>(std::min<size_t>(size - done, 1u << 24));
+    const int got = gzread(stream, into + done, chunk);
+    if (got < 0) {
+      int code = 0;
+      const char* reason = gzerror(stream, &code);
+      throw UserError(file +
+                      ": cannot be unpacked: " + (code == Z_ERRNO ? std::strerror(errno) : reason));
+    }
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+std::vector<int64_t> read_shape(gzFile stream, const std::string& file) {
+  uint8_t magic[4] = {};
+  if (read_some(stream, file, magic, 4) < 4 || magic[0] != 0 || magic[1] != 0 || magic[2] != 8 ||
+      magic[3] < 1 || magic[3] > 4)
+    throw UserError(
+        fmt::format("{}: is not an IDX file of unsigned bytes: it starts with {:02x} "
+                    "{:02x} {:02x} {:02x}, expected 00 00 08 and 1 to 4 dims",
+                    file, magic[0], magic[1], magic[2], magic[3]));
+  std::vector<int64_t> shape;
+  for (int d = 0; d < magic[3]; ++d) {
+    uint8_t extent[4] = {};
+    if (read_some(stream, file, extent, 4) < 4)
+      throw UserError(file + ": ends inside its IDX header; the file is damaged");
+    shape.push_back(int64_t{extent[0]} << 24 | extent[1] << 16 | extent[2] << 8 | extent[3]);
+  }
+  return shape;
+}
+
+}  // namespace
+
+IdxArray read_idx(const std::string& file, std::optional<int64_t> limit) {
+  errno = 0;
+  const GzipFile stream(gzopen(file.c_str(), "rb"));
+  if (!stream)
+    throw UserError(file + ": cannot be opened: " + std::strerror(errno ? errno : ENOMEM));
+  gzbuffer(stream.get(), 1 << 18);
+  IdxArray array;
+  array.shape = read_shape(stream.get(), file);
+  const bool whole = !limit || *limit >= array.shape[0];
+  if (!whole) array.shape[0] = *limit;
+  int64_t bytes = 1;
+  for (const int64_t extent : array.shape)
+    if (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kMaxBytes)
+      throw UserError(file + ": the IDX header announces more than 64 GiB; the file is damaged");
+  // Grown as bytes arrive, so that a header cannot claim memory its file does not fill.
+  constexpr size_t kStep = size_t{64} << 20;
+  const auto wanted = static_cast<size_t>(bytes);
+  while (array.data.size() < wanted) {
+    const size_t begin = array.data.size();
+    const size_t step = std::min(kStep, wanted - begin);
+    array.data.resize(begin + step);
+    const size_t got = read_some(stream.get(), file, array.data.data() + begin, step);
+    if (got < step)
+      throw UserError(
+          fmt::format("{}: its header announces {} bytes of data, found {}; the file "
+                      "is cut short",
+                      file, wanted, begin + got));
+  }
+  uint8_t extra = 0;
+  if (whole && read_some(stream.get(), file, &extra, 1) != 0)
+    throw UserError(file + ": has more data than its header announces; the file is damaged");
+  return array;
+}
+
+}  // namespace tessera

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "launcher/npy.h"
+
+// The text header of .npy files; used by launcher/npy*.cpp only.
+namespace tessera::internal {
+
+// Parses "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }". data_offset is left alone.
+NpyHeader parse_npy_header(const std::string& file, std::string_view text);
+
+// The same dictionary for an array of ours.
+std::string npy_header_text(const Array& array);
+
+}  // namespace tessera::internal
