@@ -37,12 +37,18 @@ std::string dtype_names() {
 
 const char* name_of(ReduceOp op) {
   switch (op) {
-    case ReduceOp::sum: return "sum";
-    case ReduceOp::prod: return "prod";
-    case ReduceOp::max: return "max";
-    case ReduceOp::min: return "min";
-    case ReduceOp::any: return "any";
-    case ReduceOp::all: return "all";
+    case ReduceOp::sum:
+      return "sum";
+    case ReduceOp::prod:
+      return "prod";
+    case ReduceOp::max:
+      return "max";
+    case ReduceOp::min:
+      return "min";
+    case ReduceOp::any:
+      return "any";
+    case ReduceOp::all:
+      return "all";
   }
   return "?";
 }

@@ -14,16 +14,23 @@ enum class DType : uint8_t { f32, f64, i32, i64, b8 };
 constexpr size_t size_of(DType type) {
   switch (type) {
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::f64:
-    case DType::i64: return 8;
-    case DType::b8: return 1;
+    case DType::i64:
+      return 8;
+    case DType::b8:
+      return 1;
   }
   return 0;
 }
 
-constexpr bool is_float(DType type) { return type == DType::f32 || type == DType::f64; }
-constexpr bool is_integer(DType type) { return type == DType::i32 || type == DType::i64; }
+constexpr bool is_float(DType type) {
+  return type == DType::f32 || type == DType::f64;
+}
+constexpr bool is_integer(DType type) {
+  return type == DType::i32 || type == DType::i64;
+}
 
 // "f32", "f64", "i32", "i64", "bool": as written in a program.
 const char* name_of(DType type);

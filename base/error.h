@@ -69,9 +69,9 @@ class CheckFailure {
 }  // namespace internal
 
 // TESSERA_CHECK(i < n) << "i is " << i;  throws InternalError; the text is built only on failure.
-#define TESSERA_CHECK(condition)                                                           \
-  if (condition) [[likely]] {                                                              \
-  } else                                                                                   \
+#define TESSERA_CHECK(condition) \
+  if (condition) [[likely]] {    \
+  } else                         \
     ::tessera::internal::CheckFailure(__FILE__, __LINE__, #condition).stream()
 
 }  // namespace tessera

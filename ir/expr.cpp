@@ -1,0 +1,360 @@
+#include "ir/expr.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/error.h"
+#include "ir/index_range.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+std::atomic<int64_t> next_serial{0};
+
+Expr make(ExprNode node) {
+  return Expr(std::make_shared<const ExprNode>(std::move(node)));
+}
+
+bool is_literal(const Expr& expr) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr && constant->weak;
+}
+
+// The literal as a typed constant. A fraction does not become an integer.
+Expr adopt(const Expr& literal, DType type, const char* fn) {
+  const Scalar& value = as<Constant>(literal)->value;
+  if (is_float(value.type) && !is_float(type))
+    throw UserError(literal.where(), "`" + std::string(fn) + "` mixes the literal " +
+                                         describe(value) + " with a value of type " +
+                                         name_of(type) + "; write an integer, or convert the " +
+                                         "other side, as in f32(x)");
+  if (!is_float(value.type) && type == DType::b8)
+    throw UserError(literal.where(), "`" + std::string(fn) + "` mixes the literal " +
+                                         describe(value) + " with a bool; write true or false");
+  const Scalar typed = is_float(value.type) || is_float(type)
+                           ? Scalar::of_number(type, value.number())
+                           : Scalar::of_int(type, value.i);
+  return make_constant(typed, literal.where());
+}
+
+// Gives args[first …] one type and returns it.
+DType unify(Fn fn, std::vector<Expr>& args, size_t first, const SourceLocation& where) {
+  const char* name = *info(fn).symbol ? info(fn).symbol : info(fn).name;
+  std::optional<DType> type;
+  for (size_t i = first; i < args.size(); ++i) {
+    if (is_literal(args[i])) continue;
+    const DType found = args[i].type();
+    if (!type || (*type == DType::i32 && found == DType::i64)) type = found;
+  }
+  if (!type) {
+    type = DType::i32;
+    for (size_t i = first; i < args.size(); ++i)
+      if (is_float(args[i].type())) type = DType::f32;
+    for (size_t i = first; i < args.size(); ++i)
+      if (args[i].type() == DType::b8) type = DType::b8;
+  }
+  for (size_t i = first; i < args.size(); ++i) {
+    if (is_literal(args[i])) {
+      args[i] = adopt(args[i], *type, name);
+    } else if (args[i].type() == DType::i32 && *type == DType::i64) {
+      args[i] = make_cast(DType::i64, args[i], where);
+    } else if (args[i].type() != *type) {
+      throw UserError(where, "`" + std::string(name) + "` mixes " + name_of(args[first].type()) +
+                                 " and " + name_of(args[i].type()) + "; convert one side, as in " +
+                                 name_of(*type) + "(x)");
+    }
+  }
+  return *type;
+}
+
+void require(bool holds, const FnInfo& row, const char* wants, DType found,
+             const SourceLocation& where) {
+  if (holds) return;
+  throw UserError(where, "`" + std::string(*row.symbol ? row.symbol : row.name) + "` takes " +
+                             wants + ", not " + name_of(found));
+}
+
+DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
+  const FnInfo& row = info(fn);
+  switch (row.rule) {
+    case TypeRule::number: {
+      const DType type = unify(fn, args, 0, where);
+      require(type != DType::b8, row, "numbers", type, where);
+      return type;
+    }
+    case TypeRule::floating: {
+      for (Expr& arg : args)  // sqrt(2) and 1 / 2 are floats
+        if (is_literal(arg) && is_integer(arg.type()))
+          arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());
+      const DType type = unify(fn, args, 0, where);
+      require(is_float(type), row, "f32 or f64", type, where);
+      return type;
+    }
+    case TypeRule::comparison:
+      unify(fn, args, 0, where);
+      return DType::b8;
+    case TypeRule::logical:
+      for (const Expr& arg : args) require(arg.type() == DType::b8, row, "bool", arg.type(), where);
+      return DType::b8;
+    case TypeRule::select:
+      require(args[0].type() == DType::b8, row, "a bool as its condition", args[0].type(), where);
+      return unify(fn, args, 1, where);
+    case TypeRule::conversion:
+      break;
+  }
+  TESSERA_CHECK(false) << "make_cast makes casts";
+  return DType::f32;
+}
+
+// 2 * pi / 3 stays a literal, with all its digits, until it meets a type.
+Expr fold_literals(const FnInfo& row, const std::vector<Expr>& args, const SourceLocation& where) {
+  bool integer = row.rule == TypeRule::number;
+  for (const Expr& arg : args) integer = integer && is_integer(arg.type());
+  const DType type = integer ? DType::i64 : DType::f64;
+  std::vector<Scalar> values;
+  for (const Expr& arg : args) {
+    const Scalar& value = as<Constant>(arg)->value;
+    values.push_back(integer ? Scalar::of_int(type, value.i)
+                             : Scalar::of_float(type, value.number()));
+  }
+  return make_literal(evaluate(row.fn, values, type).number(), integer, where);
+}
+
+Dims dims_of(const std::vector<Expr>& exprs) {
+  Dims dims;
+  for (const Expr& expr : exprs) dims = unite(dims, expr.dims());
+  return dims;
+}
+
+}  // namespace
+
+Expr::Expr(int value) : Expr(make_literal(value, true)) {}
+Expr::Expr(double value) : Expr(make_literal(value, false)) {}
+Expr::Expr(const Tensor& tensor) : Expr(make_read(tensor, tensor.where())) {}
+
+DType Expr::type() const {
+  return node_->type;
+}
+
+const Dims& Expr::dims() const {
+  return node_->dims;
+}
+
+const SourceLocation& Expr::where() const {
+  return node_->where;
+}
+
+Expr Expr::at(const Dim& dim, const Expr& index, std::optional<double> pad,
+              const SourceLocation& where) const {
+  if (!contains(dims(), dim))
+    throw UserError(where, "this expression has no dim `" + dim.name() + "`; it has " +
+                               describe(dims()) + did_you_mean(dim.name(), names(dims())));
+  const Read* read = as<Read>(*this);
+  if (read == nullptr) return make_read(Tensor(*this, where), where).at(dim, index, pad, where);
+  std::vector<Index> indices = read->indices;
+  bool direct = false;
+  for (Index& slot : indices) {
+    const IndexOf* plain = as<IndexOf>(slot.value);
+    if (plain != nullptr && plain->dim == dim) {
+      slot = {index, pad.has_value()};
+      direct = true;
+    } else {
+      slot.value = substitute(slot.value, {{dim, index}});
+    }
+  }
+  if (pad && !direct)
+    throw UserError(where, "a pad needs a dim that is read directly; `" + dim.name() +
+                               "` is part of a larger index: pad that one");
+  std::optional<Scalar> value = read->pad;
+  if (pad) {
+    const Scalar wanted = Scalar::of_number(type(), *pad);
+    if (value && !(*value == wanted))
+      throw UserError(where, "the pads of one read must be equal: " + describe(*value) + " and " +
+                                 describe(wanted));
+    value = wanted;
+  }
+  return make_read(read->tensor, std::move(indices), value, where);
+}
+
+Tensor::Tensor(const Expr& value, const SourceLocation& where)
+    : node_(make_definition("", value, where).node_) {}
+
+const std::string& Tensor::name() const {
+  return node_->name;
+}
+const Dims& Tensor::dims() const {
+  return node_->dims;
+}
+DType Tensor::type() const {
+  return node_->type;
+}
+Role Tensor::role() const {
+  return node_->role;
+}
+const SourceLocation& Tensor::where() const {
+  return node_->where;
+}
+const Initializer& Tensor::initializer() const {
+  return node_->initializer;
+}
+const Expr& Tensor::value() const {
+  TESSERA_CHECK(node_->value.has_value()) << "`" << name() << "` is not a definition";
+  return *node_->value;
+}
+
+Expr Tensor::at(const Dim& dim, const Expr& index, std::optional<double> pad,
+                const SourceLocation& where) const {
+  return make_read(*this, where).at(dim, index, pad, where);
+}
+
+bool Tensor::operator<(const Tensor& other) const {
+  return node_->serial < other.node_->serial;
+}
+
+Expr make_constant(const Scalar& value, const SourceLocation& where) {
+  return make({Constant{value, false}, value.type, {}, where});
+}
+
+Expr make_literal(double value, bool integer, const SourceLocation& where) {
+  const Scalar scalar = integer ? Scalar::of_int(DType::i32, static_cast<int64_t>(value))
+                                : Scalar::of_float(DType::f64, value);
+  // A literal keeps all its digits until it meets a type; alone it counts as f32.
+  return make({Constant{scalar, true}, integer ? DType::i32 : DType::f32, {}, where});
+}
+
+Expr make_index(const Dim& dim, const SourceLocation& where) {
+  return make({IndexOf{dim}, DType::i32, {dim}, where});
+}
+
+Expr make_read(const Tensor& tensor, const SourceLocation& where) {
+  std::vector<Index> indices;
+  for (const Dim& dim : tensor.dims()) indices.push_back({make_index(dim, where), false});
+  return make({Read{tensor, std::move(indices), std::nullopt}, tensor.type(), sorted(tensor.dims()),
+               where});
+}
+
+Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
+               const SourceLocation& where) {
+  TESSERA_CHECK(indices.size() == tensor.dims().size());
+  Dims dims;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (is_literal(indices[i].value)) indices[i].value = adopt(indices[i].value, DType::i32, "[]");
+    const Expr& index = indices[i].value;
+    if (!is_integer(index.type()))
+      throw UserError(where, "the index for dim `" + tensor.dims()[i].name() + "` has type " +
+                                 name_of(index.type()) + "; an index is i32 or i64");
+    if (!indices[i].padded) check_in_range(index, tensor.dims()[i], where);
+    dims = unite(dims, index.dims());
+  }
+  return make({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where});
+}
+
+Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where) {
+  const FnInfo& row = info(fn);
+  if (static_cast<int>(args.size()) != row.arity)
+    throw UserError(where, "`" + std::string(row.name) + "` takes " + std::to_string(row.arity) +
+                               " arguments, not " + std::to_string(args.size()));
+  if (std::all_of(args.begin(), args.end(), is_literal) &&
+      (row.rule == TypeRule::number || row.rule == TypeRule::floating))
+    return fold_literals(row, args, where);
+  const DType type = result_type(fn, args, where);
+  Dims dims = dims_of(args);
+  return make({Apply{fn, std::move(args)}, type, std::move(dims), where});
+}
+
+Expr make_cast(DType type, const Expr& arg, const SourceLocation& where) {
+  if (const Constant* constant = as<Constant>(arg)) {
+    const Scalar args[1] = {constant->value};
+    return make_constant(evaluate(Fn::cast, args, type), where);
+  }
+  if (arg.type() == type) return arg;
+  return make({Apply{Fn::cast, {arg}}, type, arg.dims(), where});
+}
+
+Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceLocation& where) {
+  const std::string name = name_of(op);
+  if (dims.empty()) throw UserError(where, "`" + name + "` names no dim to reduce");
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (!contains(body.dims(), dims[i]))
+      throw UserError(where, "`" + name + "` reduces `" + dims[i].name() +
+                                 "`, which its argument does not have; it has " +
+                                 describe(body.dims()) +
+                                 did_you_mean(dims[i].name(), names(body.dims())));
+    for (size_t j = 0; j < i; ++j)
+      if (dims[i] == dims[j])
+        throw UserError(where, "`" + name + "` names the dim `" + dims[i].name() + "` twice");
+  }
+  const bool logical = op == Reduction::any || op == Reduction::all;
+  if (logical != (body.type() == DType::b8))
+    throw UserError(where, "`" + name + "` takes " + (logical ? "bool" : "numbers") + ", not " +
+                               name_of(body.type()));
+  const bool position = op == Reduction::argmax || op == Reduction::argmin;
+  if (position && dims.size() != 1)
+    throw UserError(
+        where, "`" + name + "` finds a position along one dim, not " + std::to_string(dims.size()));
+  const DType type = position ? DType::i32 : body.type();
+  return make({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where});
+}
+
+Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where) {
+  if (!loss.dims().empty())
+    throw UserError(where, "grad takes a loss without dims; `" + loss.name() + "` has " +
+                               describe(loss.dims()) + ": reduce it first, as in sum[" +
+                               join(names(loss.dims()), ", ") + "](" + loss.name() + ")");
+  if (!is_float(loss.type()) || !is_float(wrt.type()))
+    throw UserError(where, "grad needs f32 or f64 on both sides; `" + loss.name() + "` is " +
+                               name_of(loss.type()) + " and `" + wrt.name() + "` is " +
+                               name_of(wrt.type()));
+  return make({Gradient{loss, wrt}, wrt.type(), sorted(wrt.dims()), where});
+}
+
+Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where,
+                       const Dims& order) {
+  auto node = std::make_shared<TensorNode>();
+  const bool literal = is_literal(value);
+  node->name = std::move(name);
+  node->value = literal ? adopt(value, value.type(), "=") : value;
+  node->dims = order.empty() ? value.dims() : order;
+  TESSERA_CHECK(same_set(node->dims, value.dims())) << describe(node->dims);
+  node->type = value.type();
+  node->role = Role::definition;
+  node->where = where;
+  node->serial = next_serial++;
+  return Tensor(std::move(node));
+}
+
+Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
+                   const Initializer& initializer, const SourceLocation& where) {
+  for (size_t i = 0; i < dims.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (dims[i] == dims[j])
+        throw UserError(where, "`" + name + "` names the dim `" + dims[i].name() + "` twice");
+  auto node = std::make_shared<TensorNode>();
+  node->name = std::move(name);
+  node->dims = dims;
+  node->type = type;
+  node->role = role;
+  node->where = where;
+  node->initializer = initializer;
+  node->serial = next_serial++;
+  return Tensor(std::move(node));
+}
+
+const char* name_of(Reduction op) {
+  switch (op) {
+    case Reduction::argmax:
+      return "argmax";
+    case Reduction::argmin:
+      return "argmin";
+    default:
+      return name_of(reduce_op(op));
+  }
+}
+
+ReduceOp reduce_op(Reduction op) {
+  TESSERA_CHECK(op != Reduction::argmax && op != Reduction::argmin) << "normalize rewrites it";
+  return static_cast<ReduceOp>(op);
+}
+
+}  // namespace tessera

@@ -1,0 +1,185 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ir/dim.h"
+#include "ir/initializer.h"
+#include "ir/scalar.h"
+
+namespace tessera {
+
+struct ExprNode;
+struct TensorNode;
+class Tensor;
+
+// A scalar formula over named indices. Its dims are those it mentions: `a * b` aligns by dim and
+// broadcasts the rest, `sum(k, a * b)` removes k. Expr is an immutable value; copies share nodes.
+//
+//   Dim i("i", 2), j("j", 3);
+//   Expr e = x * y;            // x over i, y over j:  e.dims() == {i, j}
+//   Expr s = sum(j, e);        // s.dims() == {i}
+class Expr {
+ public:
+  // A literal takes the type of what it meets: `2 * x` is i32 for an i32 x and f32 for an f32 x.
+  // Alone it is i32 or f32.
+  Expr(int value);             // NOLINT: implicit, so that formulas read as formulas
+  Expr(double value);          // NOLINT
+  Expr(const Tensor& tensor);  // NOLINT
+  explicit Expr(std::shared_ptr<const ExprNode> node) : node_(std::move(node)) {}
+
+  const ExprNode& node() const { return *node_; }
+  DType type() const;
+  const Dims& dims() const;  // sorted
+  const SourceLocation& where() const;
+
+  // This expression with `dim` replaced by `index`, an integer expression. Reading outside 0 …
+  // extent-1 is a UserError when the range is known at build time; with `pad` it reads the pad
+  // value instead.
+  //   image.at(y, 2 * oy + ky)
+  Expr at(const Dim& dim, const Expr& index, std::optional<double> pad = std::nullopt,
+          const SourceLocation& where = std::source_location::current()) const;
+
+  // The same node, not the same formula (see `equivalent` in structure.h).
+  bool is(const Expr& other) const { return node_ == other.node_; }
+
+ private:
+  std::shared_ptr<const ExprNode> node_;
+};
+
+enum class Role : uint8_t {
+  input,       // fed at every step
+  parameter,   // kept between steps, trained
+  state,       // kept between steps, not trained
+  definition,  // computed from the others
+};
+
+// A named array over a set of dims. The order of `dims()` matters only where arrays cross the
+// border of the program. A Tensor is an immutable value, equal by identity.
+class Tensor {
+ public:
+  // Names nothing yet: a definition without a name, which a Program will name when it prints.
+  Tensor(const Expr& value,  // NOLINT: `Tensor h = relu(x);`
+         const SourceLocation& where = std::source_location::current());
+  explicit Tensor(std::shared_ptr<const TensorNode> node) : node_(std::move(node)) {}
+
+  const std::string& name() const;
+  const Dims& dims() const;  // in declared order
+  DType type() const;
+  Role role() const;
+  const SourceLocation& where() const;
+  const Initializer& initializer() const;  // of a parameter or state
+  const Expr& value() const;               // of a definition
+
+  Expr at(const Dim& dim, const Expr& index, std::optional<double> pad = std::nullopt,
+          const SourceLocation& where = std::source_location::current()) const;
+
+  bool operator==(const Tensor& other) const { return node_ == other.node_; }
+  bool operator<(const Tensor& other) const;  // the order in which they were made
+  const TensorNode* id() const { return node_.get(); }
+
+ private:
+  friend class Program;
+  std::shared_ptr<const TensorNode> node_;
+};
+
+struct TensorNode {
+  mutable std::string name;  // set once, by the Program that first reaches an unnamed definition
+  Dims dims;
+  DType type = DType::f32;
+  Role role = Role::input;
+  SourceLocation where;
+  Initializer initializer;
+  std::optional<Expr> value;
+  int64_t serial = 0;
+};
+
+// The reductions a program may write. `mean` and `argmax` are rewritten by `normalize`: mean is a
+// scaled sum; argmax is the least index at which the maximum is reached, so that only the
+// associative ones (ReduceOp) are left.
+enum class Reduction : uint8_t { sum, prod, max, min, any, all, argmax, argmin };
+
+// --- The kinds of node ---------------------------------------------------------------------
+
+struct Constant {
+  Scalar value;
+  bool weak = false;  // a literal that adopts the type of what it meets
+};
+
+// The value of an index, i32.
+struct IndexOf {
+  Dim dim;
+};
+
+struct Index {
+  Expr value;           // an integer expression; IndexOf{dim} where the read leaves dim alone
+  bool padded = false;  // outside the extent, read the pad value
+};
+
+// tensor[indices], one index for each of tensor.dims(), in that order.
+struct Read {
+  Tensor tensor;
+  std::vector<Index> indices;
+  std::optional<Scalar> pad;
+};
+
+struct Apply {
+  Fn fn;
+  std::vector<Expr> args;  // of a cast, the node's type is the target
+};
+
+struct Reduce {
+  Reduction op;
+  Dims dims;  // sorted
+  Expr body;
+};
+
+// d loss / d wrt: dims and type of `wrt`.
+struct Gradient {
+  Tensor loss;
+  Tensor wrt;
+};
+
+struct ExprNode {
+  std::variant<Constant, IndexOf, Read, Apply, Reduce, Gradient> kind;
+  DType type = DType::f32;
+  Dims dims;  // sorted
+  SourceLocation where;
+};
+
+template <typename Kind>
+const Kind* as(const Expr& expr) {
+  return std::get_if<Kind>(&expr.node().kind);
+}
+
+// --- Making nodes ----------------------------------------------------------------------------
+// Each checks types and dims and throws a UserError that names `where`.
+
+Expr make_constant(const Scalar& value, const SourceLocation& where = {});
+Expr make_literal(double value, bool integer, const SourceLocation& where = {});
+Expr make_index(const Dim& dim, const SourceLocation& where = {});
+Expr make_read(const Tensor& tensor, const SourceLocation& where = {});
+Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
+               const SourceLocation& where = {});
+// Literals among `args` take the type of the others; i32 widens to i64; nothing else converts.
+Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where = {});
+Expr make_cast(DType type, const Expr& arg, const SourceLocation& where = {});
+Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
+                 const SourceLocation& where = {});
+Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where = {});
+
+// A definition. `order` gives the dims of `value` in the order wanted; empty means sorted.
+Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where = {},
+                       const Dims& order = {});
+Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
+                   const Initializer& initializer = {}, const SourceLocation& where = {});
+
+// "sum", "argmax", ...
+const char* name_of(Reduction op);
+// The associative operation behind `op`; not for argmax and argmin.
+ReduceOp reduce_op(Reduction op);
+
+}  // namespace tessera

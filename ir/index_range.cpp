@@ -1,0 +1,167 @@
+#include "ir/index_range.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+Affine combine(const Affine& a, const Affine& b, int64_t sign) {
+  Affine result = a;
+  result.constant += sign * b.constant;
+  for (const auto& [dim, coefficient] : b.terms) {
+    const int64_t sum = (result.terms[dim] += sign * coefficient);
+    if (sum == 0) result.terms.erase(dim);
+  }
+  return result;
+}
+
+Affine scale(const Affine& a, int64_t factor) {
+  Affine result;
+  if (factor == 0) return result;
+  result.constant = a.constant * factor;
+  for (const auto& [dim, coefficient] : a.terms) result.terms[dim] = coefficient * factor;
+  return result;
+}
+
+std::optional<Affine> affine_apply(const Expr& index, const Apply& apply) {
+  if (apply.fn == Fn::cast && is_integer(index.type()) && is_integer(apply.args[0].type()))
+    return affine_form(apply.args[0]);
+  std::vector<Affine> args;
+  for (const Expr& arg : apply.args) {
+    const std::optional<Affine> form = affine_form(arg);
+    if (!form) return std::nullopt;
+    args.push_back(*form);
+  }
+  switch (apply.fn) {
+    case Fn::neg:
+      return scale(args[0], -1);
+    case Fn::add:
+      return combine(args[0], args[1], 1);
+    case Fn::sub:
+      return combine(args[0], args[1], -1);
+    case Fn::mul:
+      if (args[0].terms.empty()) return scale(args[1], args[0].constant);
+      if (args[1].terms.empty()) return scale(args[0], args[1].constant);
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+int64_t floor_div(int64_t a, int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
+
+// Interval arithmetic (Moore, 1966) over the integer functions.
+std::optional<IndexRange> range_apply(const Apply& apply) {
+  std::vector<IndexRange> args;
+  for (const Expr& arg : apply.args) {
+    if (!is_integer(arg.type())) {
+      if (apply.fn == Fn::where && args.empty()) {
+        args.push_back({0, 1});
+        continue;
+      }
+      return std::nullopt;
+    }
+    const std::optional<IndexRange> range = index_range(arg);
+    if (!range) return std::nullopt;
+    args.push_back(*range);
+  }
+  const auto corners = [&](auto&& f) {
+    const auto list = {f(args[0].low, args[1].low), f(args[0].low, args[1].high),
+                       f(args[0].high, args[1].low), f(args[0].high, args[1].high)};
+    return IndexRange{std::min(list), std::max(list)};
+  };
+  switch (apply.fn) {
+    case Fn::cast:
+      return args[0];
+    case Fn::neg:
+      return IndexRange{-args[0].high, -args[0].low};
+    case Fn::mul:
+      return corners([](int64_t a, int64_t b) { return a * b; });
+    case Fn::min:
+      return corners([](int64_t a, int64_t b) { return std::min(a, b); });
+    case Fn::max:
+      return corners([](int64_t a, int64_t b) { return std::max(a, b); });
+    case Fn::add:
+      return IndexRange{args[0].low + args[1].low, args[0].high + args[1].high};
+    case Fn::sub:
+      return IndexRange{args[0].low - args[1].high, args[0].high - args[1].low};
+    case Fn::where:
+      return IndexRange{std::min(args[1].low, args[2].low), std::max(args[1].high, args[2].high)};
+    case Fn::floordiv:
+      if (args[1].low <= 0) return std::nullopt;
+      return corners(floor_div);
+    case Fn::mod:
+      if (args[1].low <= 0) return std::nullopt;
+      if (args[1].low == args[1].high &&
+          floor_div(args[0].low, args[1].low) == floor_div(args[0].high, args[1].low)) {
+        const int64_t base = floor_div(args[0].low, args[1].low) * args[1].low;
+        return IndexRange{args[0].low - base, args[0].high - base};
+      }
+      return IndexRange{0, args[1].high - 1};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<Dim> Affine::plain() const {
+  if (constant != 0 || terms.size() != 1 || terms.begin()->second != 1) return std::nullopt;
+  return terms.begin()->first;
+}
+
+std::optional<Affine> affine_form(const Expr& index) {
+  if (const Constant* constant = as<Constant>(index)) {
+    if (is_float(constant->value.type)) return std::nullopt;
+    return Affine{{}, constant->value.i};
+  }
+  if (const IndexOf* plain = as<IndexOf>(index)) return Affine{{{plain->dim, 1}}, 0};
+  if (const Apply* apply = as<Apply>(index)) return affine_apply(index, *apply);
+  return std::nullopt;
+}
+
+Expr to_expr(const Affine& affine, const SourceLocation& where) {
+  std::optional<Expr> sum;
+  for (const auto& [dim, coefficient] : affine.terms) {
+    Expr term = make_index(dim, where);
+    if (coefficient != 1)
+      term = make_apply(
+          Fn::mul, {make_constant(Scalar::of_int(DType::i32, coefficient), where), term}, where);
+    sum = sum ? make_apply(Fn::add, {*sum, term}, where) : term;
+  }
+  if (!sum) return make_constant(Scalar::of_int(DType::i32, affine.constant), where);
+  if (affine.constant == 0) return *sum;
+  const Fn fn = affine.constant > 0 ? Fn::add : Fn::sub;
+  const int64_t amount = affine.constant > 0 ? affine.constant : -affine.constant;
+  return make_apply(fn, {*sum, make_constant(Scalar::of_int(DType::i32, amount), where)}, where);
+}
+
+std::optional<IndexRange> index_range(const Expr& index) {
+  if (const std::optional<Affine> affine = affine_form(index)) {
+    IndexRange range{affine->constant, affine->constant};
+    for (const auto& [dim, coefficient] : affine->terms) {
+      if (dim.extent() == 0) return std::nullopt;
+      const int64_t reach = coefficient * (dim.extent() - 1);
+      (reach < 0 ? range.low : range.high) += reach;
+    }
+    return range;
+  }
+  if (const Apply* apply = as<Apply>(index)) return range_apply(*apply);
+  return std::nullopt;
+}
+
+void check_in_range(const Expr& index, const Dim& dim, const SourceLocation& where) {
+  const std::optional<IndexRange> range = index_range(index);
+  if (!range || (range->low >= 0 && range->high < dim.extent())) return;
+  throw UserError(where, "dim `" + dim.name() + "` has extent " + std::to_string(dim.extent()) +
+                             ", and its index reaches " + std::to_string(range->low) + " to " +
+                             std::to_string(range->high) + "; allowed is 0 to " +
+                             std::to_string(dim.extent() - 1) +
+                             ": change the extents, or pad, as in [" + dim.name() + ": … pad 0]");
+}
+
+}  // namespace tessera

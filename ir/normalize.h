@@ -1,0 +1,17 @@
+#pragma once
+
+#include "ir/program.h"
+
+namespace tessera {
+
+// The normal form: the same inputs, parameters, states, updates and outputs, and every definition
+// one nest (see nest.h). Gradients are derived (grad.h), argmax and argmin become a max or min and
+// the least index that reaches it, each reduction is lifted into its own definition, formulas are
+// simplified, equal definitions are merged and those that nothing needs are dropped. Tensors keep
+// their names where they survive. normalize(normalize(p)) == normalize(p).
+//
+//   y = exp(sum[k](a * b)) + 1   becomes   y_1 = sum[k](a * b)
+//                                          y = exp(y_1) + 1
+Program normalize(const Program& program);
+
+}  // namespace tessera

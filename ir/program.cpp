@@ -1,0 +1,220 @@
+#include "ir/program.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+const char* describe(Role role) {
+  switch (role) {
+    case Role::input:
+      return "an input";
+    case Role::parameter:
+      return "a parameter";
+    case Role::state:
+      return "a state";
+    case Role::definition:
+      return "a definition";
+  }
+  return "";
+}
+
+// Does `tensor` depend on a parameter through definitions? Collects those reached.
+void reach(const Tensor& tensor, std::set<Tensor>& seen) {
+  if (!seen.insert(tensor).second || tensor.role() != Role::definition) return;
+  for (const Tensor& read : tensors_read(tensor.value())) reach(read, seen);
+}
+
+}  // namespace
+
+Program::Program(std::string name, const SourceLocation& where)
+    : name_(std::move(name)), where_(where) {}
+
+Tensor Program::add(const Tensor& tensor) {
+  if (tensor.name().empty()) tensor.node_->name = fresh_name("t");
+  const auto it = by_name_.find(tensor.name());
+  if (it != by_name_.end()) {
+    const Tensor& known = tensors_[it->second];
+    if (known == tensor) return tensor;
+    throw UserError(tensor.where(), "`" + tensor.name() + "` is already " + describe(known.role()) +
+                                        ", made at " + known.where().str() +
+                                        "; choose another name");
+  }
+  by_name_[tensor.name()] = tensors_.size();
+  tensors_.push_back(tensor);
+  return tensor;
+}
+
+void Program::adopt_definitions(const Expr& value) {
+  for (const Tensor& tensor : tensors_read(value)) {
+    const auto it = by_name_.find(tensor.name());
+    if (it != by_name_.end() && tensors_[it->second] == tensor) continue;
+    if (tensor.role() != Role::definition)
+      throw UserError(value.where(), "`" + tensor.name() + "` is " + describe(tensor.role()) +
+                                         " of another program; make it with this one");
+    adopt_definitions(tensor.value());
+    add(tensor);
+  }
+}
+
+Tensor Program::input(const std::string& name, const Dims& dims, DType type,
+                      const SourceLocation& where) {
+  return add(make_tensor(name, dims, type, Role::input, {}, where));
+}
+
+Tensor Program::parameter(const std::string& name, const Dims& dims, const Initializer& initializer,
+                          DType type, const SourceLocation& where) {
+  return add(make_tensor(name, dims, type, Role::parameter, initializer, where));
+}
+
+Tensor Program::state(const std::string& name, const Dims& dims, const Initializer& initializer,
+                      DType type, const SourceLocation& where) {
+  return add(make_tensor(name, dims, type, Role::state, initializer, where));
+}
+
+Tensor Program::define(const std::string& name, const Expr& value, const SourceLocation& where,
+                       const Dims& order) {
+  adopt_definitions(value);
+  return add(make_definition(name, value, where, order));
+}
+
+void Program::update(const Tensor& target, const Expr& value, const SourceLocation& where) {
+  if (target.role() != Role::parameter && target.role() != Role::state)
+    throw UserError(where, "`" + target.name() + "` is " + describe(target.role()) +
+                               "; only parameters and states are updated");
+  if (const Update* earlier = update_of(target))
+    throw UserError(where, "`" + target.name() + "` is already updated at " +
+                               earlier->value.where().str() + "; a step updates it once");
+  if (value.type() != target.type() && !(as<Constant>(value) && as<Constant>(value)->weak))
+    throw UserError(where, "`" + target.name() + "` is " + name_of(target.type()) +
+                               " and its update is " + name_of(value.type()) +
+                               "; convert it, as in " + name_of(target.type()) + "(…)");
+  if (!subtract(value.dims(), target.dims()).empty())
+    throw UserError(where, "the update of `" + target.name() + "` has dims " +
+                               tessera::describe(value.dims()) + ", the tensor has " +
+                               tessera::describe(target.dims()) + "; reduce the others");
+  Expr full = value;
+  if (value.dims().size() < target.dims().size() || as<Constant>(value)) {
+    // A value with fewer dims is the same along the others: adding 0 * old would not keep NaN
+    // out, so select it by a condition that always holds.
+    Expr always = make_constant(Scalar::of_bool(true), where);
+    full = make_apply(Fn::where, {always, value, make_read(target, where)}, where);
+  }
+  adopt_definitions(full);
+  const Read* read = as<Read>(full);
+  bool whole = read != nullptr && read->tensor.role() == Role::definition &&
+               read->tensor.dims() == target.dims();
+  for (size_t i = 0; whole && i < read->indices.size(); ++i) {
+    const IndexOf* plain = as<IndexOf>(read->indices[i].value);
+    whole = plain != nullptr && plain->dim == target.dims()[i];
+  }
+  const Tensor stored =
+      whole ? read->tensor
+            : add(make_definition(fresh_name(target.name() + "_next"), full, where, target.dims()));
+  updates_.push_back({target, stored});
+}
+
+void Program::output(const std::string& name, const Expr& value, const Dims& order,
+                     const SourceLocation& where) {
+  for (const Output& earlier : outputs_)
+    if (earlier.name == name) throw UserError(where, "there is already an output `" + name + "`");
+  if (!order.empty() && !same_set(order, value.dims()))
+    throw UserError(where, "output `" + name + "` lists " + tessera::describe(order) +
+                               ", its value has " + tessera::describe(value.dims()));
+  adopt_definitions(value);
+  // `output loss` of the tensor called loss refers to it; anything else is a definition.
+  if (const Read* read = as<Read>(value)) {
+    if (read->tensor.name() == name && equivalent(value, make_read(read->tensor))) {
+      outputs_.push_back({name, read->tensor, order.empty() ? value.dims() : order});
+      return;
+    }
+  }
+  const Tensor stored = add(make_definition(name, value, where, order));
+  outputs_.push_back({name, stored, order.empty() ? value.dims() : order});
+}
+
+void Program::minimize(const Expr& loss, const Optimizer& optimizer, const SourceLocation& where) {
+  const Read* read = as<Read>(loss);
+  const Tensor target = read != nullptr ? read->tensor : Tensor(loss, where);
+  adopt_definitions(make_read(target, where));
+  std::set<Tensor> reached;
+  reach(target, reached);
+  bool any = false;
+  for (const Tensor& parameter : parameters()) {
+    if (reached.count(parameter) == 0 || !is_float(parameter.type())) continue;
+    optimizer(*this, parameter, make_gradient(target, parameter, where));
+    any = true;
+  }
+  if (!any)
+    throw UserError(where, "the loss depends on no parameter of `" + name_ + "`; it has " +
+                               std::to_string(parameters().size()) + " parameters");
+}
+
+void Program::pin(const std::string& tensor, const std::string& dim, const std::string& axis,
+                  const SourceLocation& where) {
+  const Tensor target = get(tensor, where);
+  const std::vector<std::string> known = names(target.dims());
+  if (std::find(known.begin(), known.end(), dim) == known.end())
+    throw UserError(where, "pin: `" + tensor + "` has no dim `" + dim + "`; it has " +
+                               tessera::describe(target.dims()) + did_you_mean(dim, known));
+  pins_.push_back({tensor, dim, axis, where});
+}
+
+std::vector<Tensor> Program::with_role(Role role) const {
+  std::vector<Tensor> found;
+  for (const Tensor& tensor : tensors_)
+    if (tensor.role() == role) found.push_back(tensor);
+  return found;
+}
+
+Dims Program::dims() const {
+  Dims all = declared_;
+  for (const Tensor& tensor : tensors_) {
+    all = unite(all, tensor.dims());
+    if (tensor.role() != Role::definition) continue;
+    for (const Expr& node : subexpressions(tensor.value())) {
+      all = unite(all, node.dims());
+      if (const Reduce* reduce = as<Reduce>(node)) all = unite(all, reduce->dims);
+    }
+  }
+  return all;
+}
+
+std::optional<Tensor> Program::find(const std::string& name) const {
+  const auto it = by_name_.find(name);
+  if (it == by_name_.end()) return std::nullopt;
+  return tensors_[it->second];
+}
+
+Tensor Program::get(const std::string& name, const SourceLocation& where) const {
+  if (const std::optional<Tensor> tensor = find(name)) return *tensor;
+  std::vector<std::string> known;
+  for (const Tensor& tensor : tensors_) known.push_back(tensor.name());
+  throw UserError(
+      where, "program `" + name_ + "` has no tensor `" + name + "`" + did_you_mean(name, known));
+}
+
+const Update* Program::update_of(const Tensor& target) const {
+  for (const Update& update : updates_)
+    if (update.target == target) return &update;
+  return nullptr;
+}
+
+std::string Program::fresh_name(const std::string& stem) const {
+  if (stem != "t" && by_name_.count(stem) == 0) return stem;
+  for (size_t i = stem == "t" ? 1 : 2;; ++i) {
+    const std::string name =
+        stem == "t" ? stem + std::to_string(i) : stem + "_" + std::to_string(i);
+    if (by_name_.count(name) == 0) return name;
+  }
+}
+
+void Program::declare(const Dim& dim) {
+  if (!contains(declared_, dim)) declared_.push_back(dim);
+}
+
+}  // namespace tessera

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/expr.h"
+
+namespace tessera {
+
+class Program;
+
+// Adds to a program what one training step does to one parameter, given its gradient.
+using Optimizer =
+    std::function<void(Program& program, const Tensor& parameter, const Expr& gradient)>;
+
+// After the step, `target` (a parameter or state) holds `value`, computed from old values.
+struct Update {
+  Tensor target;
+  Tensor value;  // a definition with the dims of target, in its order
+};
+
+// What a run returns, its dims in the order of the exported array.
+struct Output {
+  std::string name;
+  Tensor value;
+  Dims order;
+};
+
+// "Keep dim `dim` of `tensor` on mesh axis `axis`."
+struct Pin {
+  std::string tensor;
+  std::string dim;
+  std::string axis;
+  SourceLocation where;
+
+  bool operator==(const Pin& other) const {
+    return tensor == other.tensor && dim == other.dim && axis == other.axis;
+  }
+};
+
+// One step of a computation: inputs, parameters, state, definitions, updates, outputs. No order of
+// dims, no devices. The text form (print.h, parse.h) holds the same. Definitions are in an order
+// in which each reads only earlier ones. Not thread-safe while it is being built.
+//
+//   Program p("dot");
+//   Dim k("k", 3);
+//   Tensor a = p.input("a", {k}), b = p.input("b", {k});
+//   p.output("c", sum(k, a * b));
+class Program {
+ public:
+  explicit Program(std::string name, const SourceLocation& where = std::source_location::current());
+
+  Tensor input(const std::string& name, const Dims& dims, DType type = DType::f32,
+               const SourceLocation& where = std::source_location::current());
+  Tensor parameter(const std::string& name, const Dims& dims,
+                   const Initializer& initializer = zeros(), DType type = DType::f32,
+                   const SourceLocation& where = std::source_location::current());
+  Tensor state(const std::string& name, const Dims& dims, const Initializer& initializer = zeros(),
+               DType type = DType::f32,
+               const SourceLocation& where = std::source_location::current());
+
+  // Names a value. Definitions that `value` reads and the program does not know yet are added
+  // before it. `order` as in make_definition.
+  Tensor define(const std::string& name, const Expr& value,
+                const SourceLocation& where = std::source_location::current(),
+                const Dims& order = {});
+  void update(const Tensor& target, const Expr& value,
+              const SourceLocation& where = std::source_location::current());
+  void output(const std::string& name, const Expr& value, const Dims& order = {},
+              const SourceLocation& where = std::source_location::current());
+  // Updates every parameter that the loss depends on.
+  void minimize(const Expr& loss, const Optimizer& optimizer,
+                const SourceLocation& where = std::source_location::current());
+  void pin(const std::string& tensor, const std::string& dim, const std::string& axis,
+           const SourceLocation& where = std::source_location::current());
+
+  const std::string& name() const { return name_; }
+  const SourceLocation& where() const { return where_; }
+  const std::vector<Tensor>& tensors() const { return tensors_; }  // all, in order of definition
+  std::vector<Tensor> with_role(Role role) const;
+  std::vector<Tensor> inputs() const { return with_role(Role::input); }
+  std::vector<Tensor> parameters() const { return with_role(Role::parameter); }
+  std::vector<Tensor> states() const { return with_role(Role::state); }
+  std::vector<Tensor> definitions() const { return with_role(Role::definition); }
+  const std::vector<Update>& updates() const { return updates_; }
+  const std::vector<Output>& outputs() const { return outputs_; }
+  const std::vector<Pin>& pins() const { return pins_; }
+
+  // Every dim that a tensor or expression mentions, in the order of making.
+  Dims dims() const;
+  std::optional<Tensor> find(const std::string& name) const;
+  // As `find`; throws a UserError with the nearest name.
+  Tensor get(const std::string& name,
+             const SourceLocation& where = std::source_location::current()) const;
+  const Update* update_of(const Tensor& target) const;
+
+  // A name that no tensor has yet: "dw", "dw_2", "dw_3", ...
+  std::string fresh_name(const std::string& stem) const;
+
+  // Dims that the program declares beyond those its tensors have (bound by reductions only, or not
+  // used at all), so that a printed program declares them again.
+  void declare(const Dim& dim);
+
+  // Same structure: names, extents, types, formulas; dims and tensors are matched by name.
+  bool operator==(const Program& other) const;
+
+ private:
+  Tensor add(const Tensor& tensor);
+  void adopt_definitions(const Expr& value);
+
+  std::string name_;
+  SourceLocation where_;
+  std::vector<Tensor> tensors_;
+  std::map<std::string, size_t> by_name_;
+  std::vector<Update> updates_;
+  std::vector<Output> outputs_;
+  std::vector<Pin> pins_;
+  Dims declared_;
+};
+
+}  // namespace tessera

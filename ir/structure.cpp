@@ -1,0 +1,235 @@
+#include "ir/structure.h"
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace tessera {
+namespace {
+
+void collect(const Expr& expr, std::unordered_set<const ExprNode*>& seen,
+             std::vector<Expr>& found) {
+  if (!seen.insert(&expr.node()).second) return;
+  for (const Expr& child : children(expr)) collect(child, seen, found);
+  found.push_back(expr);
+}
+
+using Rewritten = std::unordered_map<const ExprNode*, Expr>;
+
+Expr transform_node(const Expr& expr, const std::function<Expr(const Expr&)>& rewrite,
+                    Rewritten& done) {
+  if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
+  const std::vector<Expr> before = children(expr);
+  std::vector<Expr> after;
+  bool changed = false;
+  for (const Expr& child : before) {
+    after.push_back(transform_node(child, rewrite, done));
+    changed = changed || !after.back().is(child);
+  }
+  Expr result = rewrite(changed ? with_children(expr, after) : expr);
+  done.emplace(&expr.node(), result);
+  return result;
+}
+
+// Bound dims that a replacement mentions are renamed, so that nothing is captured.
+Expr substitute_under_binder(const Expr& expr, const Reduce& reduce,
+                             const std::map<Dim, Expr>& replacements) {
+  std::map<Dim, Expr> inner;
+  Dims mentioned;
+  for (const auto& [dim, value] : replacements) {
+    if (contains(reduce.dims, dim) || !contains(reduce.body.dims(), dim)) continue;
+    inner.emplace(dim, value);
+    mentioned = unite(mentioned, value.dims());
+  }
+  if (inner.empty()) return expr;
+  Dims bound;
+  for (const Dim& dim : reduce.dims) {
+    if (!contains(mentioned, dim)) {
+      bound.push_back(dim);
+      continue;
+    }
+    const Dim fresh(dim.name() + "_", dim.extent(), dim.where());
+    inner.emplace(dim, make_index(fresh, expr.where()));
+    bound.push_back(fresh);
+  }
+  return make_reduce(reduce.op, bound, substitute(reduce.body, inner), expr.where());
+}
+
+Expr substitute_node(const Expr& expr, const std::map<Dim, Expr>& replacements, Rewritten& done) {
+  if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
+  Expr result = expr;
+  if (const IndexOf* index = as<IndexOf>(expr)) {
+    const auto it = replacements.find(index->dim);
+    if (it != replacements.end()) result = it->second;
+  } else if (const Reduce* reduce = as<Reduce>(expr)) {
+    result = substitute_under_binder(expr, *reduce, replacements);
+  } else {
+    std::vector<Expr> after;
+    bool changed = false;
+    for (const Expr& child : children(expr)) {
+      after.push_back(substitute_node(child, replacements, done));
+      changed = changed || !after.back().is(child);
+    }
+    if (changed) result = with_children(expr, after);
+  }
+  done.emplace(&expr.node(), result);
+  return result;
+}
+
+bool equivalent_nodes(const Expr& a, const Expr& b,
+                      std::unordered_map<const ExprNode*, const ExprNode*>& matched);
+
+bool same_kind(const Expr& a, const Expr& b) {
+  if (const Constant* x = as<Constant>(a)) return x->value == as<Constant>(b)->value;
+  if (const IndexOf* x = as<IndexOf>(a)) return x->dim == as<IndexOf>(b)->dim;
+  if (const Apply* x = as<Apply>(a)) return x->fn == as<Apply>(b)->fn;
+  if (const Reduce* x = as<Reduce>(a))
+    return x->op == as<Reduce>(b)->op && x->dims == as<Reduce>(b)->dims;
+  if (const Gradient* x = as<Gradient>(a))
+    return x->loss == as<Gradient>(b)->loss && x->wrt == as<Gradient>(b)->wrt;
+  const Read* x = as<Read>(a);
+  const Read* y = as<Read>(b);
+  if (!(x->tensor == y->tensor) || !(x->pad == y->pad)) return false;
+  for (size_t i = 0; i < x->indices.size(); ++i)
+    if (x->indices[i].padded != y->indices[i].padded) return false;
+  return true;
+}
+
+bool equivalent_nodes(const Expr& a, const Expr& b,
+                      std::unordered_map<const ExprNode*, const ExprNode*>& matched) {
+  if (a.is(b)) return true;
+  if (a.node().kind.index() != b.node().kind.index() || a.type() != b.type()) return false;
+  if (const auto it = matched.find(&a.node()); it != matched.end() && it->second == &b.node())
+    return true;
+  if (!same_kind(a, b)) return false;
+  const std::vector<Expr> left = children(a);
+  const std::vector<Expr> right = children(b);
+  if (left.size() != right.size()) return false;
+  for (size_t i = 0; i < left.size(); ++i)
+    if (!equivalent_nodes(left[i], right[i], matched)) return false;
+  matched[&a.node()] = &b.node();
+  return true;
+}
+
+uint64_t mix(uint64_t seed, uint64_t value) {
+  return hash_bytes({reinterpret_cast<const char*>(&value), sizeof value}, seed);
+}
+
+uint64_t node_hash(const Expr& expr) {
+  uint64_t hash = mix(expr.node().kind.index(), static_cast<uint64_t>(expr.type()));
+  if (const Constant* x = as<Constant>(expr)) return mix(hash, static_cast<uint64_t>(x->value.i));
+  if (const Apply* x = as<Apply>(expr)) return mix(hash, static_cast<uint64_t>(x->fn));
+  if (const Read* x = as<Read>(expr)) return mix(hash, reinterpret_cast<uint64_t>(x->tensor.id()));
+  if (const Reduce* x = as<Reduce>(expr)) hash = mix(hash, static_cast<uint64_t>(x->op));
+  for (const Dim& dim : expr.dims()) hash = mix(hash, hash_bytes(dim.name()));
+  return hash;
+}
+
+uint64_t structure_hash_node(const Expr& expr,
+                             std::unordered_map<const ExprNode*, uint64_t>& done) {
+  if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
+  uint64_t hash = node_hash(expr);
+  for (const Expr& child : children(expr)) hash = mix(hash, structure_hash_node(child, done));
+  done[&expr.node()] = hash;
+  return hash;
+}
+
+}  // namespace
+
+std::vector<Expr> subexpressions(const Expr& expr) {
+  std::unordered_set<const ExprNode*> seen;
+  std::vector<Expr> found;
+  collect(expr, seen, found);
+  return found;
+}
+
+std::vector<Tensor> tensors_read(const Expr& expr) {
+  std::vector<Tensor> found;
+  const auto add = [&](const Tensor& tensor) {
+    for (const Tensor& known : found)
+      if (known == tensor) return;
+    found.push_back(tensor);
+  };
+  for (const Expr& node : subexpressions(expr)) {
+    if (const Read* read = as<Read>(node)) add(read->tensor);
+    if (const Gradient* gradient = as<Gradient>(node)) {
+      add(gradient->loss);
+      add(gradient->wrt);
+    }
+  }
+  return found;
+}
+
+std::vector<Expr> children(const Expr& expr) {
+  if (const Apply* apply = as<Apply>(expr)) return apply->args;
+  if (const Reduce* reduce = as<Reduce>(expr)) return {reduce->body};
+  std::vector<Expr> result;
+  if (const Read* read = as<Read>(expr))
+    for (const Index& index : read->indices) result.push_back(index.value);
+  return result;
+}
+
+Expr with_children(const Expr& expr, const std::vector<Expr>& replaced) {
+  if (const Apply* apply = as<Apply>(expr)) {
+    if (apply->fn == Fn::cast) return make_cast(expr.type(), replaced[0], expr.where());
+    return make_apply(apply->fn, replaced, expr.where());
+  }
+  if (const Reduce* reduce = as<Reduce>(expr))
+    return make_reduce(reduce->op, reduce->dims, replaced[0], expr.where());
+  if (const Read* read = as<Read>(expr)) {
+    std::vector<Index> indices = read->indices;
+    for (size_t i = 0; i < indices.size(); ++i) indices[i].value = replaced[i];
+    return make_read(read->tensor, std::move(indices), read->pad, expr.where());
+  }
+  return expr;
+}
+
+Expr transform(const Expr& expr, const std::function<Expr(const Expr&)>& rewrite) {
+  Rewritten done;
+  return transform_node(expr, rewrite, done);
+}
+
+Expr substitute(const Expr& expr, const std::map<Dim, Expr>& replacements) {
+  if (replacements.empty()) return expr;
+  Rewritten done;
+  return substitute_node(expr, replacements, done);
+}
+
+Expr replace_tensors(const Expr& expr, const std::map<Tensor, Tensor>& replacements) {
+  if (replacements.empty()) return expr;
+  return transform(expr, [&](const Expr& node) -> Expr {
+    const Read* read = as<Read>(node);
+    if (read == nullptr) return node;
+    const auto it = replacements.find(read->tensor);
+    if (it == replacements.end()) return node;
+    const Tensor& other = it->second;
+    std::vector<Index> indices;
+    for (const Dim& dim : other.dims()) {
+      const int at = position(read->tensor.dims(), dim);
+      TESSERA_CHECK(at >= 0) << "`" << other.name() << "` has other dims than `"
+                             << read->tensor.name() << "`";
+      indices.push_back(read->indices[static_cast<size_t>(at)]);
+    }
+    return make_read(other, std::move(indices), read->pad, node.where());
+  });
+}
+
+bool equivalent(const Expr& a, const Expr& b) {
+  std::unordered_map<const ExprNode*, const ExprNode*> matched;
+  return equivalent_nodes(a, b, matched);
+}
+
+uint64_t structure_hash(const Expr& expr) {
+  std::unordered_map<const ExprNode*, uint64_t> done;
+  return structure_hash_node(expr, done);
+}
+
+bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicate) {
+  for (const Expr& node : subexpressions(expr))
+    if (predicate(node)) return true;
+  return false;
+}
+
+}  // namespace tessera

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "ir/expr.h"
+
+namespace tessera {
+
+// Walking, rewriting and comparing expressions. All are linear in the number of distinct nodes:
+// shared nodes are visited once.
+
+// Every distinct node below and including `expr`, children first. Does not enter the definitions
+// of the tensors that are read.
+std::vector<Expr> subexpressions(const Expr& expr);
+
+// The tensors that `expr` reads (in gradients too), each once, in order of first appearance.
+std::vector<Tensor> tensors_read(const Expr& expr);
+
+// The direct children: arguments, indices, body.
+std::vector<Expr> children(const Expr& expr);
+
+// The same node with other children, in the order of `children`.
+Expr with_children(const Expr& expr, const std::vector<Expr>& replaced);
+
+// Rewrites bottom-up: `rewrite` sees each node after its children were rewritten and returns what
+// to put in its place.
+Expr transform(const Expr& expr, const std::function<Expr(const Expr&)>& rewrite);
+
+// Replaces free indices by integer expressions. A dim that a reduction inside `expr` binds is left
+// alone there; when a replacement mentions that dim, the bound one is renamed first.
+Expr substitute(const Expr& expr, const std::map<Dim, Expr>& replacements);
+
+// Reads of the left tensors become reads of the right ones, index by index; dims must match.
+Expr replace_tensors(const Expr& expr, const std::map<Tensor, Tensor>& replacements);
+
+// The same formula: same structure, constants, dims and tensors (by identity).
+bool equivalent(const Expr& a, const Expr& b);
+// Equal for equivalent expressions, within one process.
+uint64_t structure_hash(const Expr& expr);
+
+// Does some node of `expr` satisfy the predicate?
+bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicate);
+
+}  // namespace tessera
