@@ -316,7 +316,10 @@ Tensor make_definition(std::string name, const Expr& value, const SourceLocation
   node->name = std::move(name);
   node->value = literal ? adopt(value, value.type(), "=") : value;
   node->dims = order.empty() ? value.dims() : order;
-  TESSERA_CHECK(same_set(node->dims, value.dims())) << describe(node->dims);
+  if (!subtract(value.dims(), node->dims).empty())
+    throw UserError(where, "`" + node->name + "` is declared over " + describe(node->dims) +
+                               ", its value has " + describe(value.dims()) +
+                               "; name every dim of the value");
   node->type = value.type();
   node->role = Role::definition;
   node->where = where;

@@ -171,7 +171,8 @@ Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
                  const SourceLocation& where = {});
 Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where = {});
 
-// A definition. `order` gives the dims of `value` in the order wanted; empty means sorted.
+// A definition. `order` gives its dims in the order wanted: all those of `value`, and any more
+// along which the value is repeated. Empty means those of `value`, sorted.
 Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where = {},
                        const Dims& order = {});
 Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,

@@ -114,6 +114,9 @@ Expr round(const Expr& x, const Where& w) {
 Expr where(const Expr& condition, const Expr& a, const Expr& b, const Where& w) {
   return make_apply(Fn::where, {condition, a, b}, w);
 }
+Expr stop_gradient(const Expr& x, const Where& w) {
+  return make_apply(Fn::stop_gradient, {x}, w);
+}
 Expr cast(DType type, const Expr& x, const Where& w) {
   return make_cast(type, x, w);
 }

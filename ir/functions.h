@@ -47,6 +47,8 @@ Expr round(const Expr& x, const Where& = std::source_location::current());  // h
 // `a` where the condition holds, `b` elsewhere; the side not taken is not evaluated.
 Expr where(const Expr& condition, const Expr& a, const Expr& b,
            const Where& = std::source_location::current());
+// `x`, taken as a constant by gradients.
+Expr stop_gradient(const Expr& x, const Where& = std::source_location::current());
 Expr cast(DType type, const Expr& x, const Where& = std::source_location::current());
 // The value of an index, i32: for masks and positions.
 Expr index(const Dim& dim, const Where& = std::source_location::current());

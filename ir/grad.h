@@ -1,24 +1,31 @@
 #pragma once
 
-#include "ir/program.h"
+#include <functional>
+
+#include "ir/nest.h"
 
 namespace tessera {
 
-// The program with every `grad(loss, wrt)` replaced by definitions that compute it, derived nest by
-// nest in reverse. All other definitions it reads must be nests (normalize sees to it).
+// Reverse-mode differentiation of one nest, derived from how it uses its indices.
 //
-// For out[o] = sum[r] f(…, T[index], …) the adjoint of T is
+// For out[o] = sum[r] f(…, T[index], …) the adjoint of T receives
 //
-//   dT[t] = sum over the loops (o, r) that are not dims of T  of  where(index == t, dout * df/dT,
-//   0)
+//   dT[t] += sum over the loops (o, r) that are no dims of T of  where(index == t, dout * df/dT, 0)
 //
-// and the condition is dropped for indices that are plain dims. A max or min hands its adjoint to
-// the elements that reach it, in equal parts; prod to each element times the product of the
-// others. Integers, booleans, argmax and floor have no gradient.
-Program expand_gradients(const Program& program);
+// and the condition is left out for indices that are plain loops. `max` and `min` hand their
+// adjoint to the elements that reach the extreme, in equal parts; `prod` gives each element the
+// product of the others. Integers, booleans and comparisons have no gradient.
 
-// d fn(args) / d args[k], given the value of fn itself. Zero where fn is constant almost
-// everywhere.
-Expr derivative(Fn fn, const std::vector<Expr>& args, const Expr& value, size_t k);
+// What differentiating may add to a program: a definition, of which it gets the tensor.
+using Define = std::function<Tensor(const std::string& stem, const Expr& value)>;
+
+// The contribution of `nest` to the adjoint of `wrt`, over dims of `wrt` (some may be missing: the
+// value is the same along those). `out_adjoint` is over the dims of nest.out. Nothing when the nest
+// does not depend on `wrt` in a differentiable way.
+std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
+                                         const Expr& out_adjoint, const Define& define);
+
+// d fn(args) / d args[k], given the value of fn itself; nothing where it is zero.
+std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr& value, size_t k);
 
 }  // namespace tessera

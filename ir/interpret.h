@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -17,8 +18,13 @@ using Arrays = std::map<std::string, Array>;
 // that reads outside. Single-threaded and slow: the oracle for everything else.
 Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state);
 
-// The array of every tensor of the program after one step from the given arrays, for tests that
-// look at intermediates. Updates are not applied.
-Arrays interpret_all(const Program& program, const Arrays& inputs, const Arrays& state);
+// The array of every tensor of the program in normal form after one step, for tests that look at
+// intermediates. Updates are not applied.
+Arrays interpret_all(const Program& normal, const Arrays& inputs, const Arrays& state);
+
+// The values of one formula (no gradients in it) over `order`, row-major; `read` finds the array
+// of a tensor, whose shape is that of the tensor's dims.
+Array evaluate(const Expr& value, const Dims& order,
+               const std::function<const Array&(const Tensor&)>& read);
 
 }  // namespace tessera

@@ -61,6 +61,11 @@ void Program::adopt_definitions(const Expr& value) {
   }
 }
 
+void Program::import(const Tensor& tensor) {
+  if (tensor.role() == Role::definition) adopt_definitions(tensor.value());
+  add(tensor);
+}
+
 Tensor Program::input(const std::string& name, const Dims& dims, DType type,
                       const SourceLocation& where) {
   return add(make_tensor(name, dims, type, Role::input, {}, where));
@@ -97,24 +102,18 @@ void Program::update(const Tensor& target, const Expr& value, const SourceLocati
     throw UserError(where, "the update of `" + target.name() + "` has dims " +
                                tessera::describe(value.dims()) + ", the tensor has " +
                                tessera::describe(target.dims()) + "; reduce the others");
-  Expr full = value;
-  if (value.dims().size() < target.dims().size() || as<Constant>(value)) {
-    // A value with fewer dims is the same along the others: adding 0 * old would not keep NaN
-    // out, so select it by a condition that always holds.
-    Expr always = make_constant(Scalar::of_bool(true), where);
-    full = make_apply(Fn::where, {always, value, make_read(target, where)}, where);
-  }
-  adopt_definitions(full);
-  const Read* read = as<Read>(full);
+  adopt_definitions(value);
+  const Read* read = as<Read>(value);
   bool whole = read != nullptr && read->tensor.role() == Role::definition &&
                read->tensor.dims() == target.dims();
   for (size_t i = 0; whole && i < read->indices.size(); ++i) {
     const IndexOf* plain = as<IndexOf>(read->indices[i].value);
     whole = plain != nullptr && plain->dim == target.dims()[i];
   }
-  const Tensor stored =
-      whole ? read->tensor
-            : add(make_definition(fresh_name(target.name() + "_next"), full, where, target.dims()));
+  const Expr adopted = as<Constant>(value) ? make_cast(target.type(), value, where) : value;
+  const Tensor stored = whole ? read->tensor
+                              : add(make_definition(fresh_name(target.name() + "_next"), adopted,
+                                                    where, target.dims()));
   updates_.push_back({target, stored});
 }
 

@@ -62,6 +62,11 @@ class Program {
                DType type = DType::f32,
                const SourceLocation& where = std::source_location::current());
 
+  // Takes over a tensor as it is, for passes that make one program from another.
+  void import(const Tensor& tensor);
+  void add_output(const Output& output) { outputs_.push_back(output); }
+  void add_update(const Update& update) { updates_.push_back(update); }
+
   // Names a value. Definitions that `value` reads and the program does not know yet are added
   // before it. `order` as in make_definition.
   Tensor define(const std::string& name, const Expr& value,

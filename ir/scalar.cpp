@@ -28,6 +28,7 @@ const std::vector<FnInfo>& table() {
       {Fn::round, "round", "", 1, TypeRule::floating, 1},
       {Fn::logical_not, "not", "not", 1, TypeRule::logical, 1},
       {Fn::cast, "cast", "", 1, TypeRule::conversion, 1},
+      {Fn::stop_gradient, "stop_gradient", "", 1, TypeRule::number, 0},
       {Fn::add, "add", "+", 2, TypeRule::number, 1},
       {Fn::sub, "sub", "-", 2, TypeRule::number, 1},
       {Fn::mul, "mul", "*", 2, TypeRule::number, 1},
@@ -222,6 +223,7 @@ const FnInfo* find_function(std::string_view name) {
 
 Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result) {
   const FnInfo& row = info(fn);
+  if (fn == Fn::stop_gradient) return args[0];
   switch (row.rule) {
     case TypeRule::conversion:
       if (!is_float(args[0].type)) {

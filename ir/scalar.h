@@ -49,6 +49,7 @@ enum class Fn : uint8_t {
   round,
   logical_not,
   cast,
+  stop_gradient,  // its argument, with derivative zero; normalize removes it
   add,
   sub,
   mul,

@@ -1,0 +1,163 @@
+#include "ir/grad.h"
+
+#include <unordered_map>
+
+#include "base/error.h"
+#include "ir/functions.h"
+#include "ir/simplify.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+Expr zero(DType type) {
+  return make_constant(Scalar::of_number(type, 0));
+}
+
+Expr plain_read(const Tensor& tensor) {
+  return make_read(tensor, tensor.where());
+}
+
+// Adjoints of the nodes of one scalar formula, from the root down.
+class BodyAdjoints {
+ public:
+  BodyAdjoints(const Expr& body, const Expr& seed) {
+    add(body, seed);
+    const std::vector<Expr> nodes = subexpressions(body);
+    for (size_t i = nodes.size(); i-- > 0;) {
+      const Apply* apply = as<Apply>(nodes[i]);
+      const auto it = adjoint_.find(&nodes[i].node());
+      if (apply != nullptr && it != adjoint_.end()) spread(nodes[i], *apply, it->second);
+    }
+  }
+
+  std::optional<Expr> of(const Expr& node) const {
+    const auto it = adjoint_.find(&node.node());
+    if (it == adjoint_.end()) return std::nullopt;
+    return it->second;
+  }
+
+ private:
+  void add(const Expr& node, const Expr& adjoint) {
+    if (!is_float(node.type())) return;
+    const auto [it, fresh] = adjoint_.emplace(&node.node(), adjoint);
+    if (!fresh) it->second = it->second + adjoint;
+  }
+
+  void spread(const Expr& node, const Apply& apply, const Expr& adjoint) {
+    if (apply.fn == Fn::where) {
+      add(apply.args[1], where(apply.args[0], adjoint, zero(node.type()), node.where()));
+      add(apply.args[2], where(apply.args[0], zero(node.type()), adjoint, node.where()));
+      return;
+    }
+    for (size_t k = 0; k < apply.args.size(); ++k) {
+      if (!is_float(apply.args[k].type())) continue;
+      if (as<Constant>(apply.args[k]) != nullptr) continue;
+      if (apply.fn == Fn::cast) {
+        add(apply.args[k], make_cast(apply.args[k].type(), adjoint, node.where()));
+        continue;
+      }
+      const std::optional<Expr> factor = derivative(apply.fn, apply.args, node, k);
+      if (factor) add(apply.args[k], simplify(adjoint * *factor));
+    }
+  }
+
+  std::unordered_map<const ExprNode*, Expr> adjoint_;
+};
+
+// d out / d body, times the adjoint of out, over the loops of the nest.
+Expr seed_of(const Nest& nest, const Expr& out_adjoint, const Define& define) {
+  if (!nest.op || nest.op == ReduceOp::sum) return out_adjoint;
+  const Expr out = plain_read(nest.out);
+  const DType type = nest.body.type();
+  const auto one_where = [&](const Expr& condition) {
+    return where(condition, make_constant(Scalar::of_number(type, 1)), zero(type));
+  };
+  if (nest.op == ReduceOp::max || nest.op == ReduceOp::min) {
+    const Expr reaches = equal(nest.body, out);
+    const Tensor ties = define(nest.out.name() + "_ties", sum(nest.reduced, one_where(reaches)));
+    return where(reaches, out_adjoint / plain_read(ties), zero(type));
+  }
+  TESSERA_CHECK(nest.op == ReduceOp::prod);
+  const Expr is_zero = equal(nest.body, zero(type));
+  const Tensor zeros = define(nest.out.name() + "_zeros", sum(nest.reduced, one_where(is_zero)));
+  const Tensor rest = define(
+      nest.out.name() + "_nonzero",
+      prod(nest.reduced, where(is_zero, make_constant(Scalar::of_number(type, 1)), nest.body)));
+  const Expr count = plain_read(zeros);
+  const Expr product = plain_read(rest);
+  const Expr at_zero =
+      where(equal(count, make_constant(Scalar::of_number(type, 1))), product, zero(type));
+  const Expr elsewhere = where(equal(count, zero(type)), product / nest.body, zero(type));
+  return out_adjoint * where(is_zero, at_zero, elsewhere);
+}
+
+// sum over `loops`, of which `value` may lack some: those multiply by their extent.
+Expr sum_over(const Dims& loops, const Expr& value) {
+  const Dims present = intersect(loops, value.dims());
+  const double repeats = static_cast<double>(volume(subtract(loops, present)));
+  Expr result = present.empty() ? value : sum(present, value, value.where());
+  return repeats == 1 ? result : result * make_constant(Scalar::of_number(value.type(), repeats));
+}
+
+// How a nest's loops map to the dims of the tensor that one access reads.
+struct AccessMap {
+  std::map<Dim, Expr> rename;  // loop -> index over the tensor's dims, or a fresh loop
+  std::vector<Expr> guards;    // conditions on the renamed loops
+  Dims summed;                 // loops left over
+};
+
+AccessMap map_access(const Nest& nest, const Read& read) {
+  AccessMap map;
+  const Dims& target = read.tensor.dims();
+  Dims matched;
+  std::vector<size_t> guarded;
+  for (size_t i = 0; i < target.size(); ++i) {
+    const IndexOf* plain = as<IndexOf>(read.indices[i].value);
+    if (plain != nullptr && plain->dim.extent() == target[i].extent() &&
+        !contains(matched, plain->dim)) {
+      matched.push_back(plain->dim);
+      if (!(plain->dim == target[i])) map.rename.emplace(plain->dim, make_index(target[i]));
+    } else {
+      guarded.push_back(i);
+    }
+  }
+  for (const Dim& loop : nest.loops()) {
+    if (contains(matched, loop)) continue;
+    Dim name = loop;
+    if (contains(target, loop)) {  // the tensor's own dim: sum over another of that extent
+      name = Dim(loop.name() + "_", loop.extent(), loop.where());
+      map.rename.emplace(loop, make_index(name));
+    }
+    map.summed.push_back(name);
+  }
+  for (size_t i : guarded)
+    map.guards.push_back(equal(substitute(read.indices[i].value, map.rename), make_index(target[i]),
+                               nest.body.where()));
+  return map;
+}
+
+}  // namespace
+
+std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
+                                         const Expr& out_adjoint, const Define& define) {
+  if (!is_float(nest.body.type()) || !is_float(wrt.type())) return std::nullopt;
+  std::vector<Expr> reads;
+  for (const Expr& read : reads_of(nest))
+    if (as<Read>(read)->tensor == wrt) reads.push_back(read);
+  if (reads.empty()) return std::nullopt;
+  const BodyAdjoints adjoints(nest.body, seed_of(nest, out_adjoint, define));
+  std::optional<Expr> total;
+  for (const Expr& node : reads) {
+    const std::optional<Expr> adjoint = adjoints.of(node);
+    if (!adjoint) continue;
+    const AccessMap map = map_access(nest, *as<Read>(node));
+    Expr term = substitute(*adjoint, map.rename);
+    for (const Expr& guard : map.guards) term = where(guard, term, zero(term.type()));
+    term = sum_over(map.summed, simplify(term));
+    total = total ? *total + term : term;
+  }
+  return total;
+}
+
+}  // namespace tessera

@@ -1,0 +1,260 @@
+#include "ir/interpret.h"
+
+#include <optional>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "ir/normalize.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+// Steps `at` to the next point of the box 0 … extents-1, last dim fastest; false after the last.
+bool advance(std::vector<int64_t>& at, const std::vector<int64_t>& extents) {
+  for (size_t d = at.size(); d-- > 0;) {
+    if (++at[d] < extents[d]) return true;
+    at[d] = 0;
+  }
+  return false;
+}
+
+Scalar load(const Array& array, size_t i) {
+  switch (array.type) {
+    case DType::i64:
+      return Scalar::of_int(DType::i64, array.as<int64_t>()[i]);
+    case DType::i32:
+      return Scalar::of_int(DType::i32, array.as<int32_t>()[i]);
+    case DType::b8:
+      return Scalar::of_bool(array.as<uint8_t>()[i] != 0);
+    default:
+      return Scalar::of_float(array.type, array.get(i));
+  }
+}
+
+void store(Array& array, size_t i, const Scalar& value) {
+  if (array.type == DType::i64) {
+    array.as<int64_t>()[i] = value.i;
+  } else {
+    array.set(i, value.number());
+  }
+}
+
+using Lookup = std::function<const Array&(const Tensor&)>;
+
+// Evaluates formulas at points. Each reduction is first evaluated to an array over its own dims,
+// once, so that a formula costs what its loops say.
+class Evaluator {
+ public:
+  explicit Evaluator(const Lookup& read) : read_(read) {}
+
+  Array values(const Expr& value, const Dims& order) {
+    if (const Reduce* reduce = as<Reduce>(value)) return reduce_all(value, *reduce, order);
+    prepare(value);
+    Array result = make_array(value.type(), extents(order));
+    each_point(order, [&](size_t i) { store(result, i, at_point(value)); });
+    return result;
+  }
+
+ private:
+  template <typename Body>
+  void each_point(const Dims& dims, const Body& body) {
+    const std::vector<int64_t> bounds = extents(dims);
+    if (volume(dims) == 0) return;
+    std::vector<int64_t> at(dims.size(), 0);
+    size_t i = 0;
+    do {
+      for (size_t d = 0; d < dims.size(); ++d) point_[slot(dims[d])] = at[d];
+      body(i++);
+    } while (advance(at, bounds));
+  }
+
+  size_t slot(const Dim& dim) {
+    const auto [it, added] = slots_.emplace(dim, point_.size());
+    if (added) point_.push_back(0);
+    return it->second;
+  }
+
+  // Evaluates the outermost reductions inside `value`.
+  void prepare(const Expr& value) {
+    if (const Reduce* reduce = as<Reduce>(value)) {
+      if (reduced_.count(&value.node()) != 0) return;
+      keep_.push_back(value);
+      Array array = reduce_all(value, *reduce, value.dims());
+      reduced_.emplace(&value.node(), std::move(array));
+      return;
+    }
+    for (const Expr& child : children(value)) prepare(child);
+  }
+
+  Array reduce_all(const Expr& value, const Reduce& reduce, const Dims& order) {
+    prepare(reduce.body);
+    Array result = make_array(value.type(), extents(order));
+    each_point(order, [&](size_t i) { store(result, i, reduce_at_point(reduce)); });
+    return result;
+  }
+
+  Scalar reduce_at_point(const Reduce& reduce) {
+    if (reduce.op == Reduction::argmax || reduce.op == Reduction::argmin)
+      return position_at_point(reduce);
+    const ReduceOp op = reduce_op(reduce.op);
+    const DType type = reduce.body.type();
+    const DType wide = type == DType::f32 ? DType::f64 : type;
+    Scalar total = identity(op, wide);
+    each_point(reduce.dims, [&](size_t) {
+      Scalar term = at_point(reduce.body);
+      term.type = wide;
+      total = combine(op, total, term);
+    });
+    return is_float(type) ? Scalar::of_float(type, total.f) : total;
+  }
+
+  Scalar position_at_point(const Reduce& reduce) {
+    const bool max = reduce.op == Reduction::argmax;
+    std::optional<Scalar> best;
+    int64_t where = 0;
+    each_point(reduce.dims, [&](size_t i) {
+      const Scalar value = at_point(reduce.body);
+      if (best) {
+        const Scalar better = combine(max ? ReduceOp::max : ReduceOp::min, *best, value);
+        if (better == *best || better.number() == best->number()) return;
+      }
+      best = value;
+      where = static_cast<int64_t>(i);
+    });
+    return Scalar::of_int(DType::i32, where);
+  }
+
+  Scalar at_point(const Expr& expr) {
+    if (const Constant* constant = as<Constant>(expr))
+      return constant->value.type == expr.type()
+                 ? constant->value
+                 : Scalar::of_number(expr.type(), constant->value.number());
+    if (const IndexOf* index = as<IndexOf>(expr))
+      return Scalar::of_int(DType::i32, point_[slot(index->dim)]);
+    if (const Read* read = as<Read>(expr)) return read_at_point(expr, *read);
+    if (const Apply* apply = as<Apply>(expr)) return apply_at_point(expr, *apply);
+    TESSERA_CHECK(as<Reduce>(expr) != nullptr) << "a gradient must be expanded first";
+    size_t i = 0;
+    for (const Dim& dim : expr.dims())
+      i = i * static_cast<size_t>(dim.extent()) + static_cast<size_t>(point_[slot(dim)]);
+    return load(reduced_.at(&expr.node()), i);
+  }
+
+  Scalar apply_at_point(const Expr& expr, const Apply& apply) {
+    if (apply.fn == Fn::where) return at_point(apply.args[at_point(apply.args[0]).i != 0 ? 1 : 2]);
+    Scalar args[3];
+    for (size_t k = 0; k < apply.args.size(); ++k) args[k] = at_point(apply.args[k]);
+    return tessera::evaluate(apply.fn, {args, apply.args.size()}, expr.type());
+  }
+
+  Scalar read_at_point(const Expr& expr, const Read& read) {
+    const Dims& dims = read.tensor.dims();
+    size_t i = 0;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const int64_t at = at_point(read.indices[d].value).i;
+      if (at < 0 || at >= dims[d].extent()) {
+        if (read.indices[d].padded) return *read.pad;
+        throw UserError(expr.where(), "`" + read.tensor.name() + "` is read at " + dims[d].name() +
+                                          " = " + std::to_string(at) + "; allowed is 0 to " +
+                                          std::to_string(dims[d].extent() - 1));
+      }
+      i = i * static_cast<size_t>(dims[d].extent()) + static_cast<size_t>(at);
+    }
+    return load(array_of(read.tensor), i);
+  }
+
+  const Array& array_of(const Tensor& tensor) {
+    const auto it = arrays_.find(tensor.id());
+    if (it != arrays_.end()) return *it->second;
+    const Array& array = read_(tensor);
+    arrays_.emplace(tensor.id(), &array);
+    return array;
+  }
+
+  const Lookup& read_;
+  std::map<Dim, size_t> slots_;
+  std::vector<int64_t> point_;
+  std::unordered_map<const ExprNode*, Array> reduced_;
+  std::unordered_map<const TensorNode*, const Array*> arrays_;
+  std::vector<Expr> keep_;  // nodes whose addresses are keys of reduced_
+};
+
+const Array& fed(const Tensor& tensor, const Arrays& arrays, const char* what) {
+  const auto it = arrays.find(tensor.name());
+  if (it == arrays.end())
+    throw UserError(tensor.where(), std::string(what) + " `" + tensor.name() +
+                                        "` was given no array; it takes " +
+                                        describe(Array{tensor.type(), extents(tensor.dims()), {}}));
+  const Array& array = it->second;
+  if (array.type != tensor.type() || array.shape != extents(tensor.dims()))
+    throw UserError(tensor.where(), std::string(what) + " `" + tensor.name() + "` was given " +
+                                        describe(array) + "; it takes " +
+                                        describe(Array{tensor.type(), extents(tensor.dims()), {}}) +
+                                        ", dims " + describe(tensor.dims()));
+  return array;
+}
+
+// All tensors of a program for one step, definitions evaluated when first asked for.
+class Step {
+ public:
+  Step(const Arrays& inputs, const Arrays& state) : inputs_(inputs), state_(state) {}
+
+  const Array& array_of(const Tensor& tensor) {
+    if (tensor.role() == Role::input) return fed(tensor, inputs_, "input");
+    if (tensor.role() == Role::parameter) return fed(tensor, state_, "parameter");
+    if (tensor.role() == Role::state) return fed(tensor, state_, "state");
+    const auto it = values_.find(tensor);
+    if (it != values_.end()) return it->second;
+    Array value = evaluate(tensor.value(), tensor.dims(),
+                           [this](const Tensor& read) -> const Array& { return array_of(read); });
+    return values_.emplace(tensor, std::move(value)).first->second;
+  }
+
+ private:
+  const Arrays& inputs_;
+  const Arrays& state_;
+  std::map<Tensor, Array> values_;
+};
+
+Array in_order(const Array& array, const Dims& from, const Dims& to) {
+  const Tensor named = make_tensor("", from, array.type, Role::input);
+  return evaluate(make_read(named), to, [&](const Tensor&) -> const Array& { return array; });
+}
+
+bool has_gradients(const Program& program) {
+  for (const Tensor& definition : program.definitions())
+    if (any_node(definition.value(),
+                 [](const Expr& node) { return as<Gradient>(node) != nullptr; }))
+      return true;
+  return false;
+}
+
+}  // namespace
+
+Array evaluate(const Expr& value, const Dims& order, const Lookup& read) {
+  return Evaluator(read).values(value, order);
+}
+
+Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state) {
+  if (has_gradients(program)) return interpret(normalize(program), inputs, state);
+  Step step(inputs, state);
+  Arrays outputs;
+  for (const Output& output : program.outputs())
+    outputs[output.name] = in_order(step.array_of(output.value), output.value.dims(), output.order);
+  Arrays updated;
+  for (const Update& update : program.updates())
+    updated[update.target.name()] =
+        in_order(step.array_of(update.value), update.value.dims(), update.target.dims());
+  for (auto& [name, array] : updated) state[name] = std::move(array);
+  return outputs;
+}
+
+Arrays interpret_all(const Program& normal, const Arrays& inputs, const Arrays& state) {
+  Step step(inputs, state);
+  Arrays all;
+  for (const Tensor& tensor : normal.tensors()) all[tensor.name()] = step.array_of(tensor);
+  return all;
+}
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#include "ir/nest.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "ir/print.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+bool is_scalar_formula(const Expr& expr) {
+  return !any_node(expr, [](const Expr& node) {
+    return as<Reduce>(node) != nullptr || as<Gradient>(node) != nullptr;
+  });
+}
+
+bool is_nest(const Tensor& definition) {
+  const Reduce* reduce = as<Reduce>(definition.value());
+  if (reduce == nullptr) return is_scalar_formula(definition.value());
+  return reduce->op != Reduction::argmax && reduce->op != Reduction::argmin &&
+         is_scalar_formula(reduce->body);
+}
+
+}  // namespace
+
+Dims Nest::loops() const {
+  Dims all = out.dims();
+  all.insert(all.end(), reduced.begin(), reduced.end());
+  return all;
+}
+
+Nest nest_of(const Tensor& definition) {
+  TESSERA_CHECK(is_nest(definition)) << "`" << definition.name() << "` is not in normal form";
+  const Reduce* reduce = as<Reduce>(definition.value());
+  if (reduce == nullptr) return {definition, std::nullopt, {}, definition.value()};
+  return {definition, reduce_op(reduce->op), reduce->dims, reduce->body};
+}
+
+std::vector<Nest> nests_of(const Program& program) {
+  std::vector<Nest> nests;
+  for (const Tensor& definition : program.definitions()) nests.push_back(nest_of(definition));
+  return nests;
+}
+
+bool is_normal(const Program& program) {
+  for (const Tensor& definition : program.definitions())
+    if (!is_nest(definition)) return false;
+  return true;
+}
+
+std::vector<Expr> reads_of(const Nest& nest) {
+  std::vector<Expr> reads;
+  for (const Expr& node : subexpressions(nest.body))
+    if (as<Read>(node) != nullptr) reads.push_back(node);
+  return reads;
+}
+
+double flops_of(const Nest& nest) {
+  std::set<const ExprNode*> index_arithmetic;
+  for (const Expr& read : reads_of(nest))
+    for (const Index& index : as<Read>(read)->indices)
+      for (const Expr& node : subexpressions(index.value)) index_arithmetic.insert(&node.node());
+  double per_point = nest.op ? 1 : 0;
+  for (const Expr& node : subexpressions(nest.body)) {
+    const Apply* apply = as<Apply>(node);
+    if (apply != nullptr && index_arithmetic.count(&node.node()) == 0)
+      per_point += info(apply->fn).flops;
+  }
+  double points = 1;
+  for (const Dim& dim : nest.loops()) points *= static_cast<double>(dim.extent());
+  return per_point * points;
+}
+
+double bytes_of(const Nest& nest) {
+  const auto bytes = [](const Tensor& tensor) {
+    double count = static_cast<double>(size_of(tensor.type()));
+    for (const Dim& dim : tensor.dims()) count *= static_cast<double>(dim.extent());
+    return count;
+  };
+  double total = bytes(nest.out);
+  for (const Tensor& tensor : tensors_read(nest.body)) total += bytes(tensor);
+  return total;
+}
+
+std::string describe(const Nest& nest) {
+  return nest.out.name() + "[" + join(names(nest.out.dims())) + "] = " + print(nest.out.value());
+}
+
+}  // namespace tessera

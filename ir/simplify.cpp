@@ -1,0 +1,83 @@
+#include "ir/simplify.h"
+
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+bool is_number(const Expr& expr, double value) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr && constant->value.type != DType::b8 &&
+         constant->value.number() == value;
+}
+
+// x + 0.0 is not x for x = -0.0, but x + -0.0 and x - 0.0 are; sums of adjoints never make the
+// difference visible, and a program that adds the literal 0 means nothing by it.
+bool is_zero(const Expr& expr) {
+  return is_number(expr, 0);
+}
+
+bool is_neg(const Expr& expr) {
+  const Apply* apply = as<Apply>(expr);
+  return apply != nullptr && apply->fn == Fn::neg;
+}
+
+Expr fold(const Expr& expr, const Apply& apply) {
+  std::vector<Scalar> values;
+  for (const Expr& arg : apply.args) {
+    const Constant* constant = as<Constant>(arg);
+    if (constant == nullptr || constant->weak) return expr;
+    values.push_back(constant->value);
+  }
+  return make_constant(evaluate(apply.fn, values, expr.type()), expr.where());
+}
+
+Expr simplify_binary(const Expr& expr, const Apply& apply) {
+  const Expr& a = apply.args[0];
+  const Expr& b = apply.args[1];
+  switch (apply.fn) {
+    case Fn::add:
+      if (is_zero(a)) return b;
+      if (is_zero(b)) return a;
+      if (is_neg(b)) return make_apply(Fn::sub, {a, as<Apply>(b)->args[0]}, expr.where());
+      if (is_neg(a)) return make_apply(Fn::sub, {b, as<Apply>(a)->args[0]}, expr.where());
+      return expr;
+    case Fn::sub:
+      if (is_zero(b)) return a;
+      if (is_neg(b)) return make_apply(Fn::add, {a, as<Apply>(b)->args[0]}, expr.where());
+      return expr;
+    case Fn::mul:
+      if (is_number(a, 1)) return b;
+      if (is_number(b, 1)) return a;
+      if (is_number(a, -1)) return make_apply(Fn::neg, {b}, expr.where());
+      if (is_number(b, -1)) return make_apply(Fn::neg, {a}, expr.where());
+      return expr;
+    case Fn::div:
+    case Fn::pow:
+      return is_number(b, 1) ? a : expr;
+    default:
+      return expr;
+  }
+}
+
+Expr simplify_node(const Expr& expr) {
+  const Apply* apply = as<Apply>(expr);
+  if (apply == nullptr) return expr;
+  const Expr folded = fold(expr, *apply);
+  if (!folded.is(expr)) return folded;
+  if (apply->fn == Fn::neg && is_neg(apply->args[0])) return as<Apply>(apply->args[0])->args[0];
+  if (apply->fn == Fn::where) {
+    if (const Constant* condition = as<Constant>(apply->args[0]))
+      return apply->args[condition->value.i != 0 ? 1 : 2];
+    return equivalent(apply->args[1], apply->args[2]) ? apply->args[1] : expr;
+  }
+  return apply->args.size() == 2 ? simplify_binary(expr, *apply) : expr;
+}
+
+}  // namespace
+
+Expr simplify(const Expr& expr) {
+  return transform(expr, simplify_node);
+}
+
+}  // namespace tessera
