@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codegen/kernel.h"
+#include "codegen/kernel_group.h"
+
+namespace tessera {
+
+struct CompilerOptions {
+  // Folder of compiled objects; "" is $XDG_CACHE_HOME/tessera or ~/.cache/tessera.
+  std::string cache_dir;
+  bool use_cache = true;
+  int64_t cache_bytes = int64_t{1} << 30;  // the oldest entries go when it is exceeded
+  int threads = 0;                         // that run LLVM at once; 0: as many as the host has
+  int worker_threads = 0;  // that will share a kernel's chunks; 0: as many as the host has
+};
+
+struct CompileStats {
+  int kernels = 0;        // asked for
+  int built = 0;          // by LLVM
+  int cache_hits = 0;     // read from disk
+  int shared = 0;         // equal, up to names, to one already loaded
+  double seconds = 0;     // wall time in compile()
+  int cache_rejects = 0;  // corrupt entries, rebuilt
+};
+
+// Turns groups into machine code for this host. Kernels live as long as the Compiler. Objects are
+// kept on disk, addressed by what they were made from; a second process only links them. Any number
+// of threads may call compile(), and any number of processes may share a folder.
+//
+//   Compiler compiler({});
+//   for (const KernelGroup& group : fuse(nests, needed))
+//   kernels.push_back(compiler.compile(group));
+class Compiler {
+ public:
+  explicit Compiler(const CompilerOptions& options);
+  ~Compiler();
+  Compiler(Compiler&&) noexcept;
+  Compiler& operator=(Compiler&&) noexcept;
+
+  Kernel compile(const KernelGroup& group);
+  // As above for each, in parallel.
+  std::vector<Kernel> compile(const std::vector<KernelGroup>& groups);
+  CompileStats stats() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tessera
