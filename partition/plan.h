@@ -1,0 +1,103 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/program.h"
+#include "partition/rules.h"
+
+namespace tessera {
+
+enum class ChosenBy : uint8_t { rule, user, optimizer };
+const char* name_of(ChosenBy by);  // "rule", "user", "optimizer"
+
+// Who decided, and why, for people to read.
+struct Provenance {
+  ChosenBy by = ChosenBy::rule;
+  std::string why;
+  SourceLocation where;  // of the pin, if a user wrote one
+
+  bool operator==(const Provenance& other) const;
+};
+
+// How the nest that defines `nest` uses each mesh axis.
+struct NestDecision {
+  std::string nest;
+  Assignment assignment;
+  Provenance chosen;
+
+  bool operator==(const NestDecision&) const = default;
+};
+
+// How a tensor lies between steps (inputs, parameters, states) or is returned (outputs). Never
+// partial. `dims` names its dims, in declared order, so that a plan can be read without a program.
+struct StorageDecision {
+  std::string tensor;
+  std::vector<std::string> dims;
+  Sharding stored;
+  Provenance chosen;
+
+  bool operator==(const StorageDecision&) const = default;
+};
+
+// What the planner expects; all zero for a plan that no cost model has seen. Seconds and bytes are
+// per step of the program and per rank.
+struct Prediction {
+  double seconds = 0;
+  double lower_bound_seconds = 0;  // no plan in the search space is faster, by the same model
+  double gap = 0;                  // seconds / lower_bound_seconds - 1
+  double compute_seconds = 0;
+  double exposed_comm_seconds = 0;  // communication that nothing hides
+  int64_t peak_bytes = 0;           // per device
+  double search_seconds = 0;
+
+  struct Collective {
+    std::string kind;    // name_of(CommKind)
+    std::string axes;    // "data"
+    std::string tensor;  // what it moves; "" for a total
+    int64_t bytes = 0;
+    double seconds = 0;
+
+    bool operator==(const Collective&) const = default;
+  };
+  std::vector<Collective> collectives;
+
+  bool operator==(const Prediction&) const = default;
+};
+
+// Decisions only: which index goes to which mesh axis, and where tensors are kept. Everything else,
+// collectives included, follows by `lower`. A plan names things, so it outlives the program that
+// it was made for and can be kept in a file.
+struct Plan {
+  std::string program;
+  Mesh mesh;
+  std::vector<NestDecision> nests;       // one per definition, in program order
+  std::vector<StorageDecision> stored;   // inputs, parameters, states, in program order
+  std::vector<StorageDecision> outputs;  // by output name
+  Prediction predicted;
+
+  bool operator==(const Plan&) const = default;
+
+  const NestDecision& nest(const std::string& name) const;  // InternalError if there is none
+  const StorageDecision& storage(const std::string& tensor) const;
+  const StorageDecision& output(const std::string& name) const;
+};
+
+// The lock file: JSON, which is YAML. from_text(to_text(p)) == p. Throws UserError with `file`.
+std::string to_text(const Plan& plan);
+Plan plan_from_text(const std::string& text, const std::string& file = "<plan>");
+
+// An aligned table for people: one line a nest, one a stored tensor.
+std::string print(const Plan& plan);
+
+// Sixteen hexadecimal digits over the decisions alone: not over predictions and provenance.
+std::string plan_hash(const Plan& plan);
+
+// Throws UserError unless the plan fits the program (in normal form): every nest decided, every
+// choice legal, every name known, every pin of the program honoured. `file` stands in front of
+// messages about the plan.
+void verify(const Plan& plan, const Program& program, const std::string& file = "");
+// Throws UserError for pins that name an unknown tensor, dim or axis, or clash.
+void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mesh& mesh);
+
+}  // namespace tessera

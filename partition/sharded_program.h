@@ -1,0 +1,104 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ir/nest.h"
+#include "partition/reshard.h"
+
+namespace tessera {
+
+// A nest over local dims: the part of `origin` that this rank computes. Its body reads local
+// tensors by local indices, with offsets written out, so it is an ordinary nest: nothing that runs
+// it needs to know about meshes. Local dims of one split share their Dim within a ShardedProgram;
+// a dim that is not split is the global Dim itself.
+struct ComputeStep {
+  Nest nest;
+  std::string origin;  // the definition it is a part of; of a copy, the tensor that it slices
+};
+
+// One collective of one tensor among the ranks of `group`. Tensors are local; `output` has the dims
+// of `input` but for those that the step joins or splits, at the same positions. Blocks are
+// intervals along one dim of a local tensor, one per member, in the order of the group, back to
+// back; some may be empty.
+//
+//   kind            gather_blocks (along gather_dim of output)   scatter_blocks (along scatter_dim
+//   of input) all_gather      what each member contributes                 - reduce_scatter  - what
+//   each member keeps all_reduce      -                                            - all_to_all
+//   what comes from each member                  what goes to each member
+struct CommStep {
+  CommKind kind = CommKind::all_reduce;
+  Axes axes;
+  std::vector<int> group;  // ranks; members count in this order
+  int me = 0;              // where this rank stands in it
+  Tensor input;
+  Tensor output;
+  ReduceOp op = ReduceOp::sum;
+  int gather_dim = -1;
+  int scatter_dim = -1;
+  std::vector<Interval> gather_blocks;
+  std::vector<Interval> scatter_blocks;
+  int64_t bytes = 0;   // that this rank moves, as in ReshardStep
+  std::string origin;  // the tensor of the program that it moves
+};
+
+using Step = std::variant<ComputeStep, CommStep>;
+
+const std::string& origin_of(const Step& step);
+const Tensor& output_of(const Step& step);
+std::vector<Tensor> inputs_of(const Step& step);
+
+// A tensor at the border: what this rank holds of it.
+struct Border {
+  std::string name;  // of the tensor, or of the output
+  Tensor global;
+  Tensor local;
+  Sharding sharding;
+  Box box;  // the part of `global`, by its dims in declared order
+  // Of the ranks that hold this same box, is this the first? Writers of files let only that one
+  // write.
+  bool first_copy = true;
+  Dims order;  // of an output: the global dims in exported order; else global.dims()
+};
+
+// After the step, `target` holds `value`; both have the same local dims in the same order.
+struct LocalUpdate {
+  Tensor target;
+  Tensor value;
+};
+
+// What one rank computes in one step: local extents and explicit communication. The steps of all
+// ranks correspond one to one, in the same order; only extents, offsets and blocks differ.
+struct ShardedProgram {
+  std::string name;
+  Mesh mesh;
+  int rank = 0;
+  std::vector<Border> inputs;
+  std::vector<Border> stored;  // parameters and states
+  std::vector<Step> steps;
+  std::vector<LocalUpdate> updates;
+  std::vector<Border> outputs;
+};
+
+// Throws InternalError unless every tensor is defined once and before use, extents agree, and
+// blocks tile their dims.
+void verify(const ShardedProgram& program);
+// Throws InternalError unless both have the same steps in the same order: kinds, names, types and
+// axes. Ranks that pass this cannot wait for one another in different collectives.
+void check_same_structure(const ShardedProgram& a, const ShardedProgram& b);
+// Sixteen hexadecimal digits of what check_same_structure compares: equal on all ranks.
+std::string structure_hash(const ShardedProgram& program);
+
+std::string print(const ShardedProgram& program);
+
+struct Traffic {
+  int64_t count = 0;  // collectives
+  int64_t bytes = 0;  // that this rank moves
+  bool operator==(const Traffic&) const = default;
+};
+// By name_of(kind): a deterministic measure of communication.
+std::map<std::string, Traffic> bytes_by_collective(const ShardedProgram& program);
+
+}  // namespace tessera
