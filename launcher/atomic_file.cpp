@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +43,16 @@ int write_all(int descriptor, std::span<const std::byte> bytes) {
   return 0;
 }
 
+// A new file in the folder of `path`, under a name that nobody else has; -1 with errno on failure.
+int open_beside(const std::string& path, std::string& name) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    name = fmt::format("{}.tmp-{}-{}", path, ::getpid(), attempt);
+    const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0 || errno != EEXIST) return descriptor;
+  }
+  return -1;
+}
+
 // Some file systems cannot sync a folder (EINVAL); the rename is then as durable as they make it.
 int sync_folder(const std::string& path) {
   std::string folder = std::filesystem::path(path).parent_path().string();
@@ -59,12 +68,10 @@ int sync_folder(const std::string& path) {
 void write_file(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
   size_t total = 0;
   for (const auto& part : parts) total += part.size();
-  std::string fresh = path + ".XXXXXX";
-  const int descriptor = ::mkostemp(fresh.data(), O_CLOEXEC);
+  std::string fresh;
+  const int descriptor = open_beside(path, fresh);
   if (descriptor < 0) fail(path, total, errno);
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  int error = ::fchmod(descriptor, 0666 & ~mask) == 0 ? 0 : errno;
+  int error = 0;
   for (const auto& part : parts)
     if (error == 0) error = write_all(descriptor, part);
   const int closed = sync_and_close(descriptor);

@@ -79,16 +79,22 @@ IdxArray read_idx(const std::string& file, std::optional<int64_t> limit) {
     const size_t begin = array.data.size();
     const size_t step = std::min(kStep, wanted - begin);
     array.data.resize(begin + step);
-    const size_t got = read_some(stream.get(), file, array.data.data() + begin, step);
+    const size_t got =
+        read_some(stream.get(), file, reinterpret_cast<uint8_t*>(array.data.data()) + begin, step);
     if (got < step)
       throw UserError(
           fmt::format("{}: its header announces {} bytes of data, found {}; the file "
                       "is cut short",
                       file, wanted, begin + got));
   }
+  if (!whole) return array;
   uint8_t extra = 0;
-  if (whole && read_some(stream.get(), file, &extra, 1) != 0)
+  if (read_some(stream.get(), file, &extra, 1) != 0)
     throw UserError(file + ": has more data than its header announces; the file is damaged");
+  int code = Z_OK;
+  gzerror(stream.get(), &code);
+  if (code == Z_BUF_ERROR)
+    throw UserError(file + ": ends before its checksum; the file is cut short");
   return array;
 }
 

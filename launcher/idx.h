@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,8 +10,8 @@ namespace tessera {
 
 // An array of unsigned bytes in the IDX format of the MNIST family.
 struct IdxArray {
-  std::vector<int64_t> shape;  // the first is the number of examples
-  std::vector<uint8_t> data;   // row-major
+  std::vector<int64_t> shape;   // the first is the number of examples
+  std::vector<std::byte> data;  // row-major
 };
 
 // Reads a plain or gzip-compressed IDX file of unsigned bytes with 1 to 4 dims. With `limit`, only

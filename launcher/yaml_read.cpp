@@ -46,7 +46,10 @@ class Builder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    finish(make(Kind::null, mark), anchor);
+    auto value = make(Kind::null, mark);
+    // The parser places a missing value at the next thing it sees, which may be lines below.
+    if (!stack_.empty() && stack_.back().has_key) value->where = stack_.back().key_where;
+    finish(value, anchor);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -109,7 +112,9 @@ class Builder : public YAML::EventHandler {
 
   void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     refuse_tag(mark, tag);
-    if (want_key()) fail_at(place(mark), "a key must be a plain word, found a list or map");
+    if (want_key())
+      fail_at(place(mark),
+              "a key must be a plain word, found a list or map; is a bracket or brace not closed?");
     if (stack_.size() >= static_cast<size_t>(internal::kMaxYamlDepth))
       fail_at(place(mark),
               "nested deeper than " + std::to_string(internal::kMaxYamlDepth) + " levels");

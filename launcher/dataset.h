@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace tessera {
+
+// One named column of a data set: for each example the same number of values, row-major.
+// Small values are kept as they came, one byte each, and are widened batch by batch: as integers
+// to 0..255, as floats to scale * byte + shift.
+struct Field {
+  std::string name;
+  DType type = DType::f32;         // what it holds; for bytes, what it is meant as
+  std::vector<int64_t> row_shape;  // of one example; {} for a label
+  bool is_bytes = false;           // `data` holds unsigned bytes
+  float scale = 1;
+  float shift = 0;
+  std::vector<std::byte> data;
+
+  int64_t row_size() const;  // values per example
+};
+
+struct Dataset {
+  std::string name;
+  int64_t examples = 0;
+  std::vector<Field> fields;
+  double load_seconds = 0;  // reading and unpacking, wall time
+
+  // Throws UserError naming the nearest field when there is none of that name.
+  const Field& field(const std::string& field_name) const;
+};
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+enum class Split { train, test };
+
+// Fashion-MNIST: `images` f32, 28 x 28, scaled to mean 0 and standard deviation 1 over the training
+// set (mean 0.2860, deviation 0.3530 of the values in [0, 1]); `labels` i32 from 0 to 9. Training
+// has 60,000 examples, testing 10,000; `limit` takes only the first so many.
+constexpr const char* kFashionMnistFolder = "/usr/share/datasets/fashion-mnist";
+Dataset load_fashion_mnist(const std::string& folder, Split split,
+                           std::optional<int64_t> limit = std::nullopt);
+
+// One field per .npy file, called by its key; the first dim of each file counts examples and must
+// agree. Unsigned bytes are kept as such: 0..255 for programs, as integers or floats.
+Dataset load_npy_dataset(const std::map<std::string, std::string>& files,
+                         std::optional<int64_t> limit = std::nullopt);
+
+// Fields to make up: floats are normal-like values of mean 0 and deviation 1, integers lie in
+// [0, below), booleans are even odds. A value depends on seed, field number and position only.
+struct SyntheticField {
+  std::string name;
+  DType type = DType::f32;
+  std::vector<int64_t> row_shape;
+  int64_t below = 2;
+};
+Dataset make_synthetic_dataset(const std::vector<SyntheticField>& fields, int64_t examples,
+                               uint64_t seed);
+
+// Starts loading on another thread, so that planning and compiling can go on meanwhile. get()
+// throws what the loader threw.
+template <typename Load>
+std::future<DatasetPtr> load_async(Load load) {
+  return std::async(std::launch::async,
+                    [load = std::move(load)] { return std::make_shared<const Dataset>(load()); });
+}
+
+}  // namespace tessera

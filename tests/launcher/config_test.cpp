@@ -1,0 +1,300 @@
+#include "launcher/config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "tests/launcher/temp_folder.h"
+
+namespace tessera {
+namespace {
+
+const char* kDesign =
+    "program: {model: mlp, hidden: 512, deep: [1, 2], rate: 0.5, gated: true, act: relu}\n"
+    "data: {set: fashion-mnist, batch: 256, limit: 1000}\n"
+    "train: {optimizer: {sgd: {lr: 0.1}}, epochs: 5, seed: 1}\n"
+    "cluster: {transport: mpi, hosts: [{name: localhost, ranks: 4}], timeout: 2 min}\n"
+    "plan: {mesh: {data: 2, model: 2}, memory: 2GiB, pins: {w1: {hidden: model}}}\n";
+
+Config parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  return parse_config(text, "t.yaml", overrides);
+}
+
+std::string error_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  return message_of<UserError>([&] { parse(text, overrides); });
+}
+
+TEST(Config, ReadsTheDesignsExample) {
+  const Config config = parse(kDesign);
+  EXPECT_EQ(config.program.model, "mlp");
+  EXPECT_EQ(config.program.options.at("hidden"), OptionValue(int64_t{512}));
+  EXPECT_EQ(config.program.options.at("deep"), OptionValue(std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(config.program.options.at("rate"), OptionValue(0.5));
+  EXPECT_EQ(config.program.options.at("gated"), OptionValue(true));
+  EXPECT_EQ(config.program.options.at("act"), OptionValue(std::string("relu")));
+  EXPECT_EQ(config.data.batch, 256);
+  EXPECT_EQ(std::get<SgdConfig>(*config.train.optimizer), (SgdConfig{0.1, 0}));
+  EXPECT_EQ(config.train.epochs, 5);
+  EXPECT_EQ(config.cluster.ranks(), 4);
+  EXPECT_DOUBLE_EQ(config.cluster.timeout, 120);
+  EXPECT_EQ(config.plan.mesh[1], (std::pair<std::string, int64_t>{"model", 2}));
+  EXPECT_EQ(config.plan.memory, int64_t{2} << 30);
+  EXPECT_EQ(config.plan.pins.at("w1").at("hidden"), std::vector<std::string>{"model"});
+  EXPECT_EQ(config.output.dir, "runs/t");
+  EXPECT_EQ(config.origin("train.epochs"), "t.yaml:3:46");
+  EXPECT_EQ(config.origin("train.optimizer.sgd.momentum"), "default");
+}
+
+TEST(Config, DefaultsAreOneEpochOnOneRank) {
+  const Config config = parse("program: {model: mlp}\n");
+  EXPECT_EQ(config.train.epochs, 1);
+  EXPECT_EQ(config.cluster.ranks(), 1);
+  EXPECT_EQ(config.cluster.transport, "local");
+  EXPECT_TRUE(config.plan.mesh.empty());
+  EXPECT_FALSE(config.train.optimizer.has_value());
+  EXPECT_FALSE(parse("{program: {model: mlp}, train: {steps: 9}}").train.epochs.has_value());
+}
+
+TEST(Config, OverridesReplaceAndAdd) {
+  const Config config =
+      parse(kDesign, {"train.epochs=2", "train.epochs=3", "cluster.ranks=8", "plan.mesh.data=4",
+                      "data.batch=64", "train.optimizer={adam: {lr: 1e-3}}", "program.extra=7"});
+  EXPECT_EQ(config.train.epochs, 3);
+  EXPECT_EQ(config.cluster.ranks(), 8);
+  EXPECT_EQ(config.plan.mesh[0].second, 4);
+  EXPECT_EQ(config.data.batch, 64);
+  EXPECT_DOUBLE_EQ(std::get<AdamConfig>(*config.train.optimizer).lr, 1e-3);
+  EXPECT_EQ(config.program.options.at("extra"), OptionValue(int64_t{7}));
+  EXPECT_EQ(config.origin("data.batch"), "command line");
+  const Config meshed = parse("{program: {model: mlp}, cluster: {ranks: 2}, plan: {mesh: auto}}",
+                              {"plan.mesh.data=2"});
+  EXPECT_EQ(meshed.plan.mesh.at(0).second, 2);
+  EXPECT_EQ(
+      parse(kDesign, {"cluster.hosts.0.ranks=2", "plan.mesh=auto", "plan.pins={}"}).cluster.ranks(),
+      2);
+}
+
+TEST(Config, TheBatchDimIsTheBatch) {
+  const Config config = parse("{program: {model: mlp, dims: {batch: 32}}}");
+  EXPECT_EQ(config.data.batch, 32);
+}
+
+TEST(Config, PrintsOriginsAndReadsBack) {
+  const Config config = parse(kDesign, {"train.epochs=2"});
+  const std::string text = print_config(config);
+  EXPECT_EQ(text,
+            "program:\n"
+            "  model: mlp                            # t.yaml:1:18\n"
+            "  act: relu                             # t.yaml:1:79\n"
+            "  deep: [1, 2]                          # t.yaml:1:42\n"
+            "  gated: true                           # t.yaml:1:68\n"
+            "  hidden: 512                           # t.yaml:1:31\n"
+            "  rate: 0.5                             # t.yaml:1:56\n"
+            "data:\n"
+            "  set: fashion-mnist                    # t.yaml:2:13\n"
+            "  batch: 256                            # t.yaml:2:35\n"
+            "  limit: 1000                           # t.yaml:2:47\n"
+            "  shuffle: true                         # default\n"
+            "train:\n"
+            "  optimizer:\n"
+            "    sgd:\n"
+            "      lr: 0.1                           # t.yaml:3:31\n"
+            "      momentum: 0                       # default\n"
+            "  epochs: 2                             # command line\n"
+            "  seed: 1                               # t.yaml:3:55\n"
+            "cluster:\n"
+            "  transport: mpi                        # t.yaml:4:22\n"
+            "  hosts: [{name: localhost, ranks: 4}]  # t.yaml:4:34\n"
+            "  threads: auto                         # default\n"
+            "  timeout: 120                          # t.yaml:4:74\n"
+            "plan:\n"
+            "  mesh: {data: 2, model: 2}             # t.yaml:5:14\n"
+            "  memory: 2GiB                          # t.yaml:5:43\n"
+            "  pins:\n"
+            "    w1: {hidden: model}                 # t.yaml:5:60\n"
+            "output:\n"
+            "  dir: runs/t                           # default\n");
+  EXPECT_EQ(parse_config(text, "again.yaml"), config);
+}
+
+TEST(Config, ReadsBackEveryKindOfSetting) {
+  const TempFolder folder;
+  const std::string x = folder.write("x y.npy", "");
+  folder.write("p.tess", "");
+  folder.write("plan.yaml", "");
+  const std::string file =
+      folder.write("job.yaml",
+                   "program: {file: p.tess, dims: {k: 3}}\n"
+                   "data: {inputs: {x: x y.npy}, shuffle: false}\n"
+                   "train: {optimizer: {adam: {beta1: 0.8, epsilon: 1e-7}}, steps: 20 steps}\n"
+                   "plan: {file: plan.yaml}\n"
+                   "output: {dir: 'some where'}\n");
+  const Config config = load_config(file);
+  EXPECT_EQ(config.data.inputs.at("x"), x);
+  EXPECT_EQ(config.program.file, folder / "p.tess");
+  EXPECT_EQ(parse_config(print_config(config), "again.yaml"), config);
+}
+
+struct BadConfig {
+  std::string text;
+  std::string message;
+};
+
+TEST(Config, RefusesWithPlaceAndAdvice) {
+  const std::string cwd = std::filesystem::current_path().string();
+  const std::vector<BadConfig> cases = {
+      {"program: {model: mlp}\ntrian: {epochs: 3}\n",
+       "t.yaml:2:1: `trian` is not a known key; the file may have program, data, train, cluster, "
+       "plan, output (did you mean `train`?)"},
+      {"train: {epochs: 3}\n", "t.yaml:1:1: the file must have the key `program`"},
+      {"program: mlp\n", "t.yaml:1:10: `program` must be a map of `key: value`, found `mlp`"},
+      {"program: {hidden: 3}\n",
+       "t.yaml:1:10: `program` must have one of `model` (a model's name) and `file` (a .tess "
+       "file)"},
+      {"program: {model: mlp, file: x.tess}\n",
+       "t.yaml:1:10: `program` must have only one of `model` (a model's name) and `file` (a .tess "
+       "file)"},
+      {"program: {file: no.tess}\n",
+       "t.yaml:1:17: `program.file` names a file that does not exist: " + cwd +
+           "/no.tess (relative to " + cwd + ")"},
+      {"program: {file: /, hidden: 3}\n",
+       "t.yaml:1:20: `program.hidden` is not a known key; `program` may have file, dims"},
+      {"program: {model: mlp, dims: {batch: 0}}\n",
+       "t.yaml:1:37: `program.dims.batch` must be an integer from 1 to 1099511627776, found `0`"},
+      {"program: {model: mlp, dims: {2x: 1}}\n",
+       "t.yaml:1:30: `program.dims.2x` is not a name; names are letters, digits and _, not "
+       "starting "
+       "with a digit"},
+      {"program: {model: mlp, hidden: 0512}\n",
+       "t.yaml:1:31: `program.hidden` must be a number, found `0512`; a leading 0 means octal to "
+       "some readers: write 512"},
+      {"program: {model: mlp, hidden: {a: 1}}\n",
+       "t.yaml:1:31: `program.hidden` must be a number, true, false, a word or a list of integers, "
+       "found a map"},
+      {"program: {model: mlp}\ndata: {set: fashion_mnist}\n",
+       "t.yaml:2:13: `data.set` must be one of fashion-mnist, synthetic, found `fashion_mnist` "
+       "(did "
+       "you mean `fashion-mnist`?)"},
+      {"program: {model: mlp}\ndata: {set: fashion-mnist, batch: 0}\n",
+       "t.yaml:2:35: `data.batch` must be an integer from 1 to 1099511627776, found `0`"},
+      {"program: {model: mlp}\ndata: {batch: 4}\n",
+       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic) or `inputs` (.npy files by "
+       "input)"},
+      {"program: {model: mlp}\ndata: {set: synthetic, dir: /tmp}\n",
+       "t.yaml:2:24: `data.dir` is the folder of a data set; it needs `set: fashion-mnist`"},
+      {"program: {model: mlp}\ndata: {set: synthetic, shuffle: yes}\n",
+       "t.yaml:2:33: `data.shuffle` must be true or false, found `yes`"},
+      {"program: {model: mlp}\ndata: {set: synthetic, batch: 64, limit: 10}\n",
+       "t.yaml:2:42: `data.limit` is 10, less than one batch of 64"},
+      {"program: {model: mlp, dims: {batch: 32}}\ndata: {set: synthetic, batch: 64}\n",
+       "t.yaml:2:31: `data.batch` is 64, but program.dims.batch is 32; give the batch in one "
+       "place"},
+      {"program: {model: mlp}\ntrain: {optimizer: {sdg: {lr: 1}}}\n",
+       "t.yaml:2:21: `train.optimizer.sdg` is not a known key; `train.optimizer` may have sgd, "
+       "adam"},
+      {"program: {model: mlp}\ntrain: {optimizer: {sgd: {}, adam: {}}}\n",
+       "t.yaml:2:20: `train.optimizer` must name one optimizer, sgd or adam, found 2; for example "
+       "{sgd: {lr: 0.1}}"},
+      {"program: {model: mlp}\ntrain: {optimizer: {sgd: {lr: 0}}}\n",
+       "t.yaml:2:31: `train.optimizer.sgd.lr` must be a number above 0, found `0`"},
+      {"program: {model: mlp}\ntrain: {optimizer: {sgd: {lr: 1e}}}\n",
+       "t.yaml:2:31: `train.optimizer.sgd.lr` must be a number, found `1e`"},
+      {"program: {model: mlp}\ntrain: {optimizer: {adam: {beta1: 1.0}}}\n",
+       "t.yaml:2:35: `train.optimizer.adam.beta1` must be a number from 0 to below 1, found `1.0`"},
+      {"program: {model: mlp}\ntrain: {epochs: 010}\n",
+       "t.yaml:2:17: `train.epochs` must be an integer from 1 to 1000000, found `010`; a leading 0 "
+       "means octal to some readers: write 10"},
+      {"program: {model: mlp}\ntrain:\n  epochs:\n",
+       "t.yaml:3:3: `train.epochs` must be an integer from 1 to 1000000, found nothing"},
+      {"program: {model: mlp}\ntrain: {seed: -1}\n",
+       "t.yaml:2:15: `train.seed` must be an integer from 0 to 9223372036854775807, found `-1`"},
+      {"program: {model: mlp}\ncluster: {transport: nccl}\n",
+       "t.yaml:2:22: `cluster.transport` must be one of mpi, local, found `nccl`"},
+      {"program: {model: mlp}\ncluster: {ranks: 0}\n",
+       "t.yaml:2:18: `cluster.ranks` must be an integer from 1 to 4096, found `0`"},
+      {"program: {model: mlp}\ncluster: {hosts: [{name: node1, ranks: 2}]}\n",
+       "t.yaml:2:26: `cluster.hosts[0].name` is `node1`; only localhost is supported by this "
+       "version: several machines are not"},
+      {"program: {model: mlp}\ncluster: {hosts: [{ranks: 2}]}\n",
+       "t.yaml:2:19: `cluster.hosts[0]` must have the key `name`"},
+      {"program: {model: mlp}\ncluster: {hosts: []}\n",
+       "t.yaml:2:18: `cluster.hosts` is empty; list at least one host, or give cluster.ranks"},
+      {"program: {model: mlp}\ncluster: {hosts: [{name: localhost}, {name: localhost}]}\n",
+       "t.yaml:2:45: `cluster.hosts[1].name` lists `localhost` a second time; give its ranks once"},
+      {"program: {model: mlp}\ncluster: {ranks: 2, hosts: [{name: localhost, ranks: 3}]}\n",
+       "t.yaml:2:18: `cluster.ranks` is 2, but cluster.hosts has 3 ranks; give only one of the "
+       "two"},
+      {"program: {model: mlp}\ncluster: {timeout: never}\n",
+       "t.yaml:2:20: `cluster.timeout` must be a time such as 60 s, 2 min or 500 ms, found "
+       "`never`"},
+      {"program: {model: mlp}\nplan: {mesh: {data: 2, model: 2}}\n",
+       "t.yaml:2:14: `plan.mesh` is data=2 x model=2, which needs 4 ranks, but the cluster has 1; "
+       "change plan.mesh or cluster.ranks"},
+      {"program: {model: mlp}\nplan: {mesh: 2x2}\n",
+       "t.yaml:2:14: `plan.mesh` must be auto or axes with sizes such as {data: 2, model: 2}, "
+       "found "
+       "`2x2`"},
+      {"program: {model: mlp}\nplan: {memory: 2 gigs}\n",
+       "t.yaml:2:16: `plan.memory` must be a size such as 512MiB, 2GiB or a number of bytes, found "
+       "`2 gigs`"},
+      {"program: {model: mlp}\ncluster: {ranks: 2}\n"
+       "plan: {mesh: {model: 2}, pins: {w1: {hidden: modle}}}\n",
+       "t.yaml:3:46: `plan.pins.w1.hidden` names the mesh axis `modle`; plan.mesh has model (did "
+       "you mean `model`?)"},
+      {"program: {model: mlp}\nplan: {pins: {w1: model}}\n",
+       "t.yaml:2:19: `plan.pins.w1` must be a map of `key: value`, found `model`"},
+      {"program: {model: mlp}\nplan: {file: /, pins: {w1: {a: b}}}\n",
+       "t.yaml:2:17: `plan.pins` cannot be combined with plan.file, which has its own pins; remove "
+       "one"},
+      {"program: {model: mlp}\ncheckpoint: {dir: runs/mlp, every: 500 steps, keep: 3}\n",
+       "t.yaml:2:1: `checkpoint` is not supported by this version; remove it"},
+      {"- program\n", "t.yaml:1:1: the file must be a map of `key: value`, found a list"},
+  };
+  for (const BadConfig& bad : cases) EXPECT_EQ(error_of(bad.text), bad.message) << bad.text;
+}
+
+TEST(Config, RefusesBadOverrides) {
+  const std::vector<BadConfig> cases = {
+      {"train.epochs",
+       "command line: `train.epochs` is not a setting; write key=value, for example "
+       "train.epochs=2"},
+      {"train.epochs=", "command line: `train.epochs=` has no value after the ="},
+      {"train..epochs=2",
+       "command line: `train..epochs=2` must look like train.epochs=2: words "
+       "joined by dots, =, a value"},
+      {"train.epochs=many",
+       "command line: `train.epochs` must be an integer from 1 to 1000000, found `many`"},
+      {"train.epcohs=2",
+       "command line: `train.epcohs` is not a known key; `train` may have optimizer, epochs, "
+       "steps, "
+       "seed (did you mean `epochs`?)"},
+      {"train.optimizer={sgd: {lr: 1}",
+       "command line: a key must be a plain word, found a list or map; is a bracket or brace not "
+       "closed?"},
+      {"train.optimizer.adam.lr=1",
+       "t.yaml:3:20: `train.optimizer` must name one optimizer, sgd or adam, found 2; for example "
+       "{sgd: {lr: 0.1}}"},
+      {"cluster.hosts.3.ranks=1",
+       "command line: `cluster.hosts` is a list of 1: its elements are "
+       "numbered from 0, found `3`"},
+      {"a={x: 1, x: 2}",
+       "command line: the key `x` was already given at the same level; remove one of the two"},
+  };
+  for (const BadConfig& bad : cases) EXPECT_EQ(error_of(kDesign, {bad.text}), bad.message);
+}
+
+TEST(Config, TheShippedConfigurationsLoad) {
+  const std::string folder = std::string(TESSERA_SOURCE_DIR) + "/configs/";
+  const Config quick = load_config(folder + "quickstart.yaml");
+  EXPECT_EQ(quick.cluster.ranks(), 2);
+  EXPECT_EQ(quick.program.options.at("hidden"), OptionValue(std::vector<int64_t>{512, 512}));
+}
+
+TEST(Config, TheShippedCustomProgramLoads) {
+  const std::string folder = std::string(TESSERA_SOURCE_DIR) + "/configs/";
+  const Config custom = load_config(folder + "custom.yaml");
+  EXPECT_EQ(custom.program.file, folder + "programs/softmax_regression.tess");
+  EXPECT_EQ(custom.data.inputs.at("image"), "images");
+}
+
+}  // namespace
+}  // namespace tessera
