@@ -1,0 +1,148 @@
+#include "comm/board.h"
+
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr uint32_t kBroken = 0x8000'0000u;
+constexpr uint32_t kStepMask = 0x7fff'ffffu;
+
+}  // namespace
+
+BoardMemory* BoardMemory::create(void* memory, int ranks) {
+  static_assert(std::atomic<uint32_t>::is_always_lock_free, "processes share these");
+  auto* board = new (memory) BoardMemory;
+  for (int r = 0; r < ranks; ++r) new (board->slots() + r) Slot;
+  return board;
+}
+
+Board::Board(BoardMemory* memory, BoardMember member, FailureRecord& failure)
+    : memory_(memory),
+      member_(std::move(member)),
+      ranks_(static_cast<int>(member_.world_ranks.size())),
+      spin_(member_.world_ranks.size() <= std::thread::hardware_concurrency()),
+      failure_(failure) {}
+
+Board::~Board() {
+  slot(member_.rank).left.store(1, std::memory_order_release);
+  memory_->event.notify();
+}
+
+void Board::publish_text(const std::string& text) {
+  char* to = slot(member_.rank).text;
+  const size_t size = std::min(text.size(), BoardMemory::kTextBytes - 1);
+  std::memcpy(to, text.data(), size);
+  to[size] = 0;
+}
+
+bool Board::arrive(uint32_t next) {
+  slot(member_.rank).arrived.store(next, std::memory_order_release);
+  const auto ranks = static_cast<uint32_t>(ranks_);
+  if (memory_->arrivals.fetch_add(1, std::memory_order_acq_rel) + 1 < ranks) return false;
+  memory_->arrivals.store(0, std::memory_order_relaxed);
+  uint32_t expected = step_;
+  const bool released = memory_->released.compare_exchange_strong(expected, next);
+  memory_->event.notify();
+  return released;
+}
+
+bool Board::someone_left(uint32_t next) const {
+  for (int r = 0; r < ranks_; ++r)
+    if (slot(r).left.load(std::memory_order_acquire) && slot(r).arrived.load() != next) return true;
+  return false;
+}
+
+std::vector<int> Board::missing(uint32_t next) const {
+  std::vector<int> ranks;
+  for (int r = 0; r < ranks_; ++r)
+    if (slot(r).arrived.load() != next) ranks.push_back(member_.world_ranks[r]);
+  return ranks;
+}
+
+void Board::throw_broken(const CallInfo& info) const {
+  const uint32_t breaker = memory_->released.load() & kStepMask;
+  const std::string text = slot(static_cast<int>(breaker)).text;
+  failure_.keep(text);
+  throw CommError(ended_text(info, text));
+}
+
+void Board::give_up(const CallInfo& info, uint32_t next, Wake why) {
+  const std::vector<int> absent = missing(next);
+  if (absent.empty()) return;  // the last one is just releasing this step
+  std::string text;
+  if (why == Wake::timeout) {
+    text = timeout_text(info, absent);
+  } else if (failure_.failed()) {
+    text = failure_.text();
+  } else {
+    text = name_ranks(absent) + " left the group without making this call";
+  }
+  publish_text(text);
+  uint32_t expected = step_;
+  const uint32_t broken = kBroken | static_cast<uint32_t>(member_.rank);
+  if (!memory_->released.compare_exchange_strong(expected, broken)) {
+    if (expected == next) return;
+    throw_broken(info);
+  }
+  memory_->event.notify();
+  failure_.report(text);
+  throw CommError(why == Wake::timeout ? text : ended_text(info, text));
+}
+
+void Board::wait(const CallInfo& info, uint32_t next, bool interruptible) {
+  const auto ready = [&] { return memory_->released.load(std::memory_order_acquire) != step_; };
+  const auto interrupted = [&] { return interruptible && (failure_.look() || someone_left(next)); };
+  auto deadline = interruptible ? CommClock::now() + member_.timeout : CommClock::time_point::max();
+  for (;;) {
+    const Wake why = await(memory_->event, deadline, spin_, ready, interrupted);
+    if (why == Wake::ready) break;
+    give_up(info, next, why);
+  }
+  if (memory_->released.load(std::memory_order_acquire) != next) throw_broken(info);
+}
+
+void Board::step(const CallInfo& info) {
+  if (memory_->released.load(std::memory_order_acquire) & kBroken) throw_broken(info);
+  if (failure_.failed()) throw CommError(ended_text(info, failure_.text()));
+  const uint32_t next = (step_ + 1) & kStepMask;
+  if (!arrive(next)) wait(info, next, true);
+  step_ = next;
+}
+
+void Board::finish(const CallInfo& info) {
+  const uint32_t next = (step_ + 1) & kStepMask;
+  if (!arrive(next)) wait(info, next, false);
+  step_ = next;
+}
+
+void Board::agree(const CallInfo& info) {
+  const size_t place = parity();
+  slot(member_.rank).calls[place] = info.call;
+  step(info);
+  // All compare with rank 0, so all come to the same verdict.
+  bool same = true;
+  for (int r = 1; r < ranks_; ++r)
+    same = same && same_call(slot(0).calls[place], slot(r).calls[place]);
+  if (same) return;
+  publish_text(describe(info));
+  step(info);
+  std::vector<std::string> texts;
+  for (int r = 0; r < ranks_; ++r) texts.emplace_back(slot(r).text);
+  step(info);
+  reject(info, mismatch_text(texts, member_.world_ranks));
+}
+
+void Board::reject(const CallInfo& info, const std::string& text) {
+  if (member_.rank == 0)
+    failure_.report(text);
+  else
+    failure_.keep(text);
+  throw CommError(ended_text(info, text));
+}
+
+}  // namespace tessera

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+
+namespace tessera {
+
+// MPI between its initialisation and its end. If MPI was initialised before, this object uses it
+// and leaves its end to whoever began it.
+class MpiRuntime {
+ public:
+  // Throws CommError unless MPI grants full thread support (MPI_THREAD_MULTIPLE): the
+  // communication thread waits while others may call fail().
+  MpiRuntime();
+  // Ends MPI, which waits for all ranks; hence not after abandon() or while an exception leaves.
+  ~MpiRuntime();
+  MpiRuntime(const MpiRuntime&) = delete;
+  MpiRuntime& operator=(const MpiRuntime&) = delete;
+
+  // The peers may be gone: do not wait for them at the end. The process should exit with a code
+  // other than 0 soon; mpirun then ends the others.
+  void abandon() { abandoned_ = true; }
+
+  // Ends all ranks at once; mpirun returns `code`.
+  [[noreturn]] void abort(int code);
+
+ private:
+  bool owner_ = false;
+  bool abandoned_ = false;
+  int exceptions_;
+};
+
+// The world of all MPI ranks, apart from all other worlds made so: one may fail without the other.
+// Collective over all ranks. It keeps the runtime alive.
+//
+// Collectives between ranks of one machine go through shared memory (shared_collectives.h), others
+// through messages (message_collectives.h); the results have the same bits.
+std::unique_ptr<Communicator> make_mpi_world(std::shared_ptr<MpiRuntime> runtime,
+                                             const CommOptions& options = {});
+
+// The same with a runtime of its own.
+std::unique_ptr<Communicator> make_mpi_world(const CommOptions& options = {});
+
+}  // namespace tessera
