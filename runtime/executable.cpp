@@ -1,0 +1,133 @@
+#include "runtime/executable.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "partition/box.h"
+
+namespace tessera {
+namespace {
+
+// The same elements with the dims in another order.
+Array reorder(const Array& array, const Dims& from, const Dims& to) {
+  if (from == to) return array;
+  const Tensor named = make_tensor("", from, array.type, Role::input);
+  return evaluate(make_read(named), to, [&](const Tensor&) -> const Array& { return array; });
+}
+
+void require_shape(const Array& array, DType type, const std::vector<int64_t>& wanted,
+                   const std::string& what) {
+  if (array.type == type && array.shape == wanted) return;
+  throw UserError(what + " was given " + describe(array) + "; it takes " +
+                  describe(Array{type, wanted, {}}));
+}
+
+}  // namespace
+
+Executable::Executable(const Program& program, const Plan& plan, Compiler& compiler,
+                       Communicator& world, const ExecutableOptions& options)
+    : program_(program),
+      sharded_(lower(program, plan, world.rank(), options.lower)),
+      world_(world),
+      executor_(build_task_graph(sharded_),
+                "plan " + plan_hash(plan) + "\n" + agreement_text(sharded_), compiler, world,
+                ExecuteOptions{options.threads}) {
+  TESSERA_CHECK(plan.mesh.ranks() == world.size())
+      << "the plan is for " << plan.mesh.ranks() << " ranks, the world has " << world.size();
+}
+
+const Border& Executable::border(const std::vector<Border>& borders, const char* what,
+                                 const std::string& name) const {
+  std::vector<std::string> known;
+  for (const Border& border : borders) {
+    if (border.name == name) return border;
+    known.push_back(border.name);
+  }
+  throw UserError("program `" + sharded_.name + "` has no " + what + " `" + name + "`; it has " +
+                  (known.empty() ? "none" : join(known)) + did_you_mean(name, known));
+}
+
+void Executable::write(const Border& border, const Array& part) {
+  if (!part.data.empty())
+    std::memcpy(executor_.data(border.local), part.data.data(), part.data.size());
+}
+
+void Executable::initialize(uint64_t seed) {
+  for (const Border& stored : sharded_.stored)
+    write(stored, initial_values(program_, stored.global, seed, stored.box));
+}
+
+const Box& Executable::part_of(const std::string& input) const {
+  return border(sharded_.inputs, "input", input).box;
+}
+
+void Executable::feed(const std::string& input, const Array& whole) {
+  const Border& to = border(sharded_.inputs, "input", input);
+  require_shape(whole, to.global.type(), extents(to.global.dims()), "input `" + input + "`");
+  write(to, cut(whole, to.box));
+}
+
+void Executable::feed_part(const std::string& input, const Array& part) {
+  const Border& to = border(sharded_.inputs, "input", input);
+  require_shape(part, to.global.type(), shape(to.box), "the part of input `" + input + "`");
+  write(to, part);
+}
+
+void Executable::run() {
+  executor_.run();
+}
+
+// Every box is contributed once, by the first rank that holds it, and pasted by all.
+Array Executable::gather(const Border& border) {
+  Array part = make_array(border.global.type(), shape(border.box));
+  if (!part.data.empty())
+    std::memcpy(part.data.data(), executor_.data(border.local), part.data.size());
+  if (world_.size() == 1) return part;
+  const std::vector<int64_t> whole_shape = extents(border.global.dims());
+  std::vector<Box> boxes;
+  std::vector<size_t> counts;
+  for (int rank = 0; rank < world_.size(); ++rank) {
+    boxes.push_back(local_box(whole_shape, border.sharding, sharded_.mesh, rank));
+    const bool repeated =
+        std::find(boxes.begin(), boxes.end() - 1, boxes.back()) != boxes.end() - 1;
+    counts.push_back(repeated ? 0 : static_cast<size_t>(volume(boxes.back())));
+  }
+  size_t total = 0;
+  for (size_t count : counts) total += count;
+  Array all = make_array(border.global.type(), {static_cast<int64_t>(total)});
+  world_.set_context("collecting `" + border.name + "`");
+  world_.all_gather(part.data.data(), all.data.data(), counts, border.global.type());
+  Array whole = make_array(border.global.type(), whole_shape);
+  size_t offset = 0;
+  for (size_t rank = 0; rank < boxes.size(); ++rank) {
+    if (counts[rank] == 0) continue;
+    Array piece = make_array(whole.type, shape(boxes[rank]));
+    std::memcpy(piece.data.data(), all.data.data() + offset, piece.data.size());
+    offset += piece.data.size();
+    paste(piece, boxes[rank], whole);
+  }
+  return whole;
+}
+
+Array Executable::output(const std::string& name) {
+  const Border& from = border(sharded_.outputs, "output", name);
+  return reorder(gather(from), from.global.dims(), from.order);
+}
+
+Array Executable::value(const std::string& name) {
+  return gather(border(sharded_.stored, "parameter or state", name));
+}
+
+void Executable::set_value(const std::string& name, const Array& whole) {
+  const Border& to = border(sharded_.stored, "parameter or state", name);
+  require_shape(whole, to.global.type(), extents(to.global.dims()), "`" + name + "`");
+  write(to, cut(whole, to.box));
+}
+
+Arrays Executable::values() {
+  Arrays all;
+  for (const Border& stored : sharded_.stored) all[stored.name] = gather(stored);
+  return all;
+}
+
+}  // namespace tessera

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/array.h"
+#include "ir/interpret.h"
+#include "partition/lower.h"
+#include "runtime/execute.h"
+
+namespace tessera {
+
+struct ExecutableOptions {
+  int threads = 0;  // per rank; 0: one for each usable core
+  LowerOptions lower;
+};
+
+// A program under a plan, on this rank, ready to run. Arrays are row-major in declared order.
+// Calls marked "together" are made by every rank of the world, in the same order.
+//
+//   Executable step(normal, plan, compiler, world, {});
+//   step.initialize(seed);
+//   step.feed("image", images);
+//   step.run();
+//   Array loss = step.output("loss");
+class Executable {
+ public:
+  // `program` is in normal form, `plan` verified for it. Together.
+  Executable(const Program& program, const Plan& plan, Compiler& compiler, Communicator& world,
+             const ExecutableOptions& options);
+
+  // The initial values of parameters and states; each rank makes its own part.
+  void initialize(uint64_t seed);
+
+  // The part of an input that this rank reads; feed_part takes just that part, feed the whole.
+  const Box& part_of(const std::string& input) const;
+  void feed(const std::string& input, const Array& whole);
+  void feed_part(const std::string& input, const Array& part);
+
+  void run();  // together
+
+  // The whole output, in its order, on every rank. Together.
+  Array output(const std::string& name);
+  // The whole parameter or state, on every rank. Together.
+  Array value(const std::string& name);
+  void set_value(const std::string& name, const Array& whole);  // every rank takes its part
+  Arrays values();                                              // all of them. Together.
+
+  const ShardedProgram& sharded() const { return sharded_; }
+  const Executor& executor() const { return executor_; }
+
+ private:
+  Array gather(const Border& border);
+  const Border& border(const std::vector<Border>& borders, const char* what,
+                       const std::string& name) const;
+  void write(const Border& border, const Array& part);
+
+  const Program program_;
+  ShardedProgram sharded_;
+  Communicator& world_;
+  Executor executor_;
+};
+
+}  // namespace tessera

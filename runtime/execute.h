@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/compile.h"
+#include "comm/communicator.h"
+#include "runtime/task_graph.h"
+
+namespace tessera {
+
+struct ExecuteOptions {
+  int threads = 0;  // that compute, per rank; 0: one for each usable core
+};
+
+// When a task ran in the last step, in seconds since the step began.
+struct TaskTime {
+  double begin = 0;
+  double end = 0;
+};
+
+// Runs the task graph of one rank, step after step: kernels on the calling thread and its workers,
+// collectives on a thread of their own, so that the two overlap.
+//
+// An error ends the step on this rank, tells the peers (their step ends with CommError), and is
+// thrown by run(); after it, only destruction is allowed. Not thread-safe.
+class Executor {
+ public:
+  // Compiles the kernels. `compiler` and `world` must outlive it. Splits `world`: every rank must
+  // make its executors in the same order. Throws CommError when the ranks do not agree about
+  // `agreement` (see agreement_text), naming the first line that differs.
+  Executor(TaskGraph graph, const std::string& agreement, Compiler& compiler, Communicator& world,
+           const ExecuteOptions& options);
+  ~Executor();
+  Executor(Executor&&) noexcept;
+
+  // The place of a tensor, valid between steps: for inputs, parameters, states and outputs.
+  std::byte* data(const Tensor& tensor) const;
+
+  void run();
+
+  const TaskGraph& graph() const;
+  const std::vector<TaskTime>& times() const;
+  // Bytes of arena and scratch.
+  size_t memory_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,133 @@
+#include "runtime/order_tasks.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+bool is_comm(const Task& task) {
+  return task.kind == TaskKind::communicate;
+}
+
+// Two streams that take turns: whichever can start its next task earlier does.
+class Scheduler {
+ public:
+  explicit Scheduler(const std::vector<Task>& tasks)
+      : tasks_(tasks), users_(tasks.size()), missing_(tasks.size(), 0), end_(tasks.size(), 0) {
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      missing_[t] = tasks[t].depends.size();
+      for (int d : tasks[t].depends) users_[static_cast<size_t>(d)].push_back(t);
+      if (is_comm(tasks[t])) comm_.push_back(t);
+    }
+    find_tails();
+    for (size_t t = 0; t < tasks.size(); ++t)
+      if (missing_[t] == 0 && !is_comm(tasks[t])) ready_.push_back(t);
+  }
+
+  std::vector<size_t> run() {
+    while (order_.size() < tasks_.size()) {
+      const std::optional<size_t> compute = next_compute();
+      const bool comm_ready = next_comm_ < comm_.size() && missing_[comm_[next_comm_]] == 0;
+      TESSERA_CHECK(compute || comm_ready) << "the tasks wait for one another in a circle";
+      const double compute_start = compute ? start_of(*compute, compute_free_) : 0;
+      const double comm_start = comm_ready ? start_of(comm_[next_comm_], comm_free_) : 0;
+      if (comm_ready && (!compute || comm_start <= compute_start)) {
+        comm_free_ = finish(comm_[next_comm_++], comm_start);
+      } else {
+        ready_.erase(std::find(ready_.begin(), ready_.end(), *compute));
+        compute_free_ = finish(*compute, compute_start);
+      }
+    }
+    return order_;
+  }
+
+ private:
+  // Seconds from the start of a task to the end of all that hangs on it.
+  void find_tails() {
+    tail_.assign(tasks_.size(), 0);
+    std::vector<size_t> left(tasks_.size());
+    std::vector<size_t> open;
+    for (size_t t = 0; t < tasks_.size(); ++t) {
+      left[t] = users_[t].size();
+      if (left[t] == 0) open.push_back(t);
+    }
+    while (!open.empty()) {
+      const size_t task = open.back();
+      open.pop_back();
+      double longest = 0;
+      for (size_t user : users_[task]) longest = std::max(longest, tail_[user]);
+      tail_[task] = longest + tasks_[task].estimate;
+      for (int d : tasks_[task].depends)
+        if (--left[static_cast<size_t>(d)] == 0) open.push_back(static_cast<size_t>(d));
+    }
+  }
+
+  double start_of(size_t task, double stream_free) const {
+    double start = stream_free;
+    for (int d : tasks_[task].depends) start = std::max(start, end_[static_cast<size_t>(d)]);
+    return start;
+  }
+
+  // The ready task that can start first; of those, the one with the longest tail.
+  std::optional<size_t> next_compute() const {
+    std::optional<size_t> best;
+    double best_start = 0;
+    for (size_t task : ready_) {
+      const double start = start_of(task, compute_free_);
+      const bool better = !best || start < best_start ||
+                          (start == best_start && (tail_[task] > tail_[*best] ||
+                                                   (tail_[task] == tail_[*best] && task < *best)));
+      if (better) {
+        best = task;
+        best_start = start;
+      }
+    }
+    return best;
+  }
+
+  double finish(size_t task, double start) {
+    end_[task] = start + tasks_[task].estimate;
+    order_.push_back(task);
+    for (size_t user : users_[task])
+      if (--missing_[user] == 0 && !is_comm(tasks_[user])) ready_.push_back(user);
+    return end_[task];
+  }
+
+  const std::vector<Task>& tasks_;
+  std::vector<std::vector<size_t>> users_;
+  std::vector<size_t> missing_;
+  std::vector<double> end_;
+  std::vector<double> tail_;
+  std::vector<size_t> comm_;
+  std::vector<size_t> ready_;
+  std::vector<size_t> order_;
+  size_t next_comm_ = 0;
+  double compute_free_ = 0;
+  double comm_free_ = 0;
+};
+
+}  // namespace
+
+void order_tasks(std::vector<Task>& tasks) {
+  const std::vector<size_t> order = Scheduler(tasks).run();
+  std::vector<int> number(tasks.size());
+  for (size_t i = 0; i < order.size(); ++i) number[order[i]] = static_cast<int>(i);
+  std::vector<Task> sorted;
+  int last[2] = {-1, -1};
+  for (size_t old : order) {
+    Task task = std::move(tasks[old]);
+    for (int& d : task.depends) d = number[static_cast<size_t>(d)];
+    int& before = last[is_comm(task) ? 1 : 0];
+    if (before >= 0) task.depends.push_back(before);
+    before = static_cast<int>(sorted.size());
+    std::sort(task.depends.begin(), task.depends.end());
+    task.depends.erase(std::unique(task.depends.begin(), task.depends.end()), task.depends.end());
+    sorted.push_back(std::move(task));
+  }
+  tasks = std::move(sorted);
+}
+
+}  // namespace tessera

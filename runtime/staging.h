@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+
+#include "comm/communicator.h"
+#include "partition/sharded_program.h"
+
+namespace tessera {
+
+// A collective joins or splits blocks along one dim, while a transport moves contiguous blocks.
+// Where the dim is not the outermost, blocks are packed and unpacked in a staging buffer.
+//
+//   all-gather of a[row: 2, col: 3 of 6] along col: received as [member][row][3], unpacked to
+//   [row][6]
+
+// Bytes of the staging buffer; 0 when blocks are contiguous as they are.
+size_t staging_bytes(const CommStep& step);
+
+// Runs the collective on the rank's buffers. `staging` has staging_bytes(step) bytes.
+void run_collective(const CommStep& step, Communicator& group, const std::byte* input,
+                    std::byte* output, std::byte* staging);
+
+}  // namespace tessera
