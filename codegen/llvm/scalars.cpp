@@ -1,0 +1,300 @@
+#include "codegen/llvm/scalars.h"
+
+#include <llvm/IR/Intrinsics.h>
+
+#include "base/error.h"
+#include "codegen/llvm/f32_emitter.h"
+
+namespace tessera {
+namespace {
+
+using Values = std::vector<llvm::Value*>;
+
+// Gives what the builder makes these fast-math flags for the rest of the scope.
+class FlagScope {
+ public:
+  FlagScope(llvm::IRBuilderBase& builder, bool reassociate)
+      : builder_(builder), before_(builder.getFastMathFlags()) {
+    llvm::FastMathFlags flags;
+    flags.setAllowContract(true);
+    flags.setAllowReassoc(reassociate);
+    builder_.setFastMathFlags(flags);
+  }
+  ~FlagScope() { builder_.setFastMathFlags(before_); }
+  FlagScope(const FlagScope&) = delete;
+  FlagScope& operator=(const FlagScope&) = delete;
+
+ private:
+  llvm::IRBuilderBase& builder_;
+  llvm::FastMathFlags before_;
+};
+
+llvm::Value* float_extreme(llvm::IRBuilderBase& b, bool greatest, llvm::Value* x, llvm::Value* y) {
+  // min and max of x86 return the second operand when either is NaN; a NaN x is put back.
+  llvm::Value* first = greatest ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y);
+  return b.CreateSelect(b.CreateFCmpUNO(x, x), x, b.CreateSelect(first, x, y));
+}
+
+llvm::Value* floor_of(llvm::IRBuilderBase& b, llvm::Value* x) {
+  return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, x);
+}
+
+// f32 goes through f64, so that the quotient of large numbers is floored correctly.
+llvm::Value* float_floordiv(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
+  llvm::Type* type = args[0]->getType();
+  llvm::Type* wide = shaped(b.getDoubleTy(), lanes_of(type));
+  const bool narrow = type->getScalarType()->isFloatTy();
+  llvm::Value* x = narrow ? b.CreateFPExt(args[0], wide) : args[0];
+  llvm::Value* y = narrow ? b.CreateFPExt(args[1], wide) : args[1];
+  llvm::Value* quotient = floor_of(b, b.CreateFDiv(x, y));
+  llvm::Value* result = fn == Fn::floordiv ? quotient : b.CreateFSub(x, b.CreateFMul(y, quotient));
+  return narrow ? b.CreateFPTrunc(result, type) : result;
+}
+
+llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
+  llvm::Value* x = args[0];
+  llvm::Value* y = args.size() > 1 ? args[1] : nullptr;
+  if (has_expansion(fn)) {
+    if (x->getType()->getScalarType()->isFloatTy()) {
+      F32Emitter emitter(b, lanes_of(x));
+      std::vector<Emitter::Value> wrapped;
+      for (llvm::Value* arg : args) wrapped.push_back(F32Emitter::wrap(arg));
+      return F32Emitter::unwrap(emit_f32(fn, emitter, wrapped));
+    }
+    if (fn != Fn::sigmoid) return call_library(b, fn, args);
+    llvm::Value* one = llvm::ConstantFP::get(x->getType(), 1.0);
+    return b.CreateFDiv(one, b.CreateFAdd(one, call_library(b, Fn::exp, {b.CreateFNeg(x)})));
+  }
+  switch (fn) {
+    case Fn::neg:
+      return b.CreateFNeg(x);
+    case Fn::abs:
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+    case Fn::sqrt:
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x);
+    case Fn::floor:
+      return floor_of(b, x);
+    case Fn::ceil:
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::ceil, x);
+    case Fn::round:
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::rint, x);
+    case Fn::add: {
+      FlagScope flags(b, false);
+      return b.CreateFAdd(x, y);
+    }
+    case Fn::sub: {
+      FlagScope flags(b, false);
+      return b.CreateFSub(x, y);
+    }
+    case Fn::mul: {
+      FlagScope flags(b, false);
+      return b.CreateFMul(x, y);
+    }
+    case Fn::div:
+      return b.CreateFDiv(x, y);
+    case Fn::floordiv:
+    case Fn::mod:
+      return float_floordiv(b, fn, args);
+    case Fn::min:
+    case Fn::max:
+      return float_extreme(b, fn == Fn::max, x, y);
+    default:
+      break;
+  }
+  TESSERA_CHECK(false) << "no code for " << info(fn).name << " of floats";
+  return nullptr;
+}
+
+// Floored division and remainder; 0 for a zero divisor, and nothing that traps.
+llvm::Value* int_floordiv(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::Value* y) {
+  llvm::Type* type = x->getType();
+  llvm::Value* zero = llvm::Constant::getNullValue(type);
+  llvm::Value* one = llvm::ConstantInt::get(type, 1);
+  llvm::Value* minus_one = llvm::Constant::getAllOnesValue(type);
+  llvm::Value* by_zero = b.CreateICmpEQ(y, zero);
+  llvm::Value* by_minus_one = b.CreateICmpEQ(y, minus_one);
+  llvm::Value* divisor = b.CreateFreeze(b.CreateSelect(b.CreateOr(by_zero, by_minus_one), one, y));
+  llvm::Value* quotient = b.CreateSDiv(x, divisor);
+  llvm::Value* rest = b.CreateSub(x, b.CreateMul(quotient, divisor));
+  llvm::Value* adjust =
+      b.CreateAnd(b.CreateICmpNE(rest, zero), b.CreateICmpSLT(b.CreateXor(rest, divisor), zero));
+  if (fn == Fn::mod) {
+    llvm::Value* floored = b.CreateSelect(adjust, b.CreateAdd(rest, divisor), rest);
+    return b.CreateSelect(b.CreateOr(by_zero, by_minus_one), zero, floored);
+  }
+  llvm::Value* floored = b.CreateSelect(adjust, b.CreateSub(quotient, one), quotient);
+  return b.CreateSelect(by_zero, zero, b.CreateSelect(by_minus_one, b.CreateNeg(x), floored));
+}
+
+llvm::Value* emit_int(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
+  llvm::Value* x = args[0];
+  llvm::Value* y = args.size() > 1 ? args[1] : nullptr;
+  switch (fn) {
+    case Fn::neg:
+      return b.CreateNeg(x);
+    case Fn::abs:
+      return b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse());
+    case Fn::add:
+      return b.CreateAdd(x, y);
+    case Fn::sub:
+      return b.CreateSub(x, y);
+    case Fn::mul:
+      return b.CreateMul(x, y);
+    case Fn::floordiv:
+    case Fn::mod:
+      return int_floordiv(b, fn, x, y);
+    case Fn::min:
+      return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
+    case Fn::max:
+      return b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+    default:
+      break;
+  }
+  TESSERA_CHECK(false) << "no code for " << info(fn).name << " of integers";
+  return nullptr;
+}
+
+llvm::Value* emit_compare(llvm::IRBuilderBase& b, Fn fn, DType from, llvm::Value* x,
+                          llvm::Value* y) {
+  using P = llvm::CmpInst::Predicate;
+  const bool real = is_float(from);
+  const bool truth = from == DType::b8;
+  switch (fn) {
+    case Fn::eq:
+      return b.CreateCmp(real ? P::FCMP_OEQ : P::ICMP_EQ, x, y);
+    case Fn::ne:
+      return b.CreateCmp(real ? P::FCMP_UNE : P::ICMP_NE, x, y);
+    case Fn::lt:
+      return b.CreateCmp(real ? P::FCMP_OLT : truth ? P::ICMP_ULT : P::ICMP_SLT, x, y);
+    case Fn::le:
+      return b.CreateCmp(real ? P::FCMP_OLE : truth ? P::ICMP_ULE : P::ICMP_SLE, x, y);
+    case Fn::gt:
+      return b.CreateCmp(real ? P::FCMP_OGT : truth ? P::ICMP_UGT : P::ICMP_SGT, x, y);
+    case Fn::ge:
+      return b.CreateCmp(real ? P::FCMP_OGE : truth ? P::ICMP_UGE : P::ICMP_SGE, x, y);
+    default:
+      break;
+  }
+  TESSERA_CHECK(false) << info(fn).name << " is no comparison";
+  return nullptr;
+}
+
+llvm::Value* emit_cast(llvm::IRBuilderBase& b, ApplyTypes types, llvm::Value* x) {
+  const DType from = types.from;
+  const DType to = types.to;
+  if (from == to) return x;
+  llvm::Type* target = shaped(register_type(b.getContext(), to), lanes_of(x));
+  llvm::Value* zero = llvm::Constant::getNullValue(x->getType());
+  if (to == DType::b8) return is_float(from) ? b.CreateFCmpUNE(x, zero) : b.CreateICmpNE(x, zero);
+  if (from == DType::b8) return is_float(to) ? b.CreateUIToFP(x, target) : b.CreateZExt(x, target);
+  if (is_float(from) && is_float(to)) return b.CreateFPCast(x, target);
+  if (is_float(from))  // saturates; NaN becomes 0
+    return b.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {target, x->getType()}, {x});
+  if (is_float(to)) return b.CreateSIToFP(x, target);
+  return b.CreateSExtOrTrunc(x, target);
+}
+
+}  // namespace
+
+llvm::Type* register_type(llvm::LLVMContext& context, DType type) {
+  switch (type) {
+    case DType::f32:
+      return llvm::Type::getFloatTy(context);
+    case DType::f64:
+      return llvm::Type::getDoubleTy(context);
+    case DType::i32:
+      return llvm::Type::getInt32Ty(context);
+    case DType::i64:
+      return llvm::Type::getInt64Ty(context);
+    case DType::b8:
+      return llvm::Type::getInt1Ty(context);
+  }
+  return nullptr;
+}
+
+llvm::Type* memory_type(llvm::LLVMContext& context, DType type) {
+  return type == DType::b8 ? llvm::Type::getInt8Ty(context) : register_type(context, type);
+}
+
+llvm::Type* shaped(llvm::Type* type, int lanes) {
+  return lanes == 0 ? type : llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes));
+}
+
+int lanes_of(const llvm::Type* type) {
+  const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(type);
+  return vector == nullptr ? 0 : static_cast<int>(vector->getNumElements());
+}
+
+int lanes_of(const llvm::Value* value) {
+  return lanes_of(value->getType());
+}
+
+llvm::Value* splat(llvm::IRBuilderBase& b, llvm::Value* value, int lanes) {
+  if (lanes == 0 || lanes_of(value) == lanes) return value;
+  return b.CreateVectorSplat(static_cast<unsigned>(lanes), value);
+}
+
+llvm::Constant* constant_of(llvm::LLVMContext& context, const Scalar& value, int lanes) {
+  llvm::Type* type = shaped(register_type(context, value.type), lanes);
+  if (is_float(value.type)) return llvm::ConstantFP::get(type, value.f);
+  if (value.type == DType::b8) return llvm::ConstantInt::get(type, value.i != 0 ? 1 : 0);
+  return llvm::ConstantInt::getSigned(type, value.i);
+}
+
+llvm::Value* emit_apply(llvm::IRBuilderBase& b, Fn fn, ApplyTypes types, const Values& args) {
+  switch (info(fn).rule) {
+    case TypeRule::conversion:
+      return emit_cast(b, types, args[0]);
+    case TypeRule::select:
+      return b.CreateSelect(args[0], args[1], args[2]);
+    case TypeRule::logical:
+      if (fn == Fn::logical_not) return b.CreateNot(args[0]);
+      return fn == Fn::logical_and ? b.CreateAnd(args[0], args[1]) : b.CreateOr(args[0], args[1]);
+    case TypeRule::comparison:
+      return emit_compare(b, fn, types.from, args[0], args[1]);
+    case TypeRule::number:
+    case TypeRule::floating:
+      break;
+  }
+  return is_float(types.to) ? emit_float(b, fn, args) : emit_int(b, fn, args);
+}
+
+llvm::Value* emit_combine(llvm::IRBuilderBase& b, ReduceOp op, DType type, llvm::Value* x,
+                          llvm::Value* y) {
+  FlagScope flags(b, true);
+  const bool real = is_float(type);
+  switch (op) {
+    case ReduceOp::sum:
+      return real ? b.CreateFAdd(x, y) : b.CreateAdd(x, y);
+    case ReduceOp::prod:
+      return real ? b.CreateFMul(x, y) : b.CreateMul(x, y);
+    case ReduceOp::any:
+      return b.CreateOr(x, y);
+    case ReduceOp::all:
+      return b.CreateAnd(x, y);
+    case ReduceOp::max:
+    case ReduceOp::min:
+      break;
+  }
+  const bool greatest = op == ReduceOp::max;
+  if (real) {
+    b.setFastMathFlags({});
+    return float_extreme(b, greatest, y, x);
+  }
+  return b.CreateBinaryIntrinsic(greatest ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, x, y);
+}
+
+llvm::Value* emit_fold(llvm::IRBuilderBase& b, ReduceOp op, DType type, llvm::Value* vector) {
+  for (int lanes = lanes_of(vector); lanes > 1; lanes /= 2) {
+    std::vector<int> low, high;
+    for (int i = 0; i < lanes / 2; ++i) {
+      low.push_back(i);
+      high.push_back(i + lanes / 2);
+    }
+    vector = emit_combine(b, op, type, b.CreateShuffleVector(vector, low),
+                          b.CreateShuffleVector(vector, high));
+  }
+  return lanes_of(vector) == 1 ? b.CreateExtractElement(vector, uint64_t{0}) : vector;
+}
+
+}  // namespace tessera
