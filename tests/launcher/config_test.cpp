@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "launcher/random.h"
 #include "tests/launcher/temp_folder.h"
 
 namespace tessera {
@@ -280,6 +281,34 @@ TEST(Config, RefusesBadOverrides) {
        "command line: the key `x` was already given at the same level; remove one of the two"},
   };
   for (const BadConfig& bad : cases) EXPECT_EQ(error_of(kDesign, {bad.text}), bad.message);
+}
+
+// Whatever is done to the text, it is read or refused with a UserError; nothing else comes out.
+TEST(Config, DamagedTextIsReadOrRefused) {
+  const std::string bytes = "{}[]:,&*!|>'\"%@`#- \n\t0aA~<\\\x01\xff\xc3";
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    std::string text = kDesign;
+    const uint64_t edits = 1 + random_below(seed, 0, 6);
+    for (uint64_t edit = 0; edit < edits; ++edit) {
+      const size_t at = random_below(seed, 10 * edit + 1, text.size());
+      const char byte = bytes[random_below(seed, 10 * edit + 2, bytes.size())];
+      switch (random_below(seed, 10 * edit + 3, 3)) {
+        case 0:
+          text[at] = byte;
+          break;
+        case 1:
+          text.insert(at, 1, byte);
+          break;
+        default:
+          text.erase(at, 1 + random_below(seed, 10 * edit + 4, 20));
+      }
+    }
+    const std::string message = error_of(text);
+    EXPECT_EQ(message.find("another error"), std::string::npos) << message << "\n" << text;
+    if (message != "no error") {
+      EXPECT_EQ(message.substr(0, 6), "t.yaml") << message;
+    }
+  }
 }
 
 TEST(Config, TheShippedConfigurationsLoad) {

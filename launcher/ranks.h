@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace tessera {
+
+struct RanksOptions {
+  int ranks = 1;
+  std::string transport = "local";   // "local" or "mpi"
+  double timeout = 60;               // seconds that any wait for a peer may take
+  std::vector<std::string> command;  // this process's own command line, for mpirun
+};
+
+// Runs `body` once on every rank and returns the exit code of the command.
+//
+// - Under an mpirun or srun that is already there, this process is one of its ranks.
+// - One rank, or transport local: the ranks are threads of this process.
+// - Otherwise mpirun starts `command` on every rank, and this process supervises it.
+//
+// An exception in `body` ends all ranks; it is reported once, by its own text, on standard error.
+int run_on_ranks(const RanksOptions& options, const std::function<void(Communicator&)>& body);
+
+// Ranks of this machine that share its cores, for dividing threads: the size of the job, or what
+// mpirun says.
+int ranks_here(int ranks);
+
+}  // namespace tessera
