@@ -9,13 +9,18 @@
 namespace tessera {
 namespace {
 
-constexpr uint32_t kBroken = 0x8000'0000u;
-constexpr uint32_t kStepMask = 0x7fff'ffffu;
+// The halves of BoardMemory::released.
+uint32_t step_in(uint64_t word) {
+  return static_cast<uint32_t>(word);
+}
+uint32_t breaker_in(uint64_t word) {
+  return static_cast<uint32_t>(word >> 32);
+}
 
 }  // namespace
 
 BoardMemory* BoardMemory::create(void* memory, int ranks) {
-  static_assert(std::atomic<uint32_t>::is_always_lock_free, "processes share these");
+  static_assert(std::atomic<uint64_t>::is_always_lock_free, "processes share these");
   auto* board = new (memory) BoardMemory;
   for (int r = 0; r < ranks; ++r) new (board->slots() + r) Slot;
   return board;
@@ -45,77 +50,70 @@ bool Board::arrive(uint32_t next) {
   const auto ranks = static_cast<uint32_t>(ranks_);
   if (memory_->arrivals.fetch_add(1, std::memory_order_acq_rel) + 1 < ranks) return false;
   memory_->arrivals.store(0, std::memory_order_relaxed);
-  uint32_t expected = step_;
-  const bool released = memory_->released.compare_exchange_strong(expected, next);
+  uint64_t expected = step_;
+  const bool done = memory_->released.compare_exchange_strong(expected, next);
   memory_->event.notify();
-  return released;
+  return done;
 }
 
-bool Board::someone_left(uint32_t next) const {
-  for (int r = 0; r < ranks_; ++r)
-    if (slot(r).left.load(std::memory_order_acquire) && slot(r).arrived.load() != next) return true;
-  return false;
-}
-
-std::vector<int> Board::missing(uint32_t next) const {
+std::vector<int> Board::missing(uint32_t next, bool left_only) const {
   std::vector<int> ranks;
-  for (int r = 0; r < ranks_; ++r)
-    if (slot(r).arrived.load() != next) ranks.push_back(member_.world_ranks[r]);
+  for (int r = 0; r < ranks_; ++r) {
+    // In this order: a rank that arrived and then left is seen to have arrived.
+    const bool counts = !left_only || slot(r).left.load(std::memory_order_acquire);
+    if (counts && slot(r).arrived.load(std::memory_order_acquire) != next)
+      ranks.push_back(member_.world_ranks[r]);
+  }
   return ranks;
 }
 
 void Board::throw_broken(const CallInfo& info) const {
-  const uint32_t breaker = memory_->released.load() & kStepMask;
-  const std::string text = slot(static_cast<int>(breaker)).text;
+  const std::string text = slot(static_cast<int>(breaker_in(released())) - 1).text;
   failure_.keep(text);
   throw CommError(ended_text(info, text));
 }
 
 void Board::give_up(const CallInfo& info, uint32_t next, Wake why) {
-  const std::vector<int> absent = missing(next);
-  if (absent.empty()) return;  // the last one is just releasing this step
+  const bool failed = failure_.failed();
+  const std::vector<int> absent = missing(next, why == Wake::interrupted && !failed);
   std::string text;
-  if (why == Wake::timeout) {
-    text = timeout_text(info, absent);
-  } else if (failure_.failed()) {
+  if (why == Wake::timeout)
+    text = timeout_text(info, absent.empty() ? member_.world_ranks : absent);
+  else if (failed)
     text = failure_.text();
-  } else {
+  else
     text = name_ranks(absent) + " left the group without making this call";
-  }
   publish_text(text);
-  uint32_t expected = step_;
-  const uint32_t broken = kBroken | static_cast<uint32_t>(member_.rank);
-  if (!memory_->released.compare_exchange_strong(expected, broken)) {
-    if (expected == next) return;
-    throw_broken(info);
-  }
+  uint64_t expected = step_;
+  const uint64_t broken = (static_cast<uint64_t>(member_.rank) + 1) << 32 | step_;
+  if (!memory_->released.compare_exchange_strong(expected, broken)) return;
   memory_->event.notify();
   failure_.report(text);
   throw CommError(why == Wake::timeout ? text : ended_text(info, text));
 }
 
 void Board::wait(const CallInfo& info, uint32_t next, bool interruptible) {
-  const auto ready = [&] { return memory_->released.load(std::memory_order_acquire) != step_; };
-  const auto interrupted = [&] { return interruptible && (failure_.look() || someone_left(next)); };
+  const auto ready = [&] { return released() != step_; };
+  const auto interrupted = [&] {
+    return interruptible && (failure_.look() || !missing(next, true).empty());
+  };
   auto deadline = interruptible ? CommClock::now() + member_.timeout : CommClock::time_point::max();
-  for (;;) {
-    const Wake why = await(memory_->event, deadline, spin_, ready, interrupted);
-    if (why == Wake::ready) break;
-    give_up(info, next, why);
-  }
-  if (memory_->released.load(std::memory_order_acquire) != next) throw_broken(info);
+  const Wake why = await(memory_->event, deadline, spin_, ready, interrupted);
+  if (why != Wake::ready) give_up(info, next, why);
+  // Others may have broken a later step already; this one counts all the same.
+  if (step_in(released()) != next) throw_broken(info);
 }
 
 void Board::step(const CallInfo& info) {
-  if (memory_->released.load(std::memory_order_acquire) & kBroken) throw_broken(info);
+  if (breaker_in(released()) != 0) throw_broken(info);
   if (failure_.failed()) throw CommError(ended_text(info, failure_.text()));
-  const uint32_t next = (step_ + 1) & kStepMask;
+  const uint32_t next = step_ + 1;
   if (!arrive(next)) wait(info, next, true);
   step_ = next;
 }
 
 void Board::finish(const CallInfo& info) {
-  const uint32_t next = (step_ + 1) & kStepMask;
+  const uint32_t next = step_ + 1;
   if (!arrive(next)) wait(info, next, false);
   step_ = next;
 }

@@ -23,7 +23,9 @@ struct BoardMemory {
     char text[kTextBytes] = {};
   };
 
-  alignas(64) std::atomic<uint32_t> released{0};  // the last step all reached, or kBroken | rank
+  // Low half: the last step that all reached. High half: 0, or 1 + the rank that broke the board;
+  // then no later step succeeds.
+  alignas(64) std::atomic<uint64_t> released{0};
   alignas(64) std::atomic<uint32_t> arrivals{0};
   Event event;
 
@@ -78,8 +80,9 @@ class Board {
  private:
   BoardMemory::Slot& slot(int rank) const { return memory_->slots()[rank]; }
   bool arrive(uint32_t next);
-  bool someone_left(uint32_t next) const;
-  std::vector<int> missing(uint32_t next) const;
+  // World ranks that did not reach step `next`; only those that left, if so asked.
+  std::vector<int> missing(uint32_t next, bool left_only) const;
+  uint64_t released() const { return memory_->released.load(std::memory_order_acquire); }
   void wait(const CallInfo& info, uint32_t next, bool interruptible);
   // Breaks the board and throws, unless the step succeeded meanwhile.
   void give_up(const CallInfo& info, uint32_t next, Wake why);
