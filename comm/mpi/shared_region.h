@@ -17,7 +17,7 @@ class SharedRegion {
  public:
   // Bytes of a vector that pass through at a time: a chunk of every rank fits the second-level
   // cache together with where it comes from and goes to.
-  static constexpr size_t kChunk = 256 * 1024;
+  static constexpr size_t kChunk = 512 * 1024;
   static constexpr size_t kResult = kChunk / 2 + 4096;  // the largest slice of a chunk
 
   SharedRegion(int fd, int ranks);
