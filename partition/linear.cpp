@@ -1,0 +1,126 @@
+#include "partition/linear.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+// How a value depends on the chosen reads. Zero counts as independent and as linear.
+enum class Kind : uint8_t { zero, independent, linear, other };
+
+Kind sum_of(Kind a, Kind b) {
+  if (a == Kind::zero) return b;
+  if (b == Kind::zero) return a;
+  return a == b ? a : Kind::other;
+}
+
+bool fixed(Kind kind) {
+  return kind == Kind::zero || kind == Kind::independent;
+}
+
+bool is_zero(const Scalar& value) {
+  return is_float(value.type) ? value.f == 0 : value.i == 0;
+}
+
+using Kinds = std::unordered_map<const ExprNode*, Kind>;
+
+Kind kind_of_apply(const Expr& expr, const Apply& apply, const Kinds& known) {
+  std::vector<Kind> args;
+  for (const Expr& arg : apply.args) args.push_back(known.at(&arg.node()));
+  switch (apply.fn) {
+    case Fn::neg:
+      return args[0];
+    case Fn::add:
+    case Fn::sub:
+      return sum_of(args[0], args[1]);
+    case Fn::mul:
+      if (fixed(args[0]) && args[1] == Kind::linear) return Kind::linear;
+      if (fixed(args[1]) && args[0] == Kind::linear) return Kind::linear;
+      break;
+    case Fn::div:
+      if (fixed(args[1]) && args[0] == Kind::linear) return Kind::linear;
+      break;
+    case Fn::where:
+      if (fixed(args[0])) return sum_of(args[1], args[2]);
+      break;
+    case Fn::cast:
+      if (is_float(expr.type()) && is_float(apply.args[0].type())) return args[0];
+      break;
+    default:
+      break;
+  }
+  return std::all_of(args.begin(), args.end(), fixed) ? Kind::independent : Kind::other;
+}
+
+Kind kind_of(const Expr& expr, const std::function<bool(const Read&)>& member, const Kinds& known) {
+  if (const Constant* constant = as<Constant>(expr))
+    return is_zero(constant->value) ? Kind::zero : Kind::independent;
+  if (const Apply* apply = as<Apply>(expr)) return kind_of_apply(expr, *apply, known);
+  const Read* read = as<Read>(expr);
+  if (read == nullptr) return Kind::independent;
+  for (const Index& index : read->indices)
+    if (!fixed(known.at(&index.value.node()))) return Kind::other;
+  if (!member(*read)) return Kind::independent;
+  return !read->pad || is_zero(*read->pad) ? Kind::linear : Kind::other;
+}
+
+using Set = std::set<Tensor>;
+
+void add_set(std::vector<Set>& sets, const Set& set, size_t limit) {
+  if (sets.size() < limit && std::find(sets.begin(), sets.end(), set) == sets.end())
+    sets.push_back(set);
+}
+
+// Sets that may do; linear_in decides.
+std::vector<Set> candidates(const Expr& expr, size_t limit,
+                            std::unordered_map<const ExprNode*, std::vector<Set>>& known) {
+  if (const auto it = known.find(&expr.node()); it != known.end()) return it->second;
+  std::vector<Set> sets;
+  if (const Read* read = as<Read>(expr)) sets.push_back({read->tensor});
+  if (const Apply* apply = as<Apply>(expr)) {
+    const bool joins = apply->fn == Fn::add || apply->fn == Fn::sub || apply->fn == Fn::where;
+    for (size_t k = apply->fn == Fn::where ? 1 : 0; k < apply->args.size(); ++k) {
+      const std::vector<Set> found = candidates(apply->args[k], limit, known);
+      if (found.empty()) continue;
+      std::vector<Set> next = joins ? std::vector<Set>{} : sets;
+      if (sets.empty() || !joins) {
+        for (const Set& set : found) add_set(next, set, limit);
+      } else {
+        for (const Set& left : sets)
+          for (const Set& right : found) {
+            Set both = left;
+            both.insert(right.begin(), right.end());
+            add_set(next, both, limit);
+          }
+      }
+      sets = next;
+    }
+  }
+  return known[&expr.node()] = sets;
+}
+
+}  // namespace
+
+bool linear_in(const Expr& body, const std::function<bool(const Read&)>& member) {
+  Kinds known;
+  for (const Expr& expr : subexpressions(body)) known[&expr.node()] = kind_of(expr, member, known);
+  return known.at(&body.node()) == Kind::linear;
+}
+
+std::vector<std::vector<Tensor>> linear_sets(const Expr& body, size_t limit) {
+  std::vector<std::vector<Tensor>> result;
+  std::unordered_map<const ExprNode*, std::vector<Set>> known;
+  for (const Set& set : candidates(body, limit, known)) {
+    const bool numeric =
+        std::none_of(set.begin(), set.end(), [](const Tensor& t) { return t.type() == DType::b8; });
+    if (numeric && linear_in(body, [&set](const Read& read) { return set.count(read.tensor) > 0; }))
+      result.emplace_back(set.begin(), set.end());
+  }
+  return result;
+}
+
+}  // namespace tessera

@@ -1,0 +1,148 @@
+#include "partition/local_nest.h"
+
+#include <unordered_map>
+
+#include "base/error.h"
+#include "ir/index_range.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+Expr shifted(const Expr& index, int64_t by) {
+  if (by == 0) return index;
+  const Expr amount = make_literal(static_cast<double>(by < 0 ? -by : by), true, index.where());
+  return make_apply(by < 0 ? Fn::sub : Fn::add, {index, amount}, index.where());
+}
+
+// Rewrites one body.
+class Localizer {
+ public:
+  Localizer(const NestRules& rules, const Assignment& assignment, const std::vector<Part>& operands,
+            LocalDims& dims)
+      : rules_(rules), assignment_(assignment), operands_(operands) {
+    for (const Dim& loop : rules.nest().loops()) {
+      Axes axes = rules.loop_axes(loop, assignment);
+      std::erase_if(axes, [&dims](int axis) { return dims.mesh().size(axis) == 1; });
+      loops_.emplace(loop, Loop{dims.local(loop, axes), dims.range(loop, axes).begin});
+    }
+  }
+
+  const Dim& loop(const Dim& global) const { return loops_.at(global).local; }
+
+  Expr rewrite(const Expr& expr) {
+    if (const auto it = done_.find(&expr.node()); it != done_.end()) return it->second;
+    Expr result = rewrite_node(expr);
+    done_.emplace(&expr.node(), result);
+    return result;
+  }
+
+ private:
+  struct Loop {
+    Dim local;
+    int64_t begin;
+  };
+
+  Expr rewrite_node(const Expr& expr) {
+    if (const IndexOf* index = as<IndexOf>(expr)) {
+      const Loop& known = loops_.at(index->dim);
+      return shifted(make_index(known.local, expr.where()), known.begin);
+    }
+    if (const Read* read = as<Read>(expr)) return rewrite_read(expr, *read);
+    std::vector<Expr> after;
+    for (const Expr& child : children(expr)) after.push_back(rewrite(child));
+    return after.empty() ? expr : with_children(expr, after);
+  }
+
+  Expr rewrite_read(const Expr& expr, const Read& read) {
+    size_t operand = 0;
+    while (!equivalent(rules_.operands()[operand], expr)) ++operand;
+    const Part& part = operands_[operand];
+    std::vector<Index> indices;
+    std::optional<Scalar> pad = read.pad;
+    for (size_t i = 0; i < read.indices.size(); ++i) {
+      Index index{rewrite_index(read.indices[i].value, part.box.begin[i]), read.indices[i].padded};
+      if (rules_.guarded(operand, i, assignment_)) {
+        index.padded = true;
+        if (!pad) pad = Scalar::of_number(read.tensor.type(), 0);
+      }
+      indices.push_back(std::move(index));
+    }
+    return make_read(part.local, std::move(indices), pad, expr.where());
+  }
+
+  // Affine indices stay affine: the offsets of loops and part join the constant.
+  Expr rewrite_index(const Expr& index, int64_t begin) {
+    const std::optional<Affine> form = affine_form(index);
+    if (!form || form->terms.size() != index.dims().size()) return shifted(rewrite(index), -begin);
+    Affine local;
+    local.constant = form->constant - begin;
+    for (const auto& [dim, coefficient] : form->terms) {
+      const Loop& known = loops_.at(dim);
+      local.terms[known.local] = coefficient;
+      local.constant += coefficient * known.begin;
+    }
+    return to_expr(local, index.where());
+  }
+
+  const NestRules& rules_;
+  const Assignment& assignment_;
+  const std::vector<Part>& operands_;
+  std::map<Dim, Loop> loops_;
+  std::unordered_map<const ExprNode*, Expr> done_;
+};
+
+}  // namespace
+
+Dim LocalDims::local(const Dim& dim, const Axes& split) {
+  if (split.empty()) return dim;
+  const auto it = dims_.find({dim, split});
+  if (it != dims_.end()) return it->second;
+  const Dim made(dim.name() + "." + join(mesh_.names(split), "."), range(dim, split).size(),
+                 dim.where());
+  return dims_.emplace(std::make_pair(dim, split), made).first->second;
+}
+
+Dims LocalDims::local(const Dims& dims, const Sharding& sharding) {
+  Dims result;
+  for (size_t i = 0; i < dims.size(); ++i) result.push_back(local(dims[i], sharding.split[i]));
+  return result;
+}
+
+Interval LocalDims::range(const Dim& dim, const Axes& split) const {
+  return block(dim.extent(), split, mesh_, rank_);
+}
+
+Nest local_nest(const NestRules& rules, const Assignment& assignment,
+                const std::vector<Part>& operands, LocalDims& dims) {
+  const Nest& nest = rules.nest();
+  Localizer localizer(rules, assignment, operands, dims);
+  Expr value = localizer.rewrite(nest.body);
+  Dims reduced;
+  for (const Dim& dim : nest.reduced) reduced.push_back(localizer.loop(dim));
+  if (nest.op)
+    value = make_reduce(static_cast<Reduction>(*nest.op), reduced, value, nest.out.where());
+  Dims order;
+  for (const Dim& dim : nest.out.dims()) order.push_back(localizer.loop(dim));
+  return nest_of(make_definition(nest.out.name(), value, nest.out.where(), order));
+}
+
+Nest copy_nest(const Part& from, const CopySpec& spec) {
+  const Dims& dims = from.local.dims();
+  TESSERA_CHECK(dims.size() == spec.dims.size() && dims.size() == spec.begin.size());
+  std::vector<Index> indices;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const Affine index{{{spec.dims[i], 1}}, spec.begin[i] - from.box.begin[i]};
+    indices.push_back({to_expr(index, from.local.where()), false});
+  }
+  const SourceLocation& where = from.local.where();
+  Expr value = make_read(from.local, std::move(indices), std::nullopt, where);
+  if (spec.masked) {
+    const Expr keep = make_constant(Scalar::of_bool(spec.keep), where);
+    const Expr filler = make_constant(identity(spec.op, from.local.type()), where);
+    value = make_apply(Fn::where, {keep, value, filler}, where);
+  }
+  return nest_of(make_definition(spec.name, value, where, spec.dims));
+}
+
+}  // namespace tessera

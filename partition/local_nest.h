@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "partition/rules.h"
+
+namespace tessera {
+
+// The local dims of one rank: one per global dim and list of axes that splits it, as long as the
+// rank's block. A dim that nothing splits stays itself.
+class LocalDims {
+ public:
+  LocalDims(const Mesh& mesh, int rank) : mesh_(mesh), rank_(rank) {}
+
+  Dim local(const Dim& dim, const Axes& split);  // named as in "batch.data"
+  // The dims of the rank's part of a tensor with these dims.
+  Dims local(const Dims& dims, const Sharding& sharding);
+  Interval range(const Dim& dim, const Axes& split) const;
+
+  const Mesh& mesh() const { return mesh_; }
+  int rank() const { return rank_; }
+
+ private:
+  const Mesh& mesh_;
+  int rank_;
+  std::map<std::pair<Dim, Axes>, Dim> dims_;
+};
+
+// A local tensor and the part of the global one that it holds.
+struct Part {
+  Tensor local;
+  Box box;
+};
+
+// The part of the nest that this rank computes under `assignment`. `operands` has the part that
+// each operand of `rules` is read from; it must cover what operand_sharding says, and be exactly
+// that where the operand is guarded. Every index of the body is rewritten from global to local:
+// loops shift by where the rank's block begins, reads by where the part begins.
+//
+//   y[i] = x[i + 1 pad 0] * i, i from 5:   y[i.a] = x[i.a + 6 pad 0] * (i.a + 5)
+Nest local_nest(const NestRules& rules, const Assignment& assignment,
+                const std::vector<Part>& operands, LocalDims& dims);
+
+// A nest that copies the elements of `to_box` out of a part that covers them. `keep` false gives
+// `filler` instead of every element: the form of a partial value that adds nothing.
+struct CopySpec {
+  std::string name;
+  Dims dims;                   // local, of the result, in its order
+  std::vector<int64_t> begin;  // of the result's box, by dim of the part
+  bool masked = false;
+  bool keep = true;
+  ReduceOp op = ReduceOp::sum;  // whose identity fills, when masked
+};
+Nest copy_nest(const Part& from, const CopySpec& spec);
+
+}  // namespace tessera

@@ -1,0 +1,135 @@
+#include "partition/manual_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "partition/reshard.h"
+
+namespace tessera {
+namespace {
+
+std::string why(const Pin& pin) {
+  return "pin " + pin.tensor + "[" + pin.dim + ": " + pin.axis + "]";
+}
+
+class Propagation {
+ public:
+  Propagation(const Program& program, const Mesh& mesh, std::vector<Pin> pins)
+      : program_(program), mesh_(mesh), pins_(std::move(pins)), resharder_(mesh_, cost_) {}
+
+  Plan run() {
+    Plan plan{program_.name(), mesh_, {}, {}, {}, {}};
+    for (const Tensor& tensor : program_.tensors()) {
+      if (tensor.role() == Role::definition) continue;
+      StorageDecision storage{tensor.name(), names(tensor.dims()), replicated(tensor), {}};
+      for (const Pin& pin : pins_)
+        if (pin.tensor == tensor.name()) apply(pin, storage);
+      held_[tensor] = storage.stored;
+      plan.stored.push_back(storage);
+    }
+    for (const Nest& nest : nests_of(program_)) plan.nests.push_back(decide(nest));
+    for (const Output& output : program_.outputs())
+      plan.outputs.push_back(
+          {output.name, names(output.value.dims()), replicated(output.value), {}});
+    return plan;
+  }
+
+ private:
+  void apply(const Pin& pin, StorageDecision& storage) const {
+    const auto at = std::find(storage.dims.begin(), storage.dims.end(), pin.dim);
+    Axes& split = storage.stored.split[static_cast<size_t>(at - storage.dims.begin())];
+    const int axis = mesh_.find(pin.axis);
+    if (std::find(split.begin(), split.end(), axis) == split.end()) split.push_back(axis);
+    std::sort(split.begin(), split.end());
+    storage.chosen = {ChosenBy::user, why(pin), pin.where};
+  }
+
+  NestDecision decide(const Nest& nest) {
+    const NestRules rules(nest);
+    NestDecision decision{nest.out.name(), unassigned(mesh_), {}};
+    for (int axis = 0; axis < mesh_.count(); ++axis) {
+      Choice& choice = decision.assignment.axes[static_cast<size_t>(axis)];
+      const Pin* pin = pin_on(nest, axis);
+      if (pin == nullptr) {
+        choice = cheapest(rules, decision.assignment, axis);
+        continue;
+      }
+      const Dims& dims = nest.out.dims();
+      const auto dim = std::find_if(dims.begin(), dims.end(),
+                                    [&](const Dim& one) { return one.name() == pin->dim; });
+      choice = {Choice::Kind::loop, loop_label(nest, *dim), {}};
+      decision.chosen = {ChosenBy::user, why(*pin), pin->where};
+    }
+    held_[nest.out] = rules.result_sharding(decision.assignment);
+    return decision;
+  }
+
+  const Pin* pin_on(const Nest& nest, int axis) const {
+    for (const Pin& pin : pins_)
+      if (pin.tensor == nest.out.name() && pin.axis == mesh_.name(axis)) return &pin;
+    return nullptr;
+  }
+
+  // Fewest bytes; then a result that needs no reduction; then the first that splits anything.
+  Choice cheapest(const NestRules& rules, Assignment assignment, int axis) {
+    bool met = false;
+    for (size_t k = 0; k < rules.operands().size(); ++k)
+      met = met || uses(held_.at(rules.operand_tensor(k)), axis);
+    Choice best;
+    if (!met) return best;
+    std::tuple<int64_t, bool, bool> least{};
+    for (const Choice& choice : rules.choices()) {
+      assignment.axes[static_cast<size_t>(axis)] = choice;
+      int64_t bytes = 0;
+      for (size_t k = 0; k < rules.operands().size(); ++k) {
+        const Tensor& tensor = rules.operand_tensor(k);
+        bytes +=
+            resharder_
+                .path(shape_of(tensor), held_.at(tensor), rules.operand_sharding(k, assignment))
+                .bytes;
+      }
+      const Sharding result = rules.result_sharding(assignment);
+      const bool partial =
+          std::find(result.partial.begin(), result.partial.end(), axis) != result.partial.end();
+      const std::tuple<int64_t, bool, bool> price{bytes, partial,
+                                                  choice.kind == Choice::Kind::none};
+      if (choice.kind == Choice::Kind::none || price < least) {
+        least = price;
+        best = choice;
+      }
+    }
+    return best;
+  }
+
+  const Program& program_;
+  const Mesh& mesh_;
+  const std::vector<Pin> pins_;
+  const LinearCommCost cost_;
+  Resharder resharder_;
+  std::map<Tensor, Sharding> held_;
+};
+
+}  // namespace
+
+Plan default_plan(const Program& program, const Mesh& mesh) {
+  Plan plan{program.name(), mesh, {}, {}, {}, {}};
+  for (const Tensor& tensor : program.tensors()) {
+    if (tensor.role() == Role::definition)
+      plan.nests.push_back({tensor.name(), unassigned(mesh), {}});
+    else
+      plan.stored.push_back({tensor.name(), names(tensor.dims()), replicated(tensor), {}});
+  }
+  for (const Output& output : program.outputs())
+    plan.outputs.push_back({output.name, names(output.value.dims()), replicated(output.value), {}});
+  return plan;
+}
+
+Plan manual_plan(const Program& program, const Mesh& mesh, const std::vector<Pin>& pins) {
+  std::vector<Pin> all = program.pins();
+  all.insert(all.end(), pins.begin(), pins.end());
+  verify_pins(all, program, mesh);
+  return Propagation(program, mesh, std::move(all)).run();
+}
+
+}  // namespace tessera

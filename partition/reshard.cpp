@@ -1,0 +1,165 @@
+#include "partition/reshard.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "base/error.h"
+#include "partition/moves.h"
+
+namespace tessera {
+namespace {
+
+struct State {
+  Sharding sharding;
+  double seconds = 0;
+  int steps = 0;
+  int parent = -1;
+  ReshardStep by;
+  bool done = false;
+};
+
+// Cheapest first, then fewest steps, then found first.
+struct Entry {
+  double seconds;
+  int steps;
+  int state;
+
+  bool operator>(const Entry& other) const {
+    return std::tie(seconds, steps, state) > std::tie(other.seconds, other.steps, other.state);
+  }
+};
+
+int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                      const Mesh& mesh) {
+  if (!communicates(step.kind)) return 0;
+  // Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the last member
+  // lacks the most before an all-gather and keeps the least of a reduce-scatter; of an all-to-all,
+  // any member may be the busiest.
+  const std::vector<int> group = mesh.group(0, step.axes);
+  if (step.kind != CommKind::all_to_all)
+    return bytes_moved(shape, before, step, mesh, group.back());
+  int64_t most = 0;
+  for (const int member : group)
+    most = std::max(most, bytes_moved(shape, before, step, mesh, member));
+  return most;
+}
+
+ReshardPath path_to(const std::vector<State>& states, int last) {
+  ReshardPath path;
+  for (int at = last; states[static_cast<size_t>(at)].parent >= 0;
+       at = states[static_cast<size_t>(at)].parent)
+    path.steps.insert(path.steps.begin(), states[static_cast<size_t>(at)].by);
+  for (const ReshardStep& step : path.steps) {
+    path.bytes += step.bytes;
+    path.seconds += step.seconds;
+  }
+  return path;
+}
+
+int64_t bytes_of_box(const TensorShape& shape, const Box& box) {
+  return volume(box) * static_cast<int64_t>(size_of(shape.type));
+}
+
+Box common(const Box& a, const Box& b) {
+  Box result;
+  for (size_t i = 0; i < a.begin.size(); ++i) {
+    const Interval range =
+        intersect(Interval{a.begin[i], a.end[i]}, Interval{b.begin[i], b.end[i]});
+    result.begin.push_back(range.begin);
+    result.end.push_back(range.end);
+  }
+  return result;
+}
+
+}  // namespace
+
+const char* name_of(CommKind kind) {
+  switch (kind) {
+    case CommKind::all_gather:
+      return "all-gather";
+    case CommKind::reduce_scatter:
+      return "reduce-scatter";
+    case CommKind::all_reduce:
+      return "all-reduce";
+    case CommKind::all_to_all:
+      return "all-to-all";
+    case CommKind::slice:
+      return "slice";
+    case CommKind::mask:
+      return "mask";
+  }
+  return "";
+}
+
+double LinearCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
+                               int64_t bytes) const {
+  if (!communicates(kind)) return 0;
+  return latency_ * (mesh.group_size(axes) - 1) + static_cast<double>(bytes) / bandwidth_;
+}
+
+int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                    const Mesh& mesh, int rank) {
+  if (!communicates(step.kind)) return 0;
+  const Box own = local_box(shape.extents, before, mesh, rank);
+  const Box next = local_box(shape.extents, step.after, mesh, rank);
+  if (step.kind == CommKind::all_reduce) {
+    const int64_t group = mesh.group_size(step.axes);
+    const int64_t kept = volume(own) / group * static_cast<int64_t>(size_of(shape.type));
+    return 2 * (bytes_of_box(shape, own) - kept);
+  }
+  const int64_t kept = bytes_of_box(shape, common(own, next));
+  const int64_t sent = bytes_of_box(shape, own) - kept;
+  const int64_t received = bytes_of_box(shape, next) - kept;
+  if (step.kind == CommKind::reduce_scatter) return sent;
+  return step.kind == CommKind::all_gather ? received : std::max(sent, received);
+}
+
+ReshardPath reshard(const TensorShape& shape, const Sharding& from, const Sharding& to,
+                    const Mesh& mesh, const CommCost& cost) {
+  TESSERA_CHECK(well_formed(from, shape.extents.size(), mesh) &&
+                well_formed(to, shape.extents.size(), mesh));
+  if (from == to) return {};
+  const MoveTarget target{from, to};
+  std::vector<State> states{{from, 0, 0, -1, {}, false}};
+  std::map<Sharding, int> index{{from, 0}};
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
+  queue.push({0, 0, 0});
+  while (!queue.empty()) {
+    const Entry entry = queue.top();
+    queue.pop();
+    const auto at = static_cast<size_t>(entry.state);
+    if (states[at].done) continue;
+    states[at].done = true;
+    if (states[at].sharding == to) return path_to(states, entry.state);
+    const Sharding before = states[at].sharding;
+    for (ReshardStep& step : moves_from(before, target, mesh)) {
+      step.bytes = busiest_bytes(shape, before, step, mesh);
+      step.seconds = cost.seconds(step.kind, mesh, step.axes, step.bytes);
+      TESSERA_CHECK(step.seconds >= 0) << name_of(step.kind) << " costs " << step.seconds;
+      const Entry next{entry.seconds + step.seconds, entry.steps + 1, 0};
+      const auto [it, fresh] = index.emplace(step.after, static_cast<int>(states.size()));
+      const auto slot = static_cast<size_t>(it->second);
+      if (fresh) {
+        states.push_back({step.after, next.seconds, next.steps, entry.state, step, false});
+      } else if (!states[slot].done && std::tie(next.seconds, next.steps) <
+                                           std::tie(states[slot].seconds, states[slot].steps)) {
+        states[slot] = {step.after, next.seconds, next.steps, entry.state, step, false};
+      } else {
+        continue;
+      }
+      queue.push({next.seconds, next.steps, it->second});
+    }
+  }
+  TESSERA_CHECK(false) << "no way from one sharding to the other; is it partial by another op?";
+  return {};
+}
+
+const ReshardPath& Resharder::path(const TensorShape& shape, const Sharding& from,
+                                   const Sharding& to) {
+  const auto key = std::make_tuple(shape, from, to);
+  const auto it = known_.find(key);
+  if (it != known_.end()) return it->second;
+  return known_.emplace(key, reshard(shape, from, to, mesh_, cost_)).first->second;
+}
+
+}  // namespace tessera
