@@ -1,3 +1,10 @@
+# Every target of the tree, tests included, is built with TESSERA_SANITIZE's sanitizers.
+set(TESSERA_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize: address,undefined or thread")
+if(TESSERA_SANITIZE)
+  add_compile_options(-fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${TESSERA_SANITIZE})
+endif()
+
 # tessera_library(NAME LINKS a b ... SYSTEM x y ...)
 #
 # Makes the library tessera_NAME from every .cpp file of the calling folder (and of the

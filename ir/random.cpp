@@ -95,22 +95,6 @@ double normal_value(uint64_t seed, uint64_t stream, uint64_t counter) {
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
 }
 
-Box whole(const Dims& dims) {
-  return {std::vector<int64_t>(dims.size(), 0), extents(dims)};
-}
-
-std::vector<int64_t> shape(const Box& box) {
-  std::vector<int64_t> result;
-  for (size_t i = 0; i < box.begin.size(); ++i) result.push_back(box.end[i] - box.begin[i]);
-  return result;
-}
-
-int64_t volume(const Box& box) {
-  int64_t count = 1;
-  for (int64_t extent : shape(box)) count *= extent;
-  return count;
-}
-
 Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed, const Box& box) {
   TESSERA_CHECK(box.begin.size() == tensor.dims().size());
   Array array = make_array(tensor.type(), shape(box));

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/array.h"
+#include "ir/box.h"
 #include "ir/program.h"
 
 namespace tessera {
@@ -18,17 +19,6 @@ RandomBits philox(uint64_t seed, uint64_t stream, uint64_t counter);
 // Uniform in [0, 1) with 24 bits; standard normal by Box and Muller's transform of two uniforms.
 double uniform_value(uint64_t seed, uint64_t stream, uint64_t counter);
 double normal_value(uint64_t seed, uint64_t stream, uint64_t counter);
-
-// A box of a tensor: for each of its dims, in declared order, begin and end.
-struct Box {
-  std::vector<int64_t> begin;
-  std::vector<int64_t> end;
-
-  bool operator==(const Box&) const = default;
-};
-Box whole(const Dims& dims);
-std::vector<int64_t> shape(const Box& box);
-int64_t volume(const Box& box);
 
 // The initial values of a parameter or state within `box`, row-major in declared order. The stream
 // is the tensor's name, the counter the element's row-major position in the whole tensor.

@@ -29,14 +29,14 @@ RowCopy plan_copy(const BatchInput& input, const Box& box) {
   int64_t from = 1;
   int64_t to = 1;
   for (size_t d = input.shape.size(); d-- > 0;) {
-    const int64_t extent = box.high[d] - box.low[d];
+    const int64_t extent = box.end[d] - box.begin[d];
     if (static_cast<int>(d) == input.batch_axis) {
       copy.batch_stride = to;
     } else {
       copy.extent.insert(copy.extent.begin(), extent);
       copy.from_stride.insert(copy.from_stride.begin(), from);
       copy.to_stride.insert(copy.to_stride.begin(), to);
-      copy.from_offset += box.low[d] * from;
+      copy.from_offset += box.begin[d] * from;
       from *= input.shape[d];
     }
     to *= extent;
@@ -155,13 +155,13 @@ void BatchSource::fill(int64_t step, size_t number, std::span<std::byte> into) {
 void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<std::byte> into) {
   const BatchInput& input = inputs_.at(number);
   const Field& field = data_->field(input.field);
-  TESSERA_CHECK(box.low.size() == input.shape.size() && box.high.size() == input.shape.size())
-      << "box of rank " << box.low.size() << " for " << describe(input.type, input.shape);
+  TESSERA_CHECK(box.begin.size() == input.shape.size() && box.end.size() == input.shape.size())
+      << "box of rank " << box.begin.size() << " for " << describe(input.type, input.shape);
   size_t size = size_of(input.type);
   for (size_t d = 0; d < input.shape.size(); ++d) {
-    TESSERA_CHECK(0 <= box.low[d] && box.low[d] <= box.high[d] && box.high[d] <= input.shape[d])
-        << "[" << box.low[d] << ", " << box.high[d] << ") of " << input.shape[d];
-    size *= static_cast<size_t>(box.high[d] - box.low[d]);
+    TESSERA_CHECK(0 <= box.begin[d] && box.begin[d] <= box.end[d] && box.end[d] <= input.shape[d])
+        << "[" << box.begin[d] << ", " << box.end[d] << ") of " << input.shape[d];
+    size *= static_cast<size_t>(box.end[d] - box.begin[d]);
   }
   TESSERA_CHECK(into.size() == size) << into.size() << " bytes for a box of " << size;
   if (size == 0) return;
@@ -170,9 +170,9 @@ void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<st
   const auto axis = static_cast<size_t>(input.batch_axis);
   const int64_t row_size = field.row_size();
   const auto rows = [&](auto* to, const auto* from, const auto& convert) {
-    for (int64_t row = box.low[axis]; row < box.high[axis]; ++row)
+    for (int64_t row = box.begin[axis]; row < box.end[axis]; ++row)
       copy_row(copy, 0, from + example(step, row) * row_size + copy.from_offset,
-               to + (row - box.low[axis]) * copy.batch_stride, convert);
+               to + (row - box.begin[axis]) * copy.batch_stride, convert);
   };
   const auto same = [](auto value) { return value; };
   if (field.is_bytes) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "ir/box.h"
 #include "launcher/dataset.h"
 
 namespace tessera {
@@ -18,12 +19,6 @@ struct BatchInput {
   DType type = DType::f32;     // of the program's input
   std::vector<int64_t> shape;  // of the whole input, in the border's order
   int batch_axis = 0;          // which of its dims counts examples
-};
-
-// A box of an input, [low, high) per dim, in the border's order: what one rank holds.
-struct Box {
-  std::vector<int64_t> low;
-  std::vector<int64_t> high;
 };
 
 enum class Order { shuffled, sequential };

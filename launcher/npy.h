@@ -5,16 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "base/dtype.h"
+#include "base/array.h"
 
 namespace tessera {
-
-// Elements in row-major order, without padding.
-struct Array {
-  DType type = DType::f32;
-  std::vector<int64_t> shape;  // {} is one element
-  std::vector<std::byte> data;
-};
 
 // Product of the extents; throws UserError naming `file` when it or the bytes overflow 2^62.
 int64_t count_elements(const std::string& file, const std::vector<int64_t>& shape);

@@ -1,9 +1,10 @@
 #include "runtime/executable.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
-#include "partition/box.h"
+#include "partition/simulate.h"
 
 namespace tessera {
 namespace {
@@ -27,8 +28,9 @@ void require_shape(const Array& array, DType type, const std::vector<int64_t>& w
 Executable::Executable(const Program& program, const Plan& plan, Compiler& compiler,
                        Communicator& world, const ExecutableOptions& options)
     : program_(program),
+      plan_(plan),
       sharded_(lower(program, plan, world.rank(), options.lower)),
-      world_(world),
+      world_(&world),
       executor_(build_task_graph(sharded_),
                 "plan " + plan_hash(plan) + "\n" + agreement_text(sharded_), compiler, world,
                 ExecuteOptions{options.threads}) {
@@ -82,11 +84,11 @@ Array Executable::gather(const Border& border) {
   Array part = make_array(border.global.type(), shape(border.box));
   if (!part.data.empty())
     std::memcpy(part.data.data(), executor_.data(border.local), part.data.size());
-  if (world_.size() == 1) return part;
+  if (border.sharding == replicated(border.global)) return part;  // each rank holds it all
   const std::vector<int64_t> whole_shape = extents(border.global.dims());
   std::vector<Box> boxes;
   std::vector<size_t> counts;
-  for (int rank = 0; rank < world_.size(); ++rank) {
+  for (int rank = 0; rank < world_->size(); ++rank) {
     boxes.push_back(local_box(whole_shape, border.sharding, sharded_.mesh, rank));
     const bool repeated =
         std::find(boxes.begin(), boxes.end() - 1, boxes.back()) != boxes.end() - 1;
@@ -95,8 +97,8 @@ Array Executable::gather(const Border& border) {
   size_t total = 0;
   for (size_t count : counts) total += count;
   Array all = make_array(border.global.type(), {static_cast<int64_t>(total)});
-  world_.set_context("collecting `" + border.name + "`");
-  world_.all_gather(part.data.data(), all.data.data(), counts, border.global.type());
+  world_->set_context("collecting `" + border.name + "`");
+  world_->all_gather(part.data.data(), all.data.data(), counts, border.global.type());
   Array whole = make_array(border.global.type(), whole_shape);
   size_t offset = 0;
   for (size_t rank = 0; rank < boxes.size(); ++rank) {

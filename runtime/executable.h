@@ -47,6 +47,7 @@ class Executable {
   void set_value(const std::string& name, const Array& whole);  // every rank takes its part
   Arrays values();                                              // all of them. Together.
 
+  const Plan& plan() const { return plan_; }
   const ShardedProgram& sharded() const { return sharded_; }
   const Executor& executor() const { return executor_; }
 
@@ -56,9 +57,10 @@ class Executable {
                        const std::string& name) const;
   void write(const Border& border, const Array& part);
 
-  const Program program_;
+  Program program_;
+  Plan plan_;
   ShardedProgram sharded_;
-  Communicator& world_;
+  Communicator* world_;
   Executor executor_;
 };
 

@@ -1,0 +1,15 @@
+#pragma once
+
+// Everything a program needs. See docs/architecture.md for what lies behind each part.
+
+#include "ir/functions.h"       // IWYU pragma: export
+#include "ir/interpret.h"       // IWYU pragma: export
+#include "ir/parse.h"           // IWYU pragma: export
+#include "ir/print.h"           // IWYU pragma: export
+#include "ir/program.h"         // IWYU pragma: export
+#include "launcher/session.h"   // IWYU pragma: export
+#include "models/layers.h"      // IWYU pragma: export
+#include "models/losses.h"      // IWYU pragma: export
+#include "models/mlp.h"         // IWYU pragma: export
+#include "models/optimizers.h"  // IWYU pragma: export
+#include "placement/explain.h"  // IWYU pragma: export

@@ -1,0 +1,63 @@
+#include "launcher/planning.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "codegen/kernel_model.h"
+#include "codegen/machine.h"
+
+namespace tessera {
+namespace {
+
+std::string read_file(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw UserError("cannot read the plan `" + file + "`: no such file");
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+Plan plan_of_file(const Program& normal, int devices, const std::string& file) {
+  Plan plan = plan_from_text(read_file(file), file);
+  if (plan.mesh.ranks() != devices)
+    throw UserError("plan `" + file + "` is for " + std::to_string(plan.mesh.ranks()) +
+                    " ranks (mesh " + print(plan.mesh) + "); this job has " +
+                    std::to_string(devices));
+  verify(plan, normal, file);
+  return plan;
+}
+
+}  // namespace
+
+Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
+  if (!settings.file.empty()) return plan_of_file(normal, devices, settings.file);
+  PlanRequest request;
+  request.mesh = settings.mesh;
+  request.memory_limit = settings.memory;
+  request.pins = settings.pins;
+  if (settings.mesh && settings.mesh->ranks() != devices)
+    throw UserError("mesh " + print(*settings.mesh) + " has " +
+                    std::to_string(settings.mesh->ranks()) + " ranks; this job has " +
+                    std::to_string(devices) + ": change the mesh or the number of ranks");
+  const Machine machine = measured_machine();
+  const int threads = settings.threads;
+  request.kernel_seconds = [machine, threads](const Nest& local) {
+    return predict_seconds(local, machine, threads);
+  };
+  return optimize(normal, local_cluster(devices), request);
+}
+
+Plan share_plan(Communicator& world, const std::function<Plan()>& make) {
+  if (world.size() == 1) return make();
+  std::string text;
+  if (world.rank() == 0) text = to_text(make());
+  int64_t bytes = static_cast<int64_t>(text.size());
+  world.set_context("sharing the plan");
+  world.broadcast(&bytes, sizeof bytes, 0);
+  text.resize(static_cast<size_t>(bytes));
+  world.broadcast(text.data(), text.size(), 0);
+  return plan_from_text(text, "the plan of rank 0");
+}
+
+}  // namespace tessera

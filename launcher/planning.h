@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "partition/plan.h"
+#include "placement/optimize.h"
+
+namespace tessera {
+
+// Where a plan comes from: a file, or the optimizer with what the user fixed.
+struct PlanSettings {
+  std::string file;               // a plan made earlier; the rest is then ignored
+  std::optional<Mesh> mesh;       // absent: the optimizer chooses
+  std::optional<int64_t> memory;  // bytes per device
+  std::vector<Pin> pins;          // beside those of the program
+  int threads = 1;                // that compute on each rank
+};
+
+// The plan of a program in normal form for `devices` ranks of this machine, verified.
+Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
+
+// Rank 0 makes the plan; all get the same one. Together.
+Plan share_plan(Communicator& world, const std::function<Plan()>& make);
+
+}  // namespace tessera

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "codegen/compile.h"
+#include "comm/communicator.h"
+#include "launcher/planning.h"
+#include "runtime/executable.h"
+
+namespace tessera {
+
+// The cluster as a C++ program sees it: all ranks of an mpirun or srun that started it, or this
+// process alone. Options on the command line (others are left alone):
+//
+//   --threads N   that compute on each rank     --mesh data=2,model=2     --memory 2GiB
+//   --plan FILE   a plan made earlier
+//
+//   int main(int argc, char** argv) {
+//     Session session(argc, argv);
+//     Program step("step");  …
+//     Executable train = session.compile(step);
+//     train.initialize(1);
+//     train.feed("x", x);  train.run();
+//     if (session.rank() == 0) std::cout << train.output("loss").get(0);
+//   }
+//
+// A rank that leaves main by an exception ends the others. Not thread-safe.
+class Session {
+ public:
+  Session(int argc, char** argv);
+  // `world` instead of what the environment says; it must outlive the session.
+  explicit Session(Communicator& world, PlanSettings settings = {});
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  int rank() const;
+  int size() const;
+  Communicator& world() { return *world_; }
+
+  // Plans (or takes `plan`), partitions and compiles. Every rank calls it, in the same order, with
+  // the same program. The session must outlive the result.
+  Executable compile(const Program& program);
+  Executable compile(const Program& program, const Plan& plan);
+
+ private:
+  std::unique_ptr<Communicator> owned_;
+  Communicator* world_;
+  PlanSettings settings_;
+  Compiler compiler_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "comm/communicator.h"
+#include "launcher/config.h"
+
+namespace tessera {
+
+// What a training job came to.
+struct TrainResult {
+  std::map<std::string, double> metrics;  // of the test set: "accuracy", ...
+  double loss = 0;                        // of the last step
+  int64_t steps = 0;
+  double seconds_per_step = 0;    // median
+  double train_seconds = 0;       // all steps, evaluation not counted
+  double first_step_seconds = 0;  // from the command to the end of the first step
+  int ranks = 1;
+  std::string plan_hash;
+  std::string folder;  // of the run
+};
+
+struct TrainOptions {
+  double started = 0;  // when the command began, seconds since the epoch
+  bool quiet = false;  // no progress, for --json to a pipe
+};
+
+// Trains on this rank; every rank of `world` calls it with the same config. Rank 0 plans, shows
+// progress and writes the run's folder.
+TrainResult train(const Config& config, Communicator& world, const TrainOptions& options);
+
+}  // namespace tessera
