@@ -1,0 +1,364 @@
+#include "ir/parse_formula.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "ir/functions.h"
+#include "ir/index_range.h"
+#include "ir/lex.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+// Defs put in within one another, counted in the heights of their bodies: bounds the stack.
+constexpr int kMaxCallNesting = 2 * kMaxFormulaHeight;
+
+std::optional<Reduction> find_reduction(const std::string& name) {
+  for (const Reduction op : {Reduction::sum, Reduction::prod, Reduction::max, Reduction::min,
+                             Reduction::any, Reduction::all, Reduction::argmax, Reduction::argmin})
+    if (name == name_of(op)) return op;
+  return std::nullopt;
+}
+
+// Nodes of the formula written out as a tree; large counts stop at kMaxFormulaNodes.
+int64_t written_nodes(const Expr& expr) {
+  std::unordered_map<const ExprNode*, int64_t> counts;
+  int64_t count = 1;
+  for (const Expr& node : subexpressions(expr)) {
+    count = 1;
+    for (const Expr& child : children(node))
+      count = std::min(kMaxFormulaNodes + 1, count + counts.at(&child.node()));
+    counts[&node.node()] = count;
+  }
+  return count;
+}
+
+// Is the value a tensor as it stands, with no index changed?
+bool is_whole(const Expr& expr) {
+  const Read* read = as<Read>(expr);
+  return read != nullptr && equivalent(expr, make_read(read->tensor));
+}
+
+bool beyond(const Dims& dims, int64_t limit) {
+  int64_t count = 1;
+  for (const Dim& dim : dims)
+    if (__builtin_mul_overflow(count, dim.extent(), &count) || count > limit) return true;
+  return false;
+}
+
+}  // namespace
+
+void check_volume(const Dims& dims, const std::string& what, const SourceLocation& where) {
+  if (beyond(dims, kMaxElements))
+    throw UserError(where, what + " would have more than 2^53 elements over " + describe(dims) +
+                               "; make its dims smaller or fewer");
+}
+
+void FormulaBuilder::check_size(const Expr& value, const Dims& dims, const SourceLocation& where) {
+  written_ += written_nodes(value);
+  if (written_ > kMaxFormulaNodes)
+    throw UserError(where, "the formulas have grown beyond " + std::to_string(kMaxFormulaNodes) +
+                               " operations with their defs put in; give parts of the formula "
+                               "names, as in `part = …`");
+  check_volume(dims, "the value", where);
+}
+
+Tensor FormulaBuilder::define(const NameAt& name, const Expr& value, const Dims& order) {
+  check_size(value, order.empty() ? value.dims() : order, name.where);
+  return scope_.program().define(name.text, value, name.where, order);
+}
+
+Tensor FormulaBuilder::unnamed(const Expr& value, const SourceLocation& where) {
+  return define({scope_.unnamed(), where, false}, value);
+}
+
+Value FormulaBuilder::over(const Expr& expr, const std::vector<Value>& children,
+                           const Syntax& syntax) {
+  int height = 0;
+  for (const Value& child : children) height = std::max(height, child.height);
+  if (++height > kMaxFormulaHeight)
+    throw UserError(syntax.where, "the formula nests more than " +
+                                      std::to_string(kMaxFormulaHeight) +
+                                      " operations; give parts of it names, as in `part = …`");
+  if (++created_ > kMaxCreatedNodes)
+    throw UserError(syntax.where, "the program has grown beyond " +
+                                      std::to_string(kMaxCreatedNodes) +
+                                      " operations with its defs put in; give values that are "
+                                      "used often names, as in `part = …`");
+  return {expr, height};
+}
+
+Value FormulaBuilder::value(const Syntax& syntax, const Frame* frame) {
+  switch (syntax.kind) {
+    case Syntax::Kind::number:
+      return number(syntax);
+    case Syntax::Kind::name:
+      return name(syntax, frame);
+    case Syntax::Kind::operation:
+      return operation(syntax, frame);
+    case Syntax::Kind::index:
+      return index(syntax, frame);
+    case Syntax::Kind::call:
+      return call(syntax, frame);
+  }
+  TESSERA_CHECK(false) << "unknown kind of syntax";
+  return name(syntax, frame);
+}
+
+Value FormulaBuilder::number(const Syntax& syntax) {
+  const std::string& text = syntax.text;
+  const char* end = text.data() + text.size();
+  if (text.find_first_of(".eE") != std::string::npos) {
+    double found = 0;
+    if (std::from_chars(text.data(), end, found).ec != std::errc())
+      throw UserError(syntax.where, "the number " + text + " is beyond f64; write 0.0 or inf");
+    return over(make_literal(found, false, syntax.where), {}, syntax);
+  }
+  int64_t found = 0;
+  if (std::from_chars(text.data(), end, found).ec != std::errc())
+    throw UserError(syntax.where,
+                    "the number " + text + " is beyond i64; write " + text + ".0 for a float");
+  const bool small =
+      found >= std::numeric_limits<int32_t>::min() && found <= std::numeric_limits<int32_t>::max();
+  return over(small ? make_literal(static_cast<double>(found), true, syntax.where)
+                    : make_constant(Scalar::of_int(DType::i64, found), syntax.where),
+              {}, syntax);
+}
+
+Value FormulaBuilder::name(const Syntax& syntax, const Frame* frame) {
+  const std::string& text = syntax.text;
+  const auto literal = [&](double found) {
+    return over(make_literal(found, false, syntax.where), {}, syntax);
+  };
+  if (!syntax.quoted) {
+    if (text == "inf") return literal(std::numeric_limits<double>::infinity());
+    if (text == "nan") return literal(std::numeric_limits<double>::quiet_NaN());
+    if (text == "pi") return literal(std::numbers::pi);
+    if (text == "true" || text == "false")
+      return over(make_constant(Scalar::of_bool(text == "true"), syntax.where), {}, syntax);
+  }
+  const Value found = scope_.value({text, syntax.where, syntax.quoted}, frame);
+  return {over(found.expr, {}, syntax).expr, found.height};
+}
+
+Value FormulaBuilder::operation(const Syntax& syntax, const Frame* frame) {
+  const std::vector<Value> operands = arguments(syntax, frame);
+  std::vector<Expr> exprs;
+  for (const Value& operand : operands) exprs.push_back(operand.expr);
+  for (const FnInfo& row : all_functions())
+    if (syntax.text == row.symbol && row.arity == static_cast<int>(operands.size()))
+      return over(make_apply(row.fn, std::move(exprs), syntax.where), operands, syntax);
+  TESSERA_CHECK(false) << "no operator " << syntax.text;
+  return operands[0];
+}
+
+std::vector<Value> FormulaBuilder::arguments(const Syntax& syntax, const Frame* frame) {
+  std::vector<Value> list;
+  for (const SyntaxPtr& child : syntax.children) list.push_back(value(*child, frame));
+  return list;
+}
+
+Value FormulaBuilder::index(const Syntax& syntax, const Frame* frame) {
+  const Syntax& source = *syntax.children[0];
+  Value base = value(source, frame);
+  if (as<Read>(base.expr) == nullptr && !base.expr.dims().empty())
+    base = {make_read(unnamed(base.expr, syntax.where), syntax.where), 2};
+  const std::string shown =
+      source.kind == Syntax::Kind::name ? "`" + source.text + "`" : std::string("this value");
+  std::vector<Value> parts = {base};
+  std::map<Dim, Substitute> entries;
+  for (const IndexSyntax& entry : syntax.indices) {
+    const std::optional<Dim> found = scope_.find_dim(entry.dim.text, frame);
+    const Dim dim = found ? *found : scope_.dim(entry.dim, frame);
+    const Dims& known = base.expr.dims();
+    if (!contains(known, dim))
+      throw UserError(entry.dim.where, shown + " has no dim `" + entry.dim.text + "`; it has " +
+                                           describe(known) +
+                                           did_you_mean(entry.dim.text, names(known)));
+    parts.push_back(value(*entry.value, frame));
+    const Expr& expr = parts.back().expr;
+    if (!is_integer(expr.type()))
+      throw UserError(expr.where(), "the index for dim `" + entry.dim.text + "` has type " +
+                                        name_of(expr.type()) + "; an index is i32 or i64");
+    if (!entries.emplace(dim, Substitute{&entry, expr, false}).second)
+      throw UserError(entry.dim.where, "the dim `" + entry.dim.text + "` is indexed twice");
+  }
+  return over(substituted(base.expr, entries, syntax), parts, syntax);
+}
+
+Expr FormulaBuilder::substituted(const Expr& base, std::map<Dim, Substitute>& entries,
+                                 const Syntax& syntax) {
+  const Read& read = *as<Read>(base);
+  std::map<Dim, Expr> replaced;
+  for (const auto& [dim, entry] : entries) replaced.emplace(dim, entry.value);
+  std::optional<Scalar> pad;
+  std::vector<Index> indices = read.indices;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (indices[i].padded) pad = read.pad;
+    const IndexOf* plain = as<IndexOf>(indices[i].value);
+    const auto it = plain != nullptr ? entries.find(plain->dim) : entries.end();
+    if (it == entries.end()) {
+      created_ += static_cast<int64_t>(subexpressions(indices[i].value).size());
+      indices[i].value = substitute(indices[i].value, replaced);
+      continue;
+    }
+    Substitute& entry = it->second;
+    entry.direct = true;
+    indices[i] = {entry.value, indices[i].padded || entry.syntax->pad != nullptr};
+    if (!indices[i].padded) check_in_range(entry.value, read.tensor.dims()[i], entry.value.where());
+  }
+  for (const IndexSyntax& each : syntax.indices) {
+    if (each.pad == nullptr) continue;
+    const auto it = std::find_if(entries.begin(), entries.end(),
+                                 [&](const auto& pair) { return pair.second.syntax == &each; });
+    if (!it->second.direct)
+      throw UserError(each.pad->where, "a pad needs a dim that is read directly; `" +
+                                           each.dim.text +
+                                           "` is part of a larger index: pad that one");
+    const Scalar wanted = pad_value(*each.pad, base.type());
+    if (pad && !(*pad == wanted))
+      throw UserError(each.pad->where, "the pads of one read must be equal: " + describe(*pad) +
+                                           " and " + describe(wanted));
+    pad = wanted;
+  }
+  return make_read(read.tensor, std::move(indices), pad, syntax.where);
+}
+
+Scalar FormulaBuilder::constant(const Syntax& syntax, const std::string& purpose, bool* literal) {
+  const Expr found = value(syntax, nullptr).expr;
+  const Constant* constant = as<Constant>(found);
+  if (constant == nullptr)
+    throw UserError(syntax.where, purpose + " is a number, as in 0, -inf or 1 / 3; this is a " +
+                                      "formula over " +
+                                      (found.dims().empty() ? "tensors" : describe(found.dims())));
+  if (literal != nullptr) *literal = constant->weak;
+  return constant->value;
+}
+
+Scalar FormulaBuilder::pad_value(const Syntax& syntax, DType type) {
+  bool literal = false;
+  const Scalar found = constant(syntax, "a pad", &literal);
+  const bool fits =
+      literal ? type != DType::b8 && (is_float(type) || !is_float(found.type)) : found.type == type;
+  if (!fits)
+    throw UserError(syntax.where, "the pad " + describe(found) + " does not fit a tensor of type " +
+                                      name_of(type) + "; write " +
+                                      (type == DType::b8  ? "true or false"
+                                       : is_integer(type) ? "an integer"
+                                                          : "a number"));
+  return is_float(type) ? Scalar::of_number(type, found.number()) : Scalar::of_int(type, found.i);
+}
+
+Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
+  DType type;
+  const std::string& text = syntax.text;
+  if (syntax.quoted || !is_reserved(text)) return call_def(syntax, frame);
+  const std::string shown = "`" + text + "`";
+  if (find_function(text) == nullptr && (text == "mean" || find_reduction(text)) &&
+      !syntax.brackets)
+    throw UserError(syntax.where,
+                    shown + " reduces dims and must name them, as in " + text + "[k](x)");
+  if (syntax.brackets) {
+    if (text == "mean" || find_reduction(text)) return reduction(syntax, frame);
+    throw UserError(syntax.where, shown + " takes no dims; write " + text + "(x)");
+  }
+  if (text == "grad") return gradient(syntax, frame);
+  const std::vector<Value> args = arguments(syntax, frame);
+  std::vector<Expr> exprs;
+  for (const Value& arg : args) exprs.push_back(arg.expr);
+  if (parse_dtype(text, type)) {
+    if (args.size() != 1)
+      throw UserError(syntax.where,
+                      shown + " converts one value, not " + std::to_string(args.size()));
+    return over(make_cast(type, exprs[0], syntax.where), args, syntax);
+  }
+  const FnInfo* row = find_function(text);
+  if (row == nullptr)
+    throw UserError(syntax.where,
+                    shown + " is a value and cannot be called; write * for a product");
+  return over(make_apply(row->fn, std::move(exprs), syntax.where), args, syntax);
+}
+
+Value FormulaBuilder::reduction(const Syntax& syntax, const Frame* frame) {
+  const std::string shown = "`" + syntax.text + "`";
+  if (syntax.children.size() != 1)
+    throw UserError(syntax.where, shown + " reduces one value, not " +
+                                      std::to_string(syntax.children.size()) + ", as in " +
+                                      syntax.text + "[k](x)");
+  const Dims dims = scope_.dims(syntax.dims, frame);
+  const Value body = value(*syntax.children[0], frame);
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (!contains(body.expr.dims(), dims[i]))
+      throw UserError(syntax.dims[i].where,
+                      shown + " reduces `" + syntax.dims[i].text +
+                          "`, which its argument does not have; it has " +
+                          describe(body.expr.dims()) +
+                          did_you_mean(syntax.dims[i].text, names(body.expr.dims())));
+  if (beyond(body.expr.dims(), int64_t{1} << 62))
+    throw UserError(syntax.where, shown + " would run over more than 2^62 points of " +
+                                      describe(body.expr.dims()) + "; make the dims smaller");
+  if (syntax.text == "mean")
+    return over(mean(dims, body.expr, syntax.where), {body, {body.expr, body.height + 1}}, syntax);
+  return over(make_reduce(*find_reduction(syntax.text), dims, body.expr, syntax.where), {body},
+              syntax);
+}
+
+Value FormulaBuilder::gradient(const Syntax& syntax, const Frame* frame) {
+  const std::vector<Value> args = arguments(syntax, frame);
+  if (args.size() != 2)
+    throw UserError(syntax.where, "`grad` takes a loss and a tensor, as in grad(loss, w), not " +
+                                      std::to_string(args.size()) + " values");
+  if (!is_whole(args[1].expr))
+    throw UserError(syntax.children[1]->where,
+                    "the second value of `grad` is the name of a tensor, as in grad(loss, w); to "
+                    "derive by a formula, give it a name first");
+  const Tensor loss = is_whole(args[0].expr) ? as<Read>(args[0].expr)->tensor
+                                             : unnamed(args[0].expr, syntax.children[0]->where);
+  const Expr expr = make_gradient(loss, as<Read>(args[1].expr)->tensor, syntax.where);
+  return over(expr, {}, syntax);
+}
+
+Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
+  const Statement& def = scope_.def({syntax.text, syntax.where, syntax.quoted});
+  const auto takes = [&](const char* what, const std::vector<NameAt>& wanted, size_t found) {
+    std::vector<std::string> list;
+    for (const NameAt& each : wanted) list.push_back(each.text);
+    throw UserError(syntax.where, "`" + syntax.text + "` takes " + std::to_string(wanted.size()) +
+                                      " " + what + (list.empty() ? "" : " (" + join(list) + ")") +
+                                      ", not " + std::to_string(found));
+  };
+  if (syntax.brackets && syntax.dims.size() != def.dims.size())
+    takes("dims", def.dims, syntax.dims.size());
+  if (syntax.children.size() != def.values.size())
+    takes("values", def.values, syntax.children.size());
+  Frame inner;
+  for (size_t i = 0; i < def.dims.size(); ++i) {
+    const NameAt same{def.dims[i].text, syntax.where, true};
+    inner.dims.emplace(def.dims[i].text,
+                       scope_.dim(syntax.brackets ? syntax.dims[i] : same, frame));
+  }
+  const std::vector<Value> args = arguments(syntax, frame);
+  for (size_t i = 0; i < args.size(); ++i) inner.values.emplace(def.values[i].text, args[i]);
+  calls_ += def.value->height;
+  if (calls_ > kMaxCallNesting)
+    throw UserError(syntax.where, "defs call one another too deeply, here `" + syntax.text +
+                                      "`; give parts of the formula names, as in `part = …`");
+  try {
+    const Value result = value(*def.value, &inner);
+    calls_ -= def.value->height;
+    return result;
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    constexpr size_t kLongest = 4000;  // of a text that grows with every call it passes
+    if (text.size() > kLongest) throw;
+    throw UserError(text + "\n  in `" + syntax.text + "`, called at " + syntax.where.str());
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "ir/parse_scope.h"
+
+namespace tessera {
+
+// Gives formulas their meaning: names are looked up, types checked, defs put in. Everything that
+// is wrong is a UserError at the token concerned; inside a def the place of the call is added.
+class FormulaBuilder {
+ public:
+  explicit FormulaBuilder(Scope& scope) : scope_(scope) {}
+
+  Expr build(const Syntax& syntax) { return value(syntax, nullptr).expr; }
+
+  // Names a formula within the program, after checking its size.
+  Tensor define(const NameAt& name, const Expr& value, const Dims& order = {});
+  // Throws when the program's formulas, written out, have grown too large, or a tensor too big.
+  void check_size(const Expr& value, const Dims& dims, const SourceLocation& where);
+
+  // A constant of a border line or pad: a number, or a formula of numbers.
+  // `literal` learns whether it still adopts the type of what it meets.
+  Scalar constant(const Syntax& syntax, const std::string& purpose, bool* literal = nullptr);
+
+ private:
+  // One entry of an index: what replaces a dim, and whether some dim of the tensor is read by just
+  // that dim.
+  struct Substitute {
+    const IndexSyntax* syntax;
+    Expr value;
+    bool direct;
+  };
+
+  Value value(const Syntax& syntax, const Frame* frame);
+  Value number(const Syntax& syntax);
+  Value name(const Syntax& syntax, const Frame* frame);
+  Value operation(const Syntax& syntax, const Frame* frame);
+  Value index(const Syntax& syntax, const Frame* frame);
+  Expr substituted(const Expr& base, std::map<Dim, Substitute>& entries, const Syntax& syntax);
+  Value call(const Syntax& syntax, const Frame* frame);
+  Value call_def(const Syntax& syntax, const Frame* frame);
+  Value reduction(const Syntax& syntax, const Frame* frame);
+  Value gradient(const Syntax& syntax, const Frame* frame);
+  std::vector<Value> arguments(const Syntax& syntax, const Frame* frame);
+  // One more node over `children`.
+  Value over(const Expr& expr, const std::vector<Value>& children, const Syntax& syntax);
+  Scalar pad_value(const Syntax& syntax, DType type);
+  Tensor unnamed(const Expr& value, const SourceLocation& where);
+
+  Scope& scope_;
+  int64_t created_ = 0;  // nodes
+  int64_t written_ = 0;  // nodes of all definitions, shared ones counted as often as they are used
+  int calls_ = 0;        // defs being put in, one within the other
+};
+
+// Throws when a tensor over these dims would have more than kMaxElements elements.
+void check_volume(const Dims& dims, const std::string& what, const SourceLocation& where);
+
+}  // namespace tessera
