@@ -1,0 +1,213 @@
+#include "codegen/contraction.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+// More factors than this are not worth 2^n splits; no program met has more than four.
+constexpr size_t kMaxFactors = 8;
+
+void collect_factors(const Expr& expr, std::vector<Expr>& factors) {
+  const Apply* apply = as<Apply>(expr);
+  if (apply != nullptr && apply->fn == Fn::mul) {
+    for (const Expr& arg : apply->args) collect_factors(arg, factors);
+  } else if (apply != nullptr && apply->fn == Fn::neg) {
+    collect_factors(apply->args[0], factors);
+    factors.push_back(make_constant(Scalar::of_number(expr.type(), -1), expr.where()));
+  } else {
+    factors.push_back(expr);
+  }
+}
+
+// A product of some of the factors; nothing when there are none.
+std::optional<Expr> product(const std::vector<Expr>& factors, uint32_t chosen) {
+  std::optional<Expr> result;
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if ((chosen >> i & 1) == 0) continue;
+    result = result ? make_apply(Fn::mul, {*result, factors[i]}, factors[i].where()) : factors[i];
+  }
+  return result;
+}
+
+Dims dims_of(const std::vector<Expr>& factors, uint32_t chosen) {
+  Dims dims;
+  for (size_t i = 0; i < factors.size(); ++i)
+    if (chosen >> i & 1) dims = unite(dims, factors[i].dims());
+  return dims;
+}
+
+// One way to give the factors to a, b and scale: bit sets over the factors.
+struct Split {
+  uint32_t a = 0, b = 0, scale = 0;
+  int64_t reuse = 0;    // the smaller of |m| and |n|
+  double elements = 0;  // of both operands
+  bool beats(const Split& other) const {
+    if (reuse != other.reuse) return reuse > other.reuse;
+    return elements < other.elements;
+  }
+};
+
+// The roles that a split gives, or nothing when a dim of the result appears nowhere or m or n is
+// empty.
+std::optional<Contraction> roles(const Nest& nest, const std::vector<Expr>& factors,
+                                 const Split& split) {
+  const Dims out = sorted(nest.out.dims());
+  const Dims in_a = dims_of(factors, split.a), in_b = dims_of(factors, split.b);
+  Contraction c{.nest = nest,
+                .type = nest.body.type(),
+                .batch = intersect(out, intersect(in_a, in_b)),
+                .m = subtract(intersect(out, in_a), in_b),
+                .n = subtract(intersect(out, in_b), in_a),
+                .k = nest.reduced,
+                .a = *product(factors, split.a),
+                .b = *product(factors, split.b),
+                .scale = product(factors, split.scale)};
+  if (c.m.empty() || c.n.empty() || !subtract(out, unite(in_a, in_b)).empty()) return std::nullopt;
+  return c;
+}
+
+}  // namespace
+
+std::optional<Contraction> find_contraction(const Nest& nest) {
+  const DType type = nest.body.type();
+  if (nest.op != ReduceOp::sum || nest.reduced.empty() || type == DType::b8) return std::nullopt;
+  std::vector<Expr> factors;
+  collect_factors(nest.body, factors);
+  if (factors.size() < 2 || factors.size() > kMaxFactors) return std::nullopt;
+
+  uint32_t unreduced = 0;  // factors that could stand outside the sum
+  for (size_t i = 0; i < factors.size(); ++i)
+    if (intersect(factors[i].dims(), nest.reduced).empty()) unreduced |= 1u << i;
+  const uint32_t all = (1u << factors.size()) - 1;
+
+  std::optional<Contraction> best;
+  Split best_split;
+  for (const uint32_t scale : {0u, unreduced}) {
+    const uint32_t rest = all & ~scale;
+    for (uint32_t a = rest; a != 0; a = (a - 1) & rest) {
+      const uint32_t first = rest & (~rest + 1);
+      if ((a & first) == 0 || a == rest) continue;
+      Split split{.a = a, .b = rest & ~a, .scale = scale};
+      std::optional<Contraction> c = roles(nest, factors, split);
+      if (!c) continue;
+      split.reuse = std::min(volume(c->m), volume(c->n));
+      split.elements = static_cast<double>(volume(c->a.dims())) + volume(c->b.dims());
+      if (best && !split.beats(best_split)) continue;
+      best = std::move(c);
+      best_split = split;
+    }
+    if (unreduced == 0) break;
+  }
+  return best;
+}
+
+namespace {
+
+// `body` with reads of `producer.out` replaced by the producer's formula.
+Expr inline_map(const Expr& body, const Nest& producer) {
+  return transform(body, [&](const Expr& node) {
+    const Read* read = as<Read>(node);
+    if (read == nullptr || read->tensor != producer.out) return node;
+    std::map<Dim, Expr> indices;
+    for (size_t i = 0; i < read->indices.size(); ++i)
+      indices.emplace(producer.out.dims()[i], read->indices[i].value);
+    return substitute(producer.body, indices);
+  });
+}
+
+bool reads_padded(const Nest& nest, const Tensor& tensor) {
+  for (const Expr& node : reads_of(nest)) {
+    const Read* read = as<Read>(node);
+    if (read->tensor == tensor && read->pad) return true;
+  }
+  return false;
+}
+
+// Is every read of `tensor` the element of the point at which the nest writes?
+bool reads_in_place(const Nest& nest, const Tensor& tensor) {
+  for (const Expr& node : reads_of(nest)) {
+    const Read* read = as<Read>(node);
+    if (read->tensor != tensor) continue;
+    if (read->pad) return false;
+    for (size_t i = 0; i < read->indices.size(); ++i) {
+      const IndexOf* index = as<IndexOf>(read->indices[i].value);
+      if (index == nullptr || index->dim != tensor.dims()[i]) return false;
+    }
+  }
+  return true;
+}
+
+bool contains_read(const Nest& nest, const Tensor& tensor) {
+  const std::vector<Tensor> read = tensors_read(nest.body);
+  return std::find(read.begin(), read.end(), tensor) != read.end();
+}
+
+bool is_epilogue(const Nest& nest, const Nest& contraction, const std::vector<Nest>& before) {
+  if (nest.op || !same_set(nest.out.dims(), contraction.out.dims())) return false;
+  if (!reads_in_place(nest, contraction.out)) return false;
+  return std::all_of(before.begin(), before.end(),
+                     [&](const Nest& earlier) { return reads_in_place(nest, earlier.out); });
+}
+
+}  // namespace
+
+std::vector<Tensor> ContractionGroup::arguments() const {
+  std::vector<Tensor> all = inputs;
+  all.insert(all.end(), outputs.begin(), outputs.end());
+  return all;
+}
+
+std::optional<ContractionGroup> find_contraction(const KernelGroup& group) {
+  const auto is_sum = [](const Nest& nest) { return nest.op.has_value(); };
+  const auto at = std::find_if(group.nests.begin(), group.nests.end(), is_sum);
+  if (at == group.nests.end()) return std::nullopt;
+  Nest nest = *at;
+  for (auto producer = at; producer != group.nests.begin();) {
+    --producer;
+    const bool kept =
+        std::find(group.outputs.begin(), group.outputs.end(), producer->out) != group.outputs.end();
+    if (kept || reads_padded(nest, producer->out)) return std::nullopt;
+    nest.body = inline_map(nest.body, *producer);
+  }
+  std::optional<Contraction> contraction = find_contraction(nest);
+  if (!contraction) return std::nullopt;
+  ContractionGroup result{.contraction = std::move(*contraction),
+                          .epilogue = {},
+                          .inputs = group.inputs,
+                          .outputs = group.outputs};
+  for (auto later = at + 1; later != group.nests.end(); ++later) {
+    if (!is_epilogue(*later, nest, result.epilogue)) return std::nullopt;
+    for (auto producer = group.nests.begin(); producer != at; ++producer)
+      if (contains_read(*later, producer->out)) return std::nullopt;
+    result.epilogue.push_back(*later);
+  }
+  return result;
+}
+
+Contraction swapped(const Contraction& contraction) {
+  Contraction c = contraction;
+  std::swap(c.m, c.n);
+  std::swap(c.a, c.b);
+  return c;
+}
+
+bool worth_tiling(const Contraction& c) {
+  const int64_t m = volume(c.m), n = volume(c.n), k = volume(c.k);
+  if (m * n * k * volume(c.batch) == 0) return false;  // nothing to multiply
+  if (std::min(m, n) < 4 || k < 8) return false;       // too little reuse of an element or a tile
+  return std::max(m, n) >= 8 && m * n * k >= 2048;
+}
+
+std::string describe(const Contraction& c) {
+  return "m = " + describe(c.m) + "; n = " + describe(c.n) + "; k = " + describe(c.k) +
+         "; batch = " + describe(c.batch);
+}
+
+}  // namespace tessera

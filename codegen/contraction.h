@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codegen/kernel_group.h"
+#include "ir/nest.h"
+
+namespace tessera {
+
+// A sum of products, seen as a batch of matrix products by how its loop indices are used:
+//
+//   in both operands and the result          batch
+//   in one operand and the result            m (operand a) or n (operand b)
+//   reduced                                  k (an operand without it is broadcast along it)
+//
+// Each role holds any number of dims, and the operands are arbitrary scalar formulas over them, so
+// that matmul, convolution, attention and capsules are one thing:
+//
+//   caps[batch, oy, ox, cout, row, col] = sum[ky, kx, cin, mid](pose[y: 2*oy + ky, …] * w)
+//   m = batch, oy, ox, row    n = cout, col    k = ky, kx, cin, mid    batch = nothing
+struct Contraction {
+  Nest nest;
+  DType type = DType::f32;  // of the products and of the result: f32, f64, i32 or i64
+  Dims batch, m, n, k;      // sorted
+  Expr a;                   // over dims of batch, m and k
+  Expr b;                   // over dims of batch, n and k
+  // A factor without reduced dims that would otherwise join m and n; it multiplies the sum.
+  std::optional<Expr> scale;
+};
+
+// The contraction that a nest is, or nothing: its op is sum and its body a product of factors of
+// a number type that can be split into two operands with a non-empty m and n. Of all splits the one
+// with the largest smaller side of m and n, then the smallest operands, is taken; a is the factor
+// group that holds the first factor.
+std::optional<Contraction> find_contraction(const Nest& nest);
+
+// A contraction and the maps over its result that run on each tile while it is hot.
+struct ContractionGroup {
+  Contraction contraction;
+  std::vector<Nest> epilogue;  // without an op, over the dims of the result, in order
+  std::vector<Tensor> inputs;  // of the kernel group, in its order
+  std::vector<Tensor> outputs;
+
+  // inputs, then outputs: the order of a kernel's arguments
+  std::vector<Tensor> arguments() const;
+};
+
+// The group as a contraction with an epilogue, or nothing when it is not one. Maps in front of the
+// contraction that only it reads are computed while operands are packed.
+std::optional<ContractionGroup> find_contraction(const KernelGroup& group);
+
+// The same with m and n, a and b exchanged.
+Contraction swapped(const Contraction& contraction);
+
+// Is there enough reuse (m, n, k and work large enough) that register tiles and packing beat the
+// general loop nest? Matrix-vector and outer products are not worth it.
+bool worth_tiling(const Contraction& contraction);
+
+// "m = batch, row; n = cout, col; k = ky, cin; batch = no dims"
+std::string describe(const Contraction& contraction);
+
+}  // namespace tessera

@@ -1,0 +1,178 @@
+#include "codegen/contraction_schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/dtype.h"
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+// Costs are in cycles of one vector multiply-add unit. The constants were fitted on Zen 4 with
+// AVX-512 (one 512-bit multiply-add and one 512-bit load a cycle); other hosts have the same
+// proportions.
+constexpr double kLoadCost = 0.6;      // a vector load or a broadcast in the tile's loop
+constexpr double kLatency = 5;         // fewer independent accumulators than this stall
+constexpr double kTileCost = 20;       // entering and leaving the tile's loop
+constexpr double kPackVector = 1.5;    // one vector copied to a panel
+constexpr double kPackTransposed = 4;  // one vector's worth of elements through a transpose
+constexpr double kPackScalar = 3;      // one element gathered or computed alone
+constexpr double kStorePiece = 2.5;    // one piece of the result, whatever its width
+constexpr int kDirectRows = 8;         // row pointers that fit general registers
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+int64_t round_up(int64_t a, int64_t b) {
+  return ceil_div(a, b) * b;
+}
+
+// `extent` in the fewest blocks of at most `limit`, evenly, each a multiple of `unit`.
+int64_t even_block(int64_t extent, int64_t limit, int64_t unit) {
+  const int64_t whole = round_up(std::max<int64_t>(extent, 1), unit);
+  const int64_t cap = std::max(unit, limit / unit * unit);
+  return round_up(ceil_div(whole, ceil_div(whole, cap)), unit);
+}
+
+double step_cycles(int64_t rows, int64_t vectors) {
+  if (rows == 0 || vectors == 0) return 0;
+  const double multiply = static_cast<double>(rows * vectors);
+  return std::max({multiply, kLoadCost * static_cast<double>(rows + vectors) + 1, kLatency});
+}
+
+// Cycles of all register tiles over m x n x k.
+double tile_cycles(int64_t m, int64_t n, int64_t k, int64_t k_block, const ContractionSchedule& s) {
+  const int64_t n_vectors = ceil_div(n, s.lanes);
+  const int64_t down = m / s.rows, across = n_vectors / s.vectors;
+  const int64_t m_rest = m % s.rows, n_rest = n_vectors % s.vectors;
+  const auto tiles = [&](int64_t count, int64_t rows, int64_t vectors) {
+    const double blocks = static_cast<double>(ceil_div(k, k_block));
+    return static_cast<double>(count) *
+           (static_cast<double>(k) * step_cycles(rows, vectors) +
+            blocks *
+                (rows * vectors == 0 ? 0 : kTileCost + 2.0 * static_cast<double>(rows * vectors)));
+  };
+  return tiles(down * across, s.rows, s.vectors) + tiles(down, s.rows, n_rest) +
+         tiles(across, m_rest, s.vectors) + tiles(1, m_rest, n_rest);
+}
+
+// Cycles to pack one element of an operand whose panels run along `side`.
+double pack_cycles(const Expr& operand, const IndexLevels& side, const IndexLevels& k, int lanes,
+                   int64_t panel) {
+  const std::optional<Affine> form = simple_address(operand);
+  if (!form) return kPackScalar;
+  const int64_t power = panel & -panel;
+  const int64_t along = std::min(piece_within(side, lanes), power);
+  const int64_t down = std::min(piece_within(k, lanes), power);
+  if (inner_step(*form, side) == 1 && along > 1) return kPackVector / static_cast<double>(along);
+  if (inner_step(*form, k) == 1 && down > 1) return kPackTransposed / static_cast<double>(down);
+  return kPackScalar;
+}
+
+// Rows of a lie in order along k, so that tiles may read them in place.
+bool rows_are_streams(const Expr& a, const ContractionLayout& layout) {
+  const std::optional<Affine> form = simple_address(a);
+  return form && inner_step(*form, layout.k) == 1 &&
+         (layout.k.size() == 1 || layout.k.back().extent >= 4);
+}
+
+// Whole vectors of b lie in order along n.
+bool vectors_in_place(const Expr& b, const ContractionLayout& layout, int lanes) {
+  const std::optional<Affine> form = simple_address(b);
+  if (!form) return false;
+  return single_step(*form, layout.n) == 1 ||
+         (inner_step(*form, layout.n) == 1 && piece_within(layout.n, lanes) == lanes &&
+          layout.n.back().extent == volume(layout.n));
+}
+
+// Blocks are halved until every thread of a usual host finds work of at least this many cycles.
+constexpr int64_t kWantedChunks = 32;
+constexpr double kLeastChunk = 60e3;
+
+void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
+                   const VectorTarget& target, int64_t element) {
+  const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
+  s.k_block =
+      even_block(k, std::max<int64_t>(64, target.l2_bytes / 2 / element / 192 / 16 * 16), 16);
+  s.k_block = std::min({s.k_block, even_block(k, 1536 / element, 16), k});
+  s.m_block = even_block(m, 192, s.rows);
+  const int64_t panel_bytes = std::max<int64_t>(1, k) * element * s.columns();
+  const int64_t panels =
+      std::max<int64_t>(1, std::min<int64_t>(target.l3_bytes / 4, 4 << 20) / panel_bytes);
+  s.n_block = even_block(n, std::min<int64_t>(panels * s.columns(), 1024), s.columns());
+  const auto count = [&] {
+    return volume(layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
+  };
+  const auto chunk_cycles = [&] {
+    return static_cast<double>(s.m_block * s.n_block * k) / s.lanes;
+  };
+  while (count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
+    if (s.m_block > 8 * s.rows && m > s.rows)
+      s.m_block = even_block(m, s.m_block / 2, s.rows);
+    else if (s.n_block > 2 * s.columns())
+      s.n_block = even_block(n, s.n_block / 2, s.columns());
+    else
+      break;
+  }
+  s.chunks = count();
+}
+
+}  // namespace
+
+std::optional<Affine> simple_address(const Expr& operand) {
+  const Read* read = as<Read>(operand);
+  if (read == nullptr || read->pad) return std::nullopt;
+  return address_of(*read);
+}
+
+ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
+                                  const VectorTarget& target, int rows, int vectors) {
+  const Contraction& c = group.contraction;
+  const int64_t element = static_cast<int64_t>(size_of(c.type));
+  ContractionSchedule s{.rows = rows, .vectors = vectors};
+  s.lanes = static_cast<int>(std::max<int64_t>(1, target.vector_bytes / element));
+  choose_blocks(s, layout, target, element);
+  const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
+  if (rows <= kDirectRows && rows_are_streams(c.a, layout)) s.a = Feed::direct;
+  if (vectors_in_place(c.b, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
+    s.b = Feed::direct;
+
+  const double batch = static_cast<double>(volume(layout.batch));
+  s.cycles = tile_cycles(m, n, k, s.k_block, s);
+  if (s.a == Feed::packed)
+    s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
+                pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows);
+  if (s.b == Feed::packed)
+    s.cycles +=
+        static_cast<double>(n * k) * pack_cycles(c.b, layout.n, layout.k, s.lanes, s.columns());
+  const double piece = inner_step(address_of(c.nest.out), layout.n) == 1
+                           ? static_cast<double>(std::min(piece_within(layout.n, s.lanes), n))
+                           : 1.0;
+  s.cycles += static_cast<double>(m * n) / piece * kStorePiece;
+  s.cycles *= batch;
+  return s;
+}
+
+ContractionPlan plan_contraction(const ContractionGroup& group, const VectorTarget& target) {
+  std::optional<ContractionPlan> best;
+  for (const bool swap : {false, true}) {
+    ContractionGroup candidate = group;
+    if (swap) candidate.contraction = swapped(group.contraction);
+    const ContractionLayout layout = layout_of(candidate);
+    const int64_t m = volume(layout.m);
+    for (int vectors = 1; vectors <= 4; ++vectors) {
+      for (int rows = 1; rows <= 14 && rows <= m; ++rows) {
+        if (rows * vectors + vectors + 1 > target.registers) break;
+        ContractionSchedule s = make_schedule(candidate, layout, target, rows, vectors);
+        if (best && s.cycles >= best->schedule.cycles) continue;
+        best = ContractionPlan{candidate, layout, s};
+      }
+    }
+  }
+  TESSERA_CHECK(best) << "no tile for " << describe(group.contraction);
+  return *best;
+}
+
+}  // namespace tessera

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "codegen/contraction_layout.h"
+
+namespace tessera {
+
+// What code for a host may use. Facts, never a processor's name.
+struct VectorTarget {
+  int vector_bytes = 16;
+  int registers = 16;                                                     // of vectors
+  int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;  // the last one shared
+
+  bool operator==(const VectorTarget&) const = default;
+};
+
+// How an operand reaches the register tile.
+enum class Feed : uint8_t {
+  packed,  // copied to a panel first, in the order in which tiles read it
+  direct   // read where it lies
+};
+
+// The structure of a contraction's code: register tile, cache blocks, chunks.
+//
+//   for each chunk (batch, n block, m block):
+//     pack b of the n block, all of k, unless the chunk before it did
+//     for each k block:
+//       pack a of (m block, k block)
+//       for each panel of n, for each panel of m:  tile += a rows x b vectors
+//       on the last one: epilogue, store
+struct ContractionSchedule {
+  int rows = 1;                                   // of the tile, in m
+  int vectors = 1;                                // of the tile, in n
+  int lanes = 1;                                  // elements of a vector
+  int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, of a panel's columns, any
+  Feed a = Feed::packed, b = Feed::packed;
+  int64_t chunks = 0;
+  double cycles = 0;  // estimated for the whole, per vector multiply-add of one unit; see .cpp
+
+  int64_t columns() const { return int64_t{vectors} * lanes; }
+};
+
+// A contraction with everything decided: which side is m, the order of loops, the blocks.
+struct ContractionPlan {
+  ContractionGroup group;
+  ContractionLayout layout;
+  ContractionSchedule schedule;
+};
+
+// The schedule that the model finds best for the host, trying both sides as m. Microseconds.
+ContractionPlan plan_contraction(const ContractionGroup& group, const VectorTarget& target);
+
+// The schedule for given loops, for tests and for tuning: `rows` x `vectors` is used as it is.
+ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
+                                  const VectorTarget& target, int rows, int vectors);
+
+// The address form of an operand that is one read of affine, unpadded indices.
+std::optional<Affine> simple_address(const Expr& operand);
+
+}  // namespace tessera

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "codegen/contraction_schedule.h"
+
+namespace tessera {
+
+// The three flattened indices of a point of a contraction. m and n count from the start of the
+// chunk's block, k from 0. Null where a formula does not depend on that role.
+enum class Axis : uint8_t { m, n, k };
+struct ContractionPoint {
+  llvm::Value* m = nullptr;
+  llvm::Value* n = nullptr;
+  llvm::Value* k = nullptr;
+
+  llvm::Value*& operator[](Axis axis) { return axis == Axis::m ? m : axis == Axis::n ? n : k; }
+  llvm::Value* operator[](Axis axis) const { return axis == Axis::m ? m : axis == Axis::n ? n : k; }
+};
+
+// What the parts of one contraction kernel share while it is emitted: types, the layout of
+// scratch memory, and for each affine form that the code evaluates where its parts are found.
+//
+// form(batch, m, n, k) = slot + part(m) + part(n) + part(k). The slot holds the constant, the
+// batch's share and the block's origin; it is written once a chunk. A part is a multiplication
+// where the form has one step along the axis, else a table in scratch: for m and n of the chunk's
+// block, for k of all of k.
+class ContractionContext {
+ public:
+  ContractionContext(llvm::Module& target_module, const ContractionPlan& contraction_plan);
+
+  const ContractionPlan& plan;
+  llvm::Module& module;
+  llvm::LLVMContext& llvm;
+  llvm::Type* element;  // of products and sums
+  llvm::PointerType* pointer;
+  llvm::IntegerType* i64;
+  std::vector<std::string> faults;
+
+  const ContractionSchedule& schedule() const { return plan.schedule; }
+  const IndexLevels& levels(Axis axis) const;
+  int64_t element_bytes() const {
+    return static_cast<int64_t>(size_of(plan.group.contraction.type));
+  }
+  int argument_of(const Tensor& tensor) const;
+
+  // Reserves bytes of scratch, aligned to 64; returns their offset.
+  int64_t reserve(int64_t bytes);
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  llvm::Value* at_scratch(llvm::IRBuilder<>& b, llvm::Value* scratch, int64_t offset) const;
+
+  // The form's value at a point, i64; may register a slot and tables, which the entry then fills.
+  llvm::Value* evaluate(llvm::IRBuilder<>& b, llvm::Value* scratch, const Affine& form,
+                        const ContractionPoint& point);
+  // Only the part of one axis.
+  llvm::Value* part(llvm::IRBuilder<>& b, llvm::Value* scratch, const Affine& form, Axis axis,
+                    llvm::Value* index);
+  // Code that fills the tables of an axis for `count` flattened indices from `origin` on.
+  void fill_tables(llvm::IRBuilder<>& b, llvm::Value* scratch, Axis axis, llvm::Value* origin,
+                   llvm::Value* count);
+  // Code that fills every slot for a batch and a block that starts at m0, n0.
+  void fill_slots(llvm::IRBuilder<>& b, llvm::Value* scratch, llvm::Value* batch, llvm::Value* m0,
+                  llvm::Value* n0);
+
+  // An internal function (i64 or pointers as given) with the kernel's target attributes.
+  llvm::Function* make_function(const std::string& name, const std::vector<llvm::Type*>& params);
+  llvm::Value* constant(int64_t value) const;
+
+ private:
+  struct Table {
+    Affine form;
+    int64_t offset;
+  };
+  int64_t slot_of(const Affine& form);
+  int64_t table_of(const Affine& form, Axis axis);
+
+  int64_t scratch_bytes_ = 0;
+  std::vector<Table> slots_;
+  std::vector<Table> tables_[3];
+};
+
+// for (i = begin; i < end; i += step) body(i), with nothing carried. `begin` may equal `end`.
+void emit_loop(llvm::IRBuilder<>& b, llvm::Value* begin, llvm::Value* end, int64_t step,
+               const std::function<void(llvm::Value*)>& body);
+// if (condition) body()
+void emit_if(llvm::IRBuilder<>& b, llvm::Value* condition, const std::function<void()>& body);
+llvm::Value* emit_min(llvm::IRBuilder<>& b, llvm::Value* x, llvm::Value* y);
+
+}  // namespace tessera

@@ -1,0 +1,241 @@
+#include "codegen/llvm/emit_contraction.h"
+
+#include <algorithm>
+
+#include "codegen/llvm/contraction_formula.h"
+#include "codegen/llvm/emit_contraction_parts.h"
+
+namespace tessera {
+namespace {
+
+// The entry: chunks, blocks, panels, tiles (see ContractionSchedule).
+class EntryEmitter {
+ public:
+  EntryEmitter(ContractionContext& context, llvm::Function* entry)
+      : c_(context),
+        s_(context.schedule()),
+        b_(llvm::BasicBlock::Create(context.llvm, "entry", entry)),
+        entry_(entry),
+        m_(volume(context.plan.layout.m)),
+        n_(volume(context.plan.layout.n)),
+        k_(volume(context.plan.layout.k)) {}
+
+  void emit() {
+    emit_parts();
+    reserve_buffers();
+    c_.fill_tables(b_, scratch(), Axis::k, num(0), num(k_));
+    emit_loop(b_, entry_->getArg(2), entry_->getArg(3), 1,
+              [&](llvm::Value* chunk) { emit_chunk(chunk); });
+    b_.CreateRetVoid();
+  }
+
+ private:
+  llvm::Value* num(int64_t value) const { return c_.constant(value); }
+  llvm::Value* scratch() const { return entry_->getArg(1); }
+  llvm::Value* buffer(int64_t offset) { return c_.at_scratch(b_, scratch(), offset); }
+  llvm::Value* at(llvm::Value* base, llvm::Value* elements) {
+    return b_.CreateInBoundsGEP(c_.element, base, elements);
+  }
+  int64_t k_blocks() const { return (k_ + s_.k_block - 1) / s_.k_block; }
+  const Contraction& contraction() const { return c_.plan.group.contraction; }
+
+  // The last panel's vectors, 0 when all panels are whole; lanes that exist in the last vector.
+  int rest_vectors() const {
+    return static_cast<int>((n_ % s_.columns() + s_.lanes - 1) / s_.lanes);
+  }
+  int last_lanes() const { return static_cast<int>(n_ % s_.lanes == 0 ? s_.lanes : n_ % s_.lanes); }
+  int rest_rows() const { return static_cast<int>(m_ % s_.rows); }
+
+  void emit_parts() {
+    for (const bool rest_m : {false, true}) {
+      for (const bool rest_n : {false, true}) {
+        const int rows = rest_m ? rest_rows() : s_.rows;
+        // A last vector that is partly there needs a tile of its own even in a full panel.
+        const int64_t rest = n_ % s_.columns();
+        const int vectors = rest_n ? rest_vectors() : s_.vectors;
+        if (rows == 0 || vectors == 0 || (!rest_m && m_ < s_.rows) ||
+            (!rest_n && n_ < s_.columns()))
+          continue;
+        tile_[rest_m][rest_n] =
+            emit_tile(c_, {rows, vectors, rest_n && rest != 0 ? last_lanes() : s_.lanes});
+      }
+    }
+    if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, Axis::m);
+    if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, Axis::n);
+    store_ = emit_store(c_);
+    // Registers the forms that the entry itself evaluates, so that their slots are filled.
+    for (const bool is_a : {true, false}) {
+      if ((is_a ? s_.a : s_.b) == Feed::packed) continue;
+      llvm::BasicBlock* unused = llvm::BasicBlock::Create(c_.llvm, "", entry_);
+      llvm::IRBuilder<> scrap(unused);
+      ContractionPoint point;
+      (is_a ? point.m : point.n) = num(0);
+      c_.evaluate(scrap, scratch(), *simple_address(is_a ? contraction().a : contraction().b),
+                  point);
+      unused->eraseFromParent();
+    }
+  }
+
+  void reserve_buffers() {
+    const int64_t element = c_.element_bytes();
+    const int64_t n_padded = (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns();
+    if (pack_a_ != nullptr) packed_a_ = c_.reserve(s_.m_block * s_.k_block * element);
+    if (pack_b_ != nullptr) packed_b_ = c_.reserve(n_padded * k_ * element);
+    if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
+    const int64_t tiles = k_blocks() > 1 ? s_.m_block * n_padded : s_.rows * s_.columns();
+    sums_ = c_.reserve(tiles * element);
+  }
+
+  void emit_chunk(llvm::Value* chunk) {
+    const int64_t m_blocks = (m_ + s_.m_block - 1) / s_.m_block;
+    const int64_t n_blocks = (n_ + s_.n_block - 1) / s_.n_block;
+    llvm::Value* m_index = b_.CreateURem(chunk, num(m_blocks));
+    llvm::Value* rest = b_.CreateUDiv(chunk, num(m_blocks));
+    llvm::Value* m0 = b_.CreateMul(m_index, num(s_.m_block));
+    llvm::Value* n0 = b_.CreateMul(b_.CreateURem(rest, num(n_blocks)), num(s_.n_block));
+    llvm::Value* batch = b_.CreateUDiv(rest, num(n_blocks));
+    m_count_ = emit_min(b_, num(s_.m_block), b_.CreateSub(num(m_), m0));
+    n_count_ = emit_min(b_, num(s_.n_block), b_.CreateSub(num(n_), n0));
+    c_.fill_slots(b_, scratch(), batch, m0, n0);
+    c_.fill_tables(b_, scratch(), Axis::m, m0, m_count_);
+    llvm::Value* fresh =
+        b_.CreateOr(b_.CreateICmpEQ(chunk, entry_->getArg(2)), b_.CreateICmpEQ(m_index, num(0)));
+    emit_if(b_, fresh, [&] {
+      c_.fill_tables(b_, scratch(), Axis::n, n0, n_count_);
+      if (pack_b_ != nullptr) pack_all_b();
+    });
+    if (pack_a_ == nullptr) fill_rows();
+    emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) { emit_k_block(k0); });
+  }
+
+  llvm::Value* k_count(llvm::Value* k0) {
+    return emit_min(b_, num(s_.k_block), b_.CreateSub(num(k_), k0));
+  }
+  // Columns of the panel that starts at n, as packed: whole vectors.
+  llvm::Value* panel_columns(llvm::Value* n) {
+    if (rest_vectors() == 0) return num(s_.columns());
+    llvm::Value* whole = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
+    return b_.CreateSelect(whole, num(s_.columns()), num(int64_t{rest_vectors()} * s_.lanes));
+  }
+  // Packed b: k blocks one after the other, in each the panels, in each k rows of a panel's
+  // columns.
+  llvm::Value* b_panel(llvm::Value* k0, llvm::Value* count, llvm::Value* n) {
+    const int64_t n_padded = (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns();
+    llvm::Value* offset = b_.CreateAdd(b_.CreateMul(k0, num(n_padded)), b_.CreateMul(n, count));
+    return at(buffer(packed_b_), offset);
+  }
+
+  void call(llvm::Function* function, const std::vector<llvm::Value*>& args) {
+    b_.CreateCall(function, args)->setCallingConv(llvm::CallingConv::Fast);
+  }
+
+  void pack_all_b() {
+    emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) {
+      llvm::Value* count = k_count(k0);
+      emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
+        llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
+        call(pack_b_, {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns,
+                       panel_columns(n), k0, count, b_panel(k0, count, n)});
+      });
+    });
+  }
+
+  // Where a direct operand lies at one m or n, for k = 0.
+  llvm::Value* direct_at(const Expr& operand, Axis axis, llvm::Value* index) {
+    ContractionPoint point;
+    point[axis] = index;
+    llvm::Value* offset = c_.evaluate(b_, scratch(), *simple_address(operand), point);
+    const auto argument = static_cast<uint64_t>(c_.argument_of(as<Read>(operand)->tensor));
+    llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(c_.pointer, entry_->getArg(0), argument);
+    return at(b_.CreateLoad(c_.pointer, slot), offset);
+  }
+
+  void fill_rows() {
+    emit_loop(b_, num(0), m_count_, 1, [&](llvm::Value* m) {
+      llvm::Value* slot = b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
+      b_.CreateStore(direct_at(contraction().a, Axis::m, m), slot);
+    });
+  }
+
+  void emit_k_block(llvm::Value* k0) {
+    llvm::Value* count = k_count(k0);
+    if (pack_a_ != nullptr) {
+      emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
+        llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
+        call(pack_a_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, num(s_.rows), k0,
+                       count, at(buffer(packed_a_), b_.CreateMul(m, count))});
+      });
+    }
+    emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
+      emit_loop(b_, num(0), m_count_, s_.rows,
+                [&](llvm::Value* m) { emit_tile_at(m, n, k0, count); });
+    });
+  }
+
+  void emit_tile_at(llvm::Value* m, llvm::Value* n, llvm::Value* k0, llvm::Value* count) {
+    llvm::Value* a = pack_a_ != nullptr ? at(buffer(packed_a_), b_.CreateMul(m, count))
+                                        : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
+    llvm::Value* right =
+        pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, Axis::n, n);
+    llvm::Value* sums = buffer(sums_);
+    if (k_blocks() > 1)  // all tiles of the chunk are kept between k blocks
+      sums = at(sums,
+                b_.CreateAdd(b_.CreateMul(n, num(s_.m_block)), b_.CreateMul(m, num(s_.columns()))));
+    llvm::Value* first = b_.CreateZExt(b_.CreateICmpEQ(k0, num(0)), c_.i64);
+    llvm::Value* whole_m = b_.CreateICmpSLE(b_.CreateAdd(m, num(s_.rows)), m_count_);
+    llvm::Value* whole_n = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
+    for (const bool rest_m : {false, true}) {
+      for (const bool rest_n : {false, true}) {
+        if (tile_[rest_m][rest_n] == nullptr) continue;
+        llvm::Value* here = b_.CreateAnd(rest_m ? b_.CreateNot(whole_m) : whole_m,
+                                         rest_n ? b_.CreateNot(whole_n) : whole_n);
+        emit_if(b_, here, [&] {
+          call(tile_[rest_m][rest_n], {scratch(), a, right, k0, count, sums, first});
+        });
+      }
+    }
+    llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
+    llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
+    llvm::Value* last = b_.CreateICmpSGE(b_.CreateAdd(k0, num(s_.k_block)), num(k_));
+    emit_if(b_, last, [&] {
+      call(store_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, n, columns, sums});
+    });
+  }
+
+  ContractionContext& c_;
+  const ContractionSchedule& s_;
+  llvm::IRBuilder<> b_;
+  llvm::Function* entry_;
+  int64_t m_, n_, k_;
+  llvm::Function* tile_[2][2] = {};
+  llvm::Function* pack_a_ = nullptr;
+  llvm::Function* pack_b_ = nullptr;
+  llvm::Function* store_ = nullptr;
+  int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, sums_ = 0;  // offsets in scratch
+  llvm::Value* m_count_ = nullptr;
+  llvm::Value* n_count_ = nullptr;
+};
+
+}  // namespace
+
+ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,
+                                 const std::string& name) {
+  ContractionContext context(module, plan);
+  llvm::Type* pointer = context.pointer;
+  llvm::Function* entry = llvm::Function::Create(
+      llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()),
+                              {pointer, pointer, context.i64, context.i64, pointer}, false),
+      llvm::GlobalValue::ExternalLinkage, name, module);
+  EntryEmitter(context, entry).emit();
+  const std::string bits = std::to_string(context.schedule().lanes * context.element_bytes() * 8);
+  for (llvm::Function& function : module) {
+    if (function.isDeclaration()) continue;
+    function.addFnAttr("prefer-vector-width", bits);
+    function.addFnAttr("min-legal-vector-width", bits);
+  }
+  return {.chunks = plan.schedule.chunks,
+          .scratch_bytes = static_cast<size_t>(context.scratch_bytes()),
+          .faults = context.faults};
+}
+
+}  // namespace tessera

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "codegen/llvm/contraction_context.h"
+
+namespace tessera {
+
+// The functions that a contraction's kernel is made of. All are internal to the module.
+
+// tile(scratch, a, b, k0, k, sums, first): sums[r * columns + c] (+)= a[r, p] * b[p, c] for k > 0
+// steps p from k0 on. A packed operand points at its panel of this k block; direct a at an array of
+// row pointers, direct b at its first column, both for k = 0. `first` not 0: start from 0 instead
+// of what `sums` holds. `last_lanes` is how many lanes of the last vector of a direct b may be
+// read.
+struct TileShape {
+  int rows;
+  int vectors;
+  int last_lanes;
+};
+llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
+
+// pack(arguments, scratch, fault, first, count, stride, k0, k, panel): panel[p * stride + i] =
+// operand[first + i, k0 + p], for `count` of the `stride` columns; what lies between is arbitrary.
+// `side` is m for operand a, n for operand b.
+llvm::Function* emit_pack(ContractionContext& context, Axis side);
+
+// store(arguments, scratch, fault, m, rows, n, columns, sums): the epilogue on a finished tile.
+llvm::Function* emit_store(ContractionContext& context);
+
+}  // namespace tessera

@@ -1,0 +1,57 @@
+#include <algorithm>
+
+#include "codegen/llvm/contraction_formula.h"
+#include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/scalars.h"
+
+namespace tessera {
+namespace {
+
+// The sums of one piece, through scale and epilogue, to the outputs.
+void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
+                  llvm::Value* sums) {
+  const ContractionGroup& group = c.plan.group;
+  const Contraction& contraction = group.contraction;
+  if (contraction.scale) {
+    llvm::Value* scale = emit_formula(c, b, site, *contraction.scale);
+    sums = emit_apply(b, Fn::mul, {contraction.type, contraction.type}, {sums, scale});
+  }
+  const auto finish = [&](const Tensor& tensor, llvm::Value* value) {
+    site.known[tensor] = value;
+    if (std::find(group.outputs.begin(), group.outputs.end(), tensor) != group.outputs.end())
+      emit_write(c, b, site, tensor, value);
+  };
+  finish(contraction.nest.out, sums);
+  for (const Nest& nest : group.epilogue) finish(nest.out, emit_formula(c, b, site, nest.body));
+}
+
+}  // namespace
+
+llvm::Function* emit_store(ContractionContext& c) {
+  llvm::Function* function = c.make_function(
+      "store", {c.pointer, c.pointer, c.pointer, c.i64, c.i64, c.i64, c.i64, c.pointer});
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(c.llvm, "entry", function));
+  const auto arg = [&](unsigned i) { return function->getArg(i); };
+  const int64_t n = volume(c.plan.layout.n);
+  const int lanes = static_cast<int>(piece_within(c.plan.layout.n, c.schedule().lanes));
+  emit_loop(b, c.constant(0), arg(4), 1, [&](llvm::Value* row) {
+    emit_loop(b, c.constant(0), arg(6), lanes, [&](llvm::Value* column) {
+      FormulaSite site{
+          .arguments = arg(0), .scratch = arg(1), .fault = arg(2), .point = {}, .known = {}};
+      site.point.m = b.CreateAdd(arg(3), row);
+      site.point.n = b.CreateAdd(arg(5), column);
+      site.axis = Axis::n;
+      site.lanes = lanes;
+      if (n % lanes != 0) site.valid = emit_min(b, b.CreateSub(arg(6), column), c.constant(lanes));
+      llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(c.schedule().columns())), column);
+      llvm::Value* sums = b.CreateAlignedLoad(
+          shaped(c.element, lanes == 1 ? 0 : lanes), b.CreateInBoundsGEP(c.element, arg(7), at),
+          llvm::Align(static_cast<uint64_t>(c.element_bytes())));
+      finish_piece(c, b, site, sums);
+    });
+  });
+  b.CreateRetVoid();
+  return function;
+}
+
+}  // namespace tessera

@@ -1,0 +1,169 @@
+#include <llvm/IR/Intrinsics.h>
+
+#include <vector>
+
+#include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/scalars.h"
+
+namespace tessera {
+namespace {
+
+struct TileCode {
+  ContractionContext& c;
+  llvm::IRBuilder<>& b;
+  TileShape shape;
+  llvm::Type* vector;
+  llvm::Function* function;
+  std::vector<llvm::Value*> row_pointers;  // of a direct a
+
+  llvm::Value* arg(unsigned i) const { return function->getArg(i); }
+  llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
+
+  llvm::Value* sum_at(int r, int v) {
+    const int64_t offset = r * c.schedule().columns() + int64_t{v} * c.schedule().lanes;
+    return b.CreateInBoundsGEP(c.element, arg(5), c.constant(offset));
+  }
+
+  // Byte offset of step p of a direct operand.
+  llvm::Value* k_offset(const Expr& operand, llvm::Value* p) {
+    const Affine form = *simple_address(operand);
+    return c.part(b, arg(0), form, Axis::k, p);
+  }
+
+  std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {
+    const bool direct = c.schedule().b == Feed::direct;
+    llvm::Value* from = packed_at;
+    if (direct)
+      from = b.CreateInBoundsGEP(c.element, arg(2), k_offset(c.plan.group.contraction.b, p));
+    std::vector<llvm::Value*> vectors;
+    for (int v = 0; v < shape.vectors; ++v) {
+      llvm::Value* at =
+          b.CreateInBoundsGEP(c.element, from, c.constant(int64_t{v} * c.schedule().lanes));
+      if (direct && v + 1 == shape.vectors && shape.last_lanes < c.schedule().lanes) {
+        std::vector<llvm::Constant*> mask;
+        for (int i = 0; i < c.schedule().lanes; ++i)
+          mask.push_back(b.getInt1(i < shape.last_lanes));
+        vectors.push_back(b.CreateMaskedLoad(vector, at, align(), llvm::ConstantVector::get(mask),
+                                             llvm::Constant::getNullValue(vector)));
+      } else {
+        vectors.push_back(b.CreateAlignedLoad(vector, at, align()));
+      }
+    }
+    return vectors;
+  }
+
+  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
+    if (c.element->isFloatingPointTy())
+      return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector}, {x, y, sum});
+    return b.CreateAdd(b.CreateMul(x, y), sum);
+  }
+
+  // One step of k on all sums.
+  void step(std::vector<llvm::Value*>& sums, llvm::Value* a_at, llvm::Value* b_at, llvm::Value* p) {
+    const std::vector<llvm::Value*> right = load_b(b_at, p);
+    llvm::Value* offset = row_pointers.empty() ? nullptr : k_offset(c.plan.group.contraction.a, p);
+    for (int r = 0; r < shape.rows; ++r) {
+      llvm::Value* from =
+          row_pointers.empty()
+              ? b.CreateInBoundsGEP(c.element, a_at, c.constant(r))
+              : b.CreateInBoundsGEP(c.element, row_pointers[static_cast<size_t>(r)], offset);
+      llvm::Value* left = b.CreateVectorSplat(static_cast<unsigned>(c.schedule().lanes),
+                                              b.CreateAlignedLoad(c.element, from, align()));
+      for (int v = 0; v < shape.vectors; ++v) {
+        llvm::Value*& sum = sums[static_cast<size_t>(r * shape.vectors + v)];
+        sum = multiply_add(left, right[static_cast<size_t>(v)], sum);
+      }
+    }
+  }
+};
+
+// The sums to start from: zeros, or what memory holds.
+std::vector<llvm::Value*> start_sums(TileCode& t) {
+  llvm::IRBuilder<>& b = t.b;
+  llvm::BasicBlock* entry = b.GetInsertBlock();
+  llvm::BasicBlock* more = llvm::BasicBlock::Create(t.c.llvm, "more", t.function);
+  llvm::BasicBlock* start = llvm::BasicBlock::Create(t.c.llvm, "start", t.function);
+  b.CreateCondBr(b.CreateICmpNE(t.arg(6), t.c.constant(0)), start, more);
+  b.SetInsertPoint(more);
+  std::vector<llvm::Value*> loaded;
+  for (int r = 0; r < t.shape.rows; ++r)
+    for (int v = 0; v < t.shape.vectors; ++v)
+      loaded.push_back(b.CreateAlignedLoad(t.vector, t.sum_at(r, v), t.align()));
+  b.CreateBr(start);
+  b.SetInsertPoint(start);
+  std::vector<llvm::Value*> sums;
+  for (llvm::Value* value : loaded) {
+    llvm::PHINode* sum = b.CreatePHI(t.vector, 2);
+    sum->addIncoming(llvm::Constant::getNullValue(t.vector), entry);
+    sum->addIncoming(value, more);
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+// The loop over k; returns the final sums.
+std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& start) {
+  llvm::IRBuilder<>& b = t.b;
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  llvm::BasicBlock* loop = llvm::BasicBlock::Create(t.c.llvm, "k", t.function);
+  llvm::BasicBlock* done = llvm::BasicBlock::Create(t.c.llvm, "done", t.function);
+  llvm::Value* end = b.CreateNSWAdd(t.arg(3), t.arg(4));
+  b.CreateBr(loop);
+  b.SetInsertPoint(loop);
+  llvm::PHINode* p = b.CreatePHI(t.c.i64, 2);
+  llvm::PHINode* a_at = b.CreatePHI(t.c.pointer, 2);
+  llvm::PHINode* b_at = b.CreatePHI(t.c.pointer, 2);
+  p->addIncoming(t.arg(3), before);
+  a_at->addIncoming(t.arg(1), before);
+  b_at->addIncoming(t.arg(2), before);
+  std::vector<llvm::Value*> sums;
+  for (llvm::Value* first : start) {
+    llvm::PHINode* sum = b.CreatePHI(t.vector, 2);
+    sum->addIncoming(first, before);
+    sums.push_back(sum);
+  }
+  const std::vector<llvm::Value*> phis = sums;
+  t.step(sums, a_at, b_at, p);
+  const int64_t columns = int64_t{t.shape.vectors} * t.c.schedule().lanes;
+  llvm::Value* next = b.CreateNSWAdd(p, t.c.constant(1));
+  p->addIncoming(next, loop);
+  a_at->addIncoming(b.CreateInBoundsGEP(t.c.element, a_at, t.c.constant(t.c.schedule().rows)),
+                    loop);
+  b_at->addIncoming(b.CreateInBoundsGEP(t.c.element, b_at, t.c.constant(columns)), loop);
+  for (size_t i = 0; i < sums.size(); ++i)
+    llvm::cast<llvm::PHINode>(phis[i])->addIncoming(sums[i], loop);
+  b.CreateCondBr(b.CreateICmpSLT(next, end), loop, done);
+  b.SetInsertPoint(done);
+  return sums;
+}
+
+}  // namespace
+
+llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
+  llvm::Type* i64 = context.i64;
+  llvm::Type* pointer = context.pointer;
+  llvm::Function* function = context.make_function(
+      "tile_" + std::to_string(shape.rows) + "x" + std::to_string(shape.vectors),
+      {pointer, pointer, pointer, i64, i64, pointer, i64});
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
+  TileCode tile{.c = context,
+                .b = b,
+                .shape = shape,
+                .vector = shaped(context.element, context.schedule().lanes),
+                .function = function,
+                .row_pointers = {}};
+  if (context.schedule().a == Feed::direct)
+    for (int r = 0; r < shape.rows; ++r)
+      tile.row_pointers.push_back(b.CreateLoad(
+          pointer,
+          b.CreateConstInBoundsGEP1_64(pointer, function->getArg(1), static_cast<uint64_t>(r))));
+  const std::vector<llvm::Value*> sums = k_loop(tile, start_sums(tile));
+  for (int r = 0; r < shape.rows; ++r)
+    for (int v = 0; v < shape.vectors; ++v)
+      b.CreateAlignedStore(sums[static_cast<size_t>(r * shape.vectors + v)], tile.sum_at(r, v),
+                           tile.align());
+  b.CreateRetVoid();
+  return function;
+}
+
+}  // namespace tessera
