@@ -45,7 +45,7 @@ Plan make_plan(const Program& normal, int devices, const PlanSettings& settings)
   request.kernel_seconds = [machine, threads](const Nest& local) {
     return predict_seconds(local, machine, threads);
   };
-  return optimize(normal, local_cluster(devices), request);
+  return optimize(normal, this_machine(devices), request);
 }
 
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,6 +14,7 @@
 #include "comm/mpi/mpi_world.h"
 #include "launcher/exit_code.h"
 #include "launcher/supervise.h"
+#include "runtime/worker_pool.h"
 
 namespace tessera {
 namespace {
@@ -66,9 +68,10 @@ int run_on_ranks(const RanksOptions& options, const std::function<void(Communica
   return kDone;
 }
 
-int ranks_here(int ranks) {
+int threads_per_rank(int ranks) {
   const MpiLaunchInfo info = detect_mpi_launch();
-  return info.launched() ? info.local_size : ranks;
+  const int here = info.launched() ? info.local_size : ranks;
+  return std::max(1, usable_cores() / std::max(1, here));
 }
 
 }  // namespace tessera

@@ -24,8 +24,8 @@ struct RanksOptions {
 // An exception in `body` ends all ranks; it is reported once, by its own text, on standard error.
 int run_on_ranks(const RanksOptions& options, const std::function<void(Communicator&)>& body);
 
-// Ranks of this machine that share its cores, for dividing threads: the size of the job, or what
-// mpirun says.
-int ranks_here(int ranks);
+// Threads that compute on each rank, so that the ranks of this machine share its cores: of a job of
+// `ranks`, or of what mpirun says.
+int threads_per_rank(int ranks);
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/array.h"
@@ -37,6 +38,8 @@ class Executable {
   const Box& part_of(const std::string& input) const;
   void feed(const std::string& input, const Array& whole);
   void feed_part(const std::string& input, const Array& part);
+  // Where that part lies, for readers that write it without a detour.
+  std::span<std::byte> input_place(const std::string& input);
 
   void run();  // together
 

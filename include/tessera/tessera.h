@@ -7,6 +7,7 @@
 #include "ir/parse.h"           // IWYU pragma: export
 #include "ir/print.h"           // IWYU pragma: export
 #include "ir/program.h"         // IWYU pragma: export
+#include "ir/random.h"          // IWYU pragma: export
 #include "launcher/session.h"   // IWYU pragma: export
 #include "models/layers.h"      // IWYU pragma: export
 #include "models/losses.h"      // IWYU pragma: export

@@ -1,0 +1,46 @@
+#include "launcher/commands/arguments.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "launcher/yaml_units.h"
+
+namespace tessera {
+
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& values,
+                                                     const std::string& option) {
+  std::map<std::string, std::string> result;
+  for (const std::string& value : values) {
+    const size_t equals = value.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == value.size())
+      throw UserError(option + " takes NAME=VALUE, not `" + value + "`");
+    const std::string name = value.substr(0, equals);
+    if (!result.emplace(name, value.substr(equals + 1)).second)
+      throw UserError(option + " names `" + name + "` twice");
+  }
+  return result;
+}
+
+std::map<std::string, int64_t> parse_dims(const std::vector<std::string>& values) {
+  std::map<std::string, int64_t> dims;
+  for (const auto& [name, text] : parse_assignments(values, "--dim")) {
+    int64_t extent = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
+    if (error != std::errc() || end != text.data() + text.size() || extent < 1)
+      throw UserError("--dim " + name + " takes a whole number of at least 1, not `" + text + "`");
+    dims[name] = extent;
+  }
+  return dims;
+}
+
+std::optional<int64_t> parse_memory(const std::string& value) {
+  if (value.empty()) return std::nullopt;
+  return bytes_of(value, "--memory");
+}
+
+std::optional<Mesh> parse_mesh_option(const std::string& value) {
+  if (value.empty() || value == "auto") return std::nullopt;
+  return parse_mesh(value);
+}
+
+}  // namespace tessera

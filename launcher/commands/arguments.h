@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "partition/mesh.h"
+
+namespace tessera {
+
+// Values that several commands take, read the same way everywhere. All throw UserError that names
+// the option.
+
+// {"batch=32"} -> {{"batch", 32}}
+std::map<std::string, int64_t> parse_dims(const std::vector<std::string>& values);
+// {"x=a.npy"} -> {{"x", "a.npy"}}; `option` is "--in".
+std::map<std::string, std::string> parse_assignments(const std::vector<std::string>& values,
+                                                     const std::string& option);
+// "" is nothing, "2GiB" its bytes.
+std::optional<int64_t> parse_memory(const std::string& value);
+// "" and "auto" are nothing.
+std::optional<Mesh> parse_mesh_option(const std::string& value);
+
+}  // namespace tessera

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "codegen/machine.h"
+#include "ir/normalize.h"
+#include "ir/random_inputs.h"
+#include "launcher/commands/arguments.h"
+#include "launcher/commands/commands.h"
+#include "launcher/exit_code.h"
+#include "launcher/planning.h"
+#include "launcher/programs.h"
+#include "launcher/ranks.h"
+#include "runtime/executable.h"
+
+namespace tessera {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct BenchArguments {
+  std::string program;
+  std::vector<std::string> dims;
+  int ranks = 1;
+  int threads = 0;
+  std::string transport = "local";
+  std::string mesh;
+  std::string plan;
+  double seconds = 2;
+  bool tasks = false;
+  bool json = false;
+};
+
+struct BenchResult {
+  std::string name;
+  std::vector<double> seconds;  // of each step, sorted
+  double compile_seconds = 0;
+  double flops = 0;
+  double peak_gflops = 0;  // of the threads in use on all ranks
+  size_t peak_bytes = 0;   // of one rank
+  std::string plan_hash;
+  std::string task_table;
+
+  double median() const { return seconds[seconds.size() / 2]; }
+  double gflops() const { return flops / median() * 1e-9; }
+};
+
+std::string task_table(const Executor& executor) {
+  std::string text = "    begin ms    ms  stream   task\n";
+  const TaskGraph& graph = executor.graph();
+  for (size_t t = 0; t < graph.tasks.size(); ++t) {
+    const TaskTime& time = executor.times()[t];
+    text += fmt::format(
+        "  {:10.3f} {:6.3f}  {:7}  {}\n", 1e3 * time.begin, 1e3 * (time.end - time.begin),
+        graph.tasks[t].kind == TaskKind::communicate ? "comm" : "compute", graph.tasks[t].name);
+  }
+  return text;
+}
+
+// Steps on random inputs until `seconds` are used, at least five, after two that warm up. Rank 0
+// decides when to stop.
+std::vector<double> time_steps(Executable& step, Communicator& world, double seconds) {
+  for (int i = 0; i < 2; ++i) step.run();
+  std::vector<double> times;
+  const Clock::time_point start = Clock::now();
+  for (int32_t more = 1; more != 0;) {
+    const Clock::time_point before = Clock::now();
+    step.run();
+    times.push_back(std::chrono::duration<double>(Clock::now() - before).count());
+    const double used = std::chrono::duration<double>(Clock::now() - start).count();
+    more = times.size() < 5 || used < seconds ? 1 : 0;
+    world.broadcast(&more, sizeof more, 0);
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
+                       Communicator& world) {
+  BenchResult result;
+  result.name = normal.name();
+  const int threads = arguments.threads > 0 ? arguments.threads : threads_per_rank(world.size());
+  const Plan plan = share_plan(world, [&] {
+    PlanSettings settings;
+    settings.file = arguments.plan;
+    settings.mesh = parse_mesh_option(arguments.mesh);
+    settings.threads = threads;
+    return make_plan(normal, world.size(), settings);
+  });
+  result.plan_hash = plan_hash(plan);
+  const Clock::time_point start = Clock::now();
+  Compiler compiler(CompilerOptions{.worker_threads = threads});
+  Executable step(normal, plan, compiler, world, {threads, {}});
+  result.compile_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  step.initialize(0);
+  for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
+  result.seconds = time_steps(step, world, arguments.seconds);
+  for (const Nest& nest : nests_of(normal)) result.flops += flops_of(nest);
+  result.peak_bytes = step.executor().memory_bytes();
+  result.peak_gflops = 1e-9 * measured_machine().peak_flops * threads * world.size();
+  if (arguments.tasks) result.task_table = task_table(step.executor());
+  return result;
+}
+
+void show(const BenchResult& result, bool json) {
+  if (json) {
+    const nlohmann::json object = {{"name", result.name},
+                                   {"median_ms", 1e3 * result.median()},
+                                   {"min_ms", 1e3 * result.seconds.front()},
+                                   {"max_ms", 1e3 * result.seconds.back()},
+                                   {"runs", result.seconds.size()},
+                                   {"flops", result.flops},
+                                   {"gflops", result.gflops()},
+                                   {"machine_peak_gflops", result.peak_gflops},
+                                   {"peak_bytes", result.peak_bytes},
+                                   {"compile_ms", 1e3 * result.compile_seconds},
+                                   {"plan_hash", result.plan_hash}};
+    fmt::print("{}\n", object.dump());
+    return;
+  }
+  fmt::print(
+      "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps\n"
+      "  {:.3g} GFLOP a step, {:.1f} GFLOP/s, {:.0f} % of the measured peak of {:.0f}\n"
+      "  {:.1f} MiB per rank, planned and compiled in {:.0f} ms\n{}",
+      result.name, 1e3 * result.median(), 1e3 * result.seconds.front(), 1e3 * result.seconds.back(),
+      result.seconds.size(), 1e-9 * result.flops, result.gflops(),
+      100 * result.gflops() / result.peak_gflops, result.peak_gflops,
+      static_cast<double>(result.peak_bytes) / (1 << 20), 1e3 * result.compile_seconds,
+      result.task_table);
+}
+
+int bench(const BenchArguments& arguments, const CommandLine& line) {
+  const Program normal = normalize(named_program(arguments.program, parse_dims(arguments.dims)));
+  const RanksOptions options{arguments.ranks, arguments.transport, 60, line.argv};
+  return run_on_ranks(options, [&](Communicator& world) {
+    const BenchResult result = bench_rank(arguments, normal, world);
+    if (world.rank() == 0) show(result, arguments.json);
+  });
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
+  auto arguments = std::make_shared<BenchArguments>();
+  CLI::App* command = app.add_subcommand("bench", "Time one step of a program on random inputs");
+  command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name")
+      ->required();
+  command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
+  command->add_option("--ranks", arguments->ranks, "how many ranks share the work")
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--threads", arguments->threads, "that compute on each rank")
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--transport", arguments->transport, "local (threads) or mpi (mpirun)")
+      ->check(CLI::IsMember({"local", "mpi"}));
+  command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
+  command->add_option("--plan", arguments->plan, "a plan made by `tessera plan --out`");
+  command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)");
+  command->add_flag("--tasks", arguments->tasks, "show when each task of the last step ran");
+  command->add_flag("--json", arguments->json, "print one JSON object");
+  command->callback(
+      [=, &line, &action] { action = [=, &line] { return bench(*arguments, line); }; });
+}
+
+}  // namespace tessera

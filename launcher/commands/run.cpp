@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "launcher/commands/commands.h"
+#include "launcher/exit_code.h"
+#include "launcher/ranks.h"
+#include "launcher/train.h"
+
+namespace tessera {
+namespace {
+
+struct RunArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool json = false;
+  bool print_config = false;
+};
+
+nlohmann::json to_json(const TrainResult& result) {
+  nlohmann::json json = {{"loss", result.loss},
+                         {"steps", result.steps},
+                         {"seconds_per_step", result.seconds_per_step},
+                         {"train_seconds", result.train_seconds},
+                         {"first_step_seconds", result.first_step_seconds},
+                         {"ranks", result.ranks},
+                         {"plan_hash", result.plan_hash},
+                         {"folder", result.folder}};
+  for (const auto& [name, value] : result.metrics)
+    json[name == "loss" ? "test_loss" : name] = value;
+  return json;
+}
+
+void print_result(const TrainResult& result) {
+  std::string text = fmt::format("trained {} steps on {} rank{} in {:.1f} s ({:.2f} ms a step)",
+                                 result.steps, result.ranks, result.ranks == 1 ? "" : "s",
+                                 result.train_seconds, 1e3 * result.seconds_per_step);
+  for (const auto& [name, value] : result.metrics)
+    text += fmt::format(", test {} {:.4f}", name, value);
+  fmt::print("{}\nfirst step done {:.2f} s after the command; plan, config and metrics in {}\n",
+             text, result.first_step_seconds, result.folder);
+}
+
+// When the command began: on a rank that mpirun started, when its parent began.
+double started(const CommandLine& line) {
+  const char* inherited = std::getenv("TESSERA_STARTED");
+  return inherited != nullptr ? std::atof(inherited) : line.started;
+}
+
+int run(const RunArguments& arguments, const CommandLine& line) {
+  const Config config = load_config(arguments.config, arguments.overrides);
+  if (arguments.print_config) {
+    fmt::print("{}", print_config(config));
+    return kDone;
+  }
+  const double began = started(line);
+  setenv("TESSERA_STARTED", fmt::format("{:.6f}", began).c_str(), 1);
+  const RanksOptions options{config.cluster.ranks(), config.cluster.transport,
+                             config.cluster.timeout, line.argv};
+  return run_on_ranks(options, [&](Communicator& world) {
+    const TrainResult result = train(config, world, {began, arguments.json});
+    if (world.rank() != 0) return;
+    if (arguments.json) {
+      fmt::print("{}\n", to_json(result).dump());
+    } else {
+      print_result(result);
+    }
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
+  auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand(
+      "run", "Train as a YAML file says: launch the ranks, plan, compile, train, report");
+  command->add_option("CONFIG", arguments->config, "the job, as YAML")->required();
+  command->add_option("OVERRIDE", arguments->overrides,
+                      "values that replace the file's, as train.epochs=2 cluster.ranks=4");
+  command->add_flag("--json", arguments->json,
+                    "print one JSON object on standard output, and no progress");
+  command->add_flag("--print-config", arguments->print_config,
+                    "print the resolved config, with the origin of each value, and stop");
+  command->callback([=, &line, &action] { action = [=, &line] { return run(*arguments, line); }; });
+}
+
+}  // namespace tessera

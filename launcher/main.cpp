@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "base/error.h"
+#include "launcher/commands/commands.h"
+#include "launcher/exit_code.h"
+#include "launcher/versions.h"
+
+namespace {
+
+tessera::CommandLine command_line(int argc, char** argv) {
+  tessera::CommandLine line;
+  line.started =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  line.argv.assign(argv, argv + argc);
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) line.argv[0] = self.string();
+  return line;
+}
+
+int run(int argc, char** argv) {
+  const tessera::CommandLine line = command_line(argc, argv);
+  tessera::Action action;
+  CLI::App app("Tensor programs on many devices: planned, partitioned, compiled and run.",
+               "tessera");
+  app.set_version_flag("--version", tessera::tessera_version());
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 the job failed, 2 the input was wrong, 3 a rank or the network "
+      "failed.\ntessera COMMAND --help says more.");
+  tessera::add_run_command(app, line, action);
+  tessera::add_plan_command(app, action);
+  tessera::add_eval_command(app, line, action);
+  tessera::add_bench_command(app, line, action);
+  tessera::add_doctor_command(app, action);
+  tessera::add_test_command(app, line, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return tessera::kInputWrong;
+  }
+  return action();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (...) {
+    const std::exception_ptr error = std::current_exception();
+    fmt::print(stderr, "tessera: {}\n", tessera::text_of(error));
+    return tessera::exit_code_of(error);
+  }
+}

@@ -1,0 +1,90 @@
+#include "launcher/session.h"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "base/error.h"
+#include "comm/local/local_group.h"
+#include "comm/mpi/launch_info.h"
+#include "comm/mpi/mpi_world.h"
+#include "ir/normalize.h"
+#include "launcher/commands/arguments.h"
+#include "launcher/ranks.h"
+#include "launcher/supervise.h"
+
+namespace tessera {
+namespace {
+
+PlanSettings settings_of(int argc, char** argv) {
+  PlanSettings settings;
+  settings.threads = 0;
+  std::string mesh;
+  std::string memory;
+  CLI::App app("options of a tessera session");
+  app.allow_extras();
+  app.set_help_flag("");
+  app.add_option("--threads", settings.threads)->check(CLI::Range(1, 4096));
+  app.add_option("--mesh", mesh);
+  app.add_option("--memory", memory);
+  app.add_option("--plan", settings.file);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    throw UserError(std::string("command line: ") + error.what());
+  }
+  settings.mesh = parse_mesh_option(mesh);
+  settings.memory = parse_memory(memory);
+  return settings;
+}
+
+std::unique_ptr<Communicator> world_of_environment() {
+  const MpiLaunchInfo info = detect_mpi_launch();
+  if (info.launched()) {
+    const std::string folder = supervision_folder();
+    if (!folder.empty()) report_start(folder, info.rank);
+    return make_mpi_world();
+  }
+  return std::move(make_local_group(1).front());
+}
+
+}  // namespace
+
+Session::Session(int argc, char** argv)
+    : owned_(world_of_environment()),
+      world_(owned_.get()),
+      settings_(settings_of(argc, argv)),
+      compiler_(CompilerOptions{.worker_threads = settings_.threads}) {
+  if (settings_.threads == 0) settings_.threads = threads_per_rank(world_->size());
+}
+
+Session::Session(Communicator& world, PlanSettings settings)
+    : world_(&world),
+      settings_(std::move(settings)),
+      compiler_(CompilerOptions{.worker_threads = settings_.threads}) {}
+
+Session::~Session() {
+  if (owned_ && std::uncaught_exceptions() > 0) owned_->fail("a rank left by an exception");
+}
+
+int Session::rank() const {
+  return world_->rank();
+}
+
+int Session::size() const {
+  return world_->size();
+}
+
+Executable Session::compile(const Program& program) {
+  const Program normal = normalize(program);
+  const Plan plan =
+      share_plan(*world_, [&] { return make_plan(normal, world_->size(), settings_); });
+  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, {}}};
+}
+
+Executable Session::compile(const Program& program, const Plan& plan) {
+  const Program normal = normalize(program);
+  verify(plan, normal);
+  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, {}}};
+}
+
+}  // namespace tessera

@@ -1,0 +1,237 @@
+#include "launcher/train.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "ir/normalize.h"
+#include "launcher/data.h"
+#include "launcher/feeds.h"
+#include "launcher/planning.h"
+#include "launcher/programs.h"
+#include "launcher/progress.h"
+#include "launcher/ranks.h"
+#include "launcher/run_folder.h"
+#include "launcher/versions.h"
+#include "placement/explain.h"
+#include "runtime/executable.h"
+
+namespace tessera {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+PlanSettings plan_settings(const Config& config, int threads) {
+  PlanSettings settings;
+  settings.file = config.plan.file;
+  settings.memory = config.plan.memory;
+  settings.threads = threads;
+  if (!config.plan.mesh.empty()) {
+    Mesh mesh;
+    for (const auto& [name, size] : config.plan.mesh)
+      mesh.axes.push_back({name, static_cast<int>(size)});
+    settings.mesh = mesh;
+  }
+  for (const auto& [tensor, dims] : config.plan.pins)
+    for (const auto& [dim, axes] : dims)
+      for (const std::string& axis : axes) {
+        const auto origin = config.origins.find("plan.pins." + tensor + "." + dim);
+        settings.pins.push_back(
+            {tensor, dim, axis,
+             origin == config.origins.end() ? SourceLocation{} : origin->second});
+      }
+  return settings;
+}
+
+// The names of the outputs without dims, which are metrics.
+std::vector<std::string> scalar_outputs(const Program& program) {
+  std::vector<std::string> found;
+  for (const Output& output : program.outputs())
+    if (output.order.empty()) found.push_back(output.name);
+  return found;
+}
+
+// The largest batch up to `most` that divides the examples, so that every one counts once; with
+// none near, `most`, and the rest of the examples is left out.
+int64_t evaluation_batch(int64_t examples, int64_t most) {
+  for (int64_t batch = std::min(most, examples); batch > most / 8; --batch)
+    if (examples % batch == 0) return batch;
+  return std::min(most, examples);
+}
+
+// One rank's part of a training job.
+class Trainer {
+ public:
+  Trainer(const Config& config, Communicator& world, const TrainOptions& options)
+      : config_(config),
+        world_(world),
+        options_(options),
+        threads_(config.cluster.threads > 0 ? config.cluster.threads
+                                            : threads_per_rank(world.size())),
+        compiler_(CompilerOptions{.worker_threads = threads_}) {}
+
+  TrainResult run() {
+    auto loading = load_async(data_loader(config_, Split::train));
+    build();
+    const DatasetPtr data = loading.get();
+    auto loading_test = load_async(data_loader(config_, Split::test));
+    Feeds feeds(normal_, config_, data, Order::shuffled);
+    const int64_t per_epoch = feeds.steps_per_epoch();
+    const int64_t total = total_steps(per_epoch);
+    Progress progress("train", total, style());
+    for (int64_t step = 0; step < total; ++step) {
+      train_step(feeds, step, progress);
+      const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
+      if (!epoch_ends) continue;
+      if (!test_) test_ = loading_test.valid() ? loading_test.get() : nullptr;
+      evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
+    }
+    progress.finish();
+    result_.steps = total;
+    result_.seconds_per_step = median(step_seconds_);
+    result_.ranks = world_.size();
+    return result_;
+  }
+
+ private:
+  bool reports() const { return world_.rank() == 0; }
+
+  ProgressStyle style() const {
+    ProgressStyle style = style_of_stderr();
+    if (!reports() || options_.quiet) style.line_seconds = 1e18;
+    return style;
+  }
+
+  void build() {
+    normal_ = normalize(training_program(config_));
+    const Plan plan = share_plan(world_, [&] {
+      return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
+    });
+    result_.plan_hash = plan_hash(plan);
+    if (reports()) open_folder(plan);
+    executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, {}});
+    executable_->initialize(static_cast<uint64_t>(config_.train.seed));
+  }
+
+  void open_folder(const Plan& plan) {
+    folder_.emplace(RunFolder::create(config_.output.dir));
+    result_.folder = folder_->path();
+    folder_->write("config.yaml", print_config(config_));
+    folder_->write("environment.json", environment_json(library_versions()));
+    folder_->write("plan.yaml", to_text(plan));
+    const std::string text = explain(plan, normal_);
+    folder_->write("plan.txt", text);
+    if (!options_.quiet) fmt::print(stderr, "{}\n", text);
+  }
+
+  int64_t total_steps(int64_t per_epoch) const {
+    const TrainConfig& train = config_.train;
+    int64_t total = train.steps.value_or(INT64_MAX);
+    if (train.epochs || !train.steps) total = std::min(total, per_epoch * train.epochs.value_or(1));
+    return total;
+  }
+
+  void train_step(Feeds& feeds, int64_t step, Progress& progress) {
+    const Clock::time_point start = Clock::now();
+    feeds.feed(*executable_, step);
+    executable_->run();
+    nlohmann::json line = {{"step", step + 1}};
+    std::optional<double> loss;
+    for (const std::string& name : scalar_outputs(normal_)) {
+      const double value = executable_->output(name).get(0);
+      line[name] = value;
+      if (name == "loss") loss = value;
+    }
+    const double seconds = seconds_since(start);
+    line["seconds"] = seconds;
+    if (step == 0 && options_.started > 0)
+      result_.first_step_seconds = now_seconds() - options_.started;
+    step_seconds_.push_back(seconds);
+    result_.train_seconds += seconds;
+    if (loss) result_.loss = *loss;
+    if (!reports()) return;
+    folder_->append_metrics(line.dump());
+    if (!options_.quiet) progress.update(step + 1, loss);
+  }
+
+  // The metrics of the test set with the parameters as they are now.
+  void evaluate(int64_t step, int64_t epoch, Progress& progress) {
+    if (!test_) return;
+    if (!evaluation_) prepare_evaluation();
+    for (const Border& stored : evaluation_->sharded().stored)
+      evaluation_->set_value(stored.name, executable_->value(stored.name));
+    std::map<std::string, double> sums;
+    const int64_t batches = test_feeds_->full_batches();
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      test_feeds_->feed(*evaluation_, batch);
+      evaluation_->run();
+      for (const std::string& name : scalar_outputs(evaluation_program_))
+        sums[name] += evaluation_->output(name).get(0);
+    }
+    for (auto& [name, sum] : sums) sum /= static_cast<double>(batches);
+    result_.metrics = sums;
+    if (!reports()) return;
+    nlohmann::json line = {{"step", step}, {"epoch", epoch}, {"test", sums}};
+    folder_->append_metrics(line.dump());
+    std::string text = fmt::format("epoch {}: test", epoch);
+    for (const auto& [name, value] : sums) text += fmt::format(" {} {:.4f}", name, value);
+    if (!options_.quiet) progress.say(text);
+  }
+
+  void prepare_evaluation() {
+    const int64_t most = 2 * batch_of(normal_);
+    const int64_t batch = evaluation_batch(test_->examples, most);
+    evaluation_program_ = normalize(evaluation_program(config_, batch));
+    PlanSettings settings = plan_settings(config_, threads_);
+    settings.file.clear();
+    settings.pins.clear();  // they name the training step's tensors
+    const Plan plan =
+        share_plan(world_, [&] { return make_plan(evaluation_program_, world_.size(), settings); });
+    evaluation_.emplace(evaluation_program_, plan, compiler_, world_,
+                        ExecutableOptions{threads_, {}});
+    test_feeds_.emplace(evaluation_program_, config_, test_, Order::sequential);
+  }
+
+  const Config& config_;
+  Communicator& world_;
+  const TrainOptions options_;
+  const int threads_;
+  Compiler compiler_;
+  Program normal_{"none"};
+  Program evaluation_program_{"none"};
+  std::optional<Executable> executable_;
+  std::optional<Executable> evaluation_;
+  std::optional<Feeds> test_feeds_;
+  DatasetPtr test_;
+  std::optional<RunFolder> folder_;
+  std::vector<double> step_seconds_;
+  TrainResult result_;
+};
+
+}  // namespace
+
+TrainResult train(const Config& config, Communicator& world, const TrainOptions& options) {
+  return Trainer(config, world, options).run();
+}
+
+}  // namespace tessera
