@@ -77,7 +77,12 @@ Expr simplify_node(const Expr& expr) {
 }  // namespace
 
 Expr simplify(const Expr& expr) {
-  return transform(expr, simplify_node);
+  // A formula keeps its dims even where its value no longer depends on them: they say how far a
+  // reduction or an update reaches.
+  return transform(expr, [](const Expr& node) {
+    const Expr simpler = simplify_node(node);
+    return simpler.dims() == node.dims() ? simpler : node;
+  });
 }
 
 }  // namespace tessera
