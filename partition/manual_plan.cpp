@@ -129,6 +129,7 @@ Plan manual_plan(const Program& program, const Mesh& mesh, const std::vector<Pin
   std::vector<Pin> all = program.pins();
   all.insert(all.end(), pins.begin(), pins.end());
   verify_pins(all, program, mesh);
+  std::erase_if(all, [&mesh](const Pin& pin) { return mesh.find(pin.axis) < 0; });
   return Propagation(program, mesh, std::move(all)).run();
 }
 

@@ -14,7 +14,6 @@ class Moves {
     for (size_t d = 0; d < at_.split.size(); ++d) gathers(d);
     reductions();
     for (size_t d = 0; d < at_.split.size(); ++d) {
-      if (!involved(d)) continue;
       for (size_t s = 0; s < at_.split.size(); ++s)
         if (s != d && !at_.split[s].empty()) exchange(s, d);
       for (int axis = 0; axis < mesh_.count(); ++axis)
@@ -34,11 +33,6 @@ class Moves {
   static bool uses_split(const Sharding& sharding, int axis) {
     return std::any_of(sharding.split.begin(), sharding.split.end(),
                        [axis](const Axes& axes) { return holds(axes, axis); });
-  }
-
-  // A dim that is whole at both ends is never worth splitting on the way.
-  bool involved(size_t dim) const {
-    return !target_.from.split[dim].empty() || !target_.to.split[dim].empty();
   }
 
   ReshardStep& add(CommKind kind, Axes axes) {
@@ -72,8 +66,7 @@ class Moves {
         if ((bits >> i & 1U) != 0) axes.push_back(goes[i]);
       remove_partial(add(CommKind::all_reduce, axes), axes);
       do {
-        for (size_t d = 0; d < at_.split.size(); ++d)
-          if (involved(d)) scatter(axes, d);
+        for (size_t d = 0; d < at_.split.size(); ++d) scatter(axes, d);
       } while (std::next_permutation(axes.begin(), axes.end()));
     }
   }

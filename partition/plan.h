@@ -97,7 +97,8 @@ std::string plan_hash(const Plan& plan);
 // choice legal, every name known, every pin of the program honoured. `file` stands in front of
 // messages about the plan.
 void verify(const Plan& plan, const Program& program, const std::string& file = "");
-// Throws UserError for pins that name an unknown tensor, dim or axis, or clash.
+// Throws UserError for pins that name an unknown tensor, dim or axis, or clash. On one rank every
+// pin holds, whatever its axis is called.
 void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mesh& mesh);
 
 }  // namespace tessera

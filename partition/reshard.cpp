@@ -94,7 +94,9 @@ const char* name_of(CommKind kind) {
 double LinearCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
                                int64_t bytes) const {
   if (!communicates(kind)) return 0;
-  return latency_ * (mesh.group_size(axes) - 1) + static_cast<double>(bytes) / bandwidth_;
+  int rounds = 1;
+  while (1 << rounds <= mesh.group_size(axes)) ++rounds;
+  return latency_ * rounds + static_cast<double>(bytes) / bandwidth_;
 }
 
 int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const ReshardStep& step,

@@ -33,7 +33,7 @@ class CommCost {
                          int64_t bytes) const = 0;
 };
 
-// latency * (group - 1) + bytes / bandwidth: enough to choose paths without a cluster.
+// latency * (1 + floor(log2 group)) + bytes / bandwidth: enough to choose paths without a cluster.
 class LinearCommCost : public CommCost {
  public:
   explicit LinearCommCost(double latency = 5e-6, double bandwidth = 2e9)

@@ -28,6 +28,7 @@ class Verifier {
     for (const Output& output : program_.outputs())
       wanted.emplace(output.name, output.value.dims());
     check_storages(plan_.outputs, wanted, "output");
+    if (plan_.mesh.ranks() == 1) return;
     for (const Pin& pin : program_.pins()) check_pin(pin);
   }
 
@@ -138,7 +139,7 @@ void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mes
     if (std::find(dims.begin(), dims.end(), pin.dim) == dims.end())
       throw UserError(pin.where, "pin: `" + pin.tensor + "` has no dim `" + pin.dim + "`; it has " +
                                      describe(tensor.dims()) + did_you_mean(pin.dim, dims));
-    if (mesh.find(pin.axis) < 0)
+    if (mesh.find(pin.axis) < 0 && mesh.ranks() > 1)
       throw UserError(pin.where, "pin: the mesh has no axis `" + pin.axis + "`; it has " +
                                      (mesh.axes.empty() ? "none" : join(mesh.names())) +
                                      did_you_mean(pin.axis, mesh.names()));
