@@ -1,0 +1,210 @@
+#include "runtime/executable.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "ir/functions.h"
+#include "ir/normalize.h"
+#include "ir/print.h"
+#include "models/mlp.h"
+#include "models/optimizers.h"
+#include "partition/manual_plan.h"
+#include "tests/ir/random_program.h"
+#include "tests/runtime/close.h"
+#include "tests/runtime/run_ranks.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A plan that splits as much as it can in some way that the seed picks.
+Plan random_plan(const Program& normal, const Mesh& mesh, uint64_t seed) {
+  RandomSource random(seed);
+  std::vector<Pin> pins;
+  for (const Tensor& tensor : normal.tensors()) {
+    if (tensor.dims().empty() || !random.chance(0.5)) continue;
+    const Dim& dim =
+        tensor.dims()[static_cast<size_t>(random.below(static_cast<int>(tensor.dims().size())))];
+    const int axis = random.below(mesh.count());
+    if (tensor.role() == Role::definition) continue;
+    pins.push_back({tensor.name(), dim.name(), mesh.name(axis), {}});
+  }
+  return manual_plan(normal, mesh, pins);
+}
+
+class RandomProgramsOnRanks : public ::testing::TestWithParam<int> {};
+
+TEST_P(RandomProgramsOnRanks, AgreeWithTheInterpreter) {
+  const int ranks = GetParam();
+  Mesh mesh{{{"data", ranks}}};
+  if (ranks == 4) mesh = Mesh{{{"data", 2}, {"model", 2}}};
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    RandomProgramOptions options;
+    options.gradients = seed % 3 == 0;
+    options.discontinuous = false;
+    const Program program = random_program(1000 * static_cast<uint64_t>(ranks) + seed, options);
+    const Program normal = normalize(program);
+    const Arrays inputs = random_inputs(program, seed);
+    Arrays state = initial_state(program, seed);
+    const Arrays start = state;
+    const Arrays wanted = interpret(program, inputs, state);
+    const std::string what = "ranks " + std::to_string(ranks) + " seed " + std::to_string(seed);
+    const Plan plan = random_plan(normal, mesh, seed);
+    RunRecord run;
+    ASSERT_NO_THROW(run = run_on_local_ranks(normal, plan, inputs, start)) << what << "\n"
+                                                                           << print(normal);
+    for (const auto& [name, array] : wanted)
+      expect_close(run.outputs[0].at(name), array, 2e-4, what + " output " + name);
+    for (const auto& [name, array] : state)
+      expect_close(run.state.at(name), array, 2e-4, what + " state " + name);
+    if (HasFatalFailure()) FAIL() << print(normal) << print(plan);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, RandomProgramsOnRanks, ::testing::Values(1, 2, 3, 4, 5));
+
+Arrays mlp_inputs(int64_t batch, int64_t pixels, int64_t labels) {
+  Arrays inputs = {{"image", make_array(DType::f32, {batch, pixels})},
+                   {"truth", make_array(DType::i32, {batch})}};
+  for (size_t i = 0; i < inputs["image"].size(); ++i) inputs["image"].set(i, normal_value(3, 0, i));
+  for (int64_t b = 0; b < batch; ++b)
+    inputs["truth"].set(static_cast<size_t>(b), static_cast<double>(b % labels));
+  return inputs;
+}
+
+struct ParallelCase {
+  const char* name;
+  Mesh mesh;
+  std::vector<Pin> pins;
+};
+
+const std::vector<ParallelCase>& parallel_cases() {
+  static const std::vector<ParallelCase> cases = {
+      {"alone", Mesh{{{"data", 1}}}, {}},
+      {"data2", Mesh{{{"data", 2}}}, {{"image", "batch", "data", {}}}},
+      {"data3", Mesh{{{"data", 3}}}, {{"image", "batch", "data", {}}}},
+      {"data4", Mesh{{{"data", 4}}}, {{"image", "batch", "data", {}}}},
+      {"tensor2",
+       Mesh{{{"model", 2}}},
+       {{"w1", "hidden1", "model", {}}, {"w2", "hidden1", "model", {}}}},
+      {"tensor3",
+       Mesh{{{"model", 3}}},
+       {{"w1", "hidden1", "model", {}}, {"w2", "hidden1", "model", {}}}},
+      {"mixed",
+       Mesh{{{"data", 2}, {"model", 2}}},
+       {{"image", "batch", "data", {}},
+        {"w1", "hidden1", "model", {}},
+        {"w2", "hidden1", "model", {}}}},
+      {"zero",
+       Mesh{{{"data", 2}}},
+       {{"image", "batch", "data", {}},
+        {"w1", "pixel", "data", {}},
+        {"w2", "hidden1", "data", {}}}},
+  };
+  return cases;
+}
+
+TEST(Training, SameLossesForEveryParallelismOver100Steps) {
+  const Program step = normalize(mlp({24, 20, {14}, 7}, sgd(0.1, 0.9)));
+  const Arrays inputs = mlp_inputs(24, 20, 7);
+  const Arrays start = initial_state(step, 5);
+  std::vector<double> wanted;
+  Arrays state = start;
+  for (int s = 0; s < 100; ++s) wanted.push_back(interpret(step, inputs, state).at("loss").get(0));
+  EXPECT_LT(wanted.back(), 0.2 * wanted.front());
+  for (const ParallelCase& c : parallel_cases()) {
+    const Plan plan = manual_plan(step, c.mesh, c.pins);
+    const RunRecord run = run_on_local_ranks(step, plan, inputs, start, 100);
+    for (size_t s = 0; s < wanted.size(); ++s)
+      ASSERT_NEAR(run.outputs[s].at("loss").get(0), wanted[s], 1e-4 * wanted[s])
+          << c.name << " step " << s;
+  }
+}
+
+TEST(Training, TwoRunsGiveTheSameBits) {
+  const Program step = normalize(mlp({24, 20, {14}, 7}, adam({0.01})));
+  const Arrays inputs = mlp_inputs(24, 20, 7);
+  const Arrays start = initial_state(step, 5);
+  for (const ParallelCase& c : parallel_cases()) {
+    const Plan plan = manual_plan(step, c.mesh, c.pins);
+    const RunRecord first = run_on_local_ranks(step, plan, inputs, start, 20);
+    const RunRecord second = run_on_local_ranks(step, plan, inputs, start, 20);
+    EXPECT_EQ(first.outputs, second.outputs) << c.name;
+    EXPECT_EQ(first.state, second.state) << c.name;
+  }
+}
+
+TEST(Executable, UpdatesThatReadEachOtherTakeOldValues) {
+  Program p("swap");
+  const Dim i("i", 5);
+  const Tensor a = p.state("a", {i}, constant(1));
+  const Tensor b = p.state("b", {i}, constant(2));
+  p.update(a, b);
+  p.update(b, a + 10);
+  const Program normal = normalize(p);
+  const RunRecord run = run_on_local_ranks(normal, default_plan(normal, Mesh{{{"data", 2}}}), {},
+                                           initial_state(p, 0), 3);
+  EXPECT_EQ(run.state.at("a").get(0), 12);
+  EXPECT_EQ(run.state.at("b").get(4), 21);
+}
+
+TEST(Executable, AGatherOutsideItsTableEndsTheStepWithItsPlace) {
+  Program p("gather");
+  const Dim i("i", 3), v("v", 4);
+  const Tensor table = p.input("table", {v});
+  const Tensor at = p.input("at", {i}, DType::i32);
+  p.output("y", table.at(v, at));
+  const Program normal = normalize(p);
+  Arrays inputs = {{"table", make_array(DType::f32, {4})}, {"at", make_array(DType::i32, {3})}};
+  inputs["at"].set(1, 9);
+  try {
+    run_on_local_ranks(normal, default_plan(normal, Mesh{{{"data", 1}}}), inputs, {});
+    FAIL() << "nothing was thrown";
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("executable_test.cpp"));
+    EXPECT_THAT(error.what(), HasSubstr("`table`"));
+  }
+}
+
+TEST(Executable, NamesAnUnknownInputAndAWrongShape) {
+  Program p("feeds");
+  const Dim i("i", 3);
+  const Tensor x = p.input("picture", {i});
+  p.output("y", x + 1);
+  const Program normal = normalize(p);
+  const Plan plan = default_plan(normal, Mesh{{{"data", 1}}});
+  const auto feed = [&](const std::string& name, const Array& array) {
+    try {
+      run_on_local_ranks(normal, plan, {{name, array}}, {});
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(feed("pictur", make_array(DType::f32, {3})),
+            "program `feeds` has no input `pictur`; it has picture (did you mean `picture`?)");
+  EXPECT_EQ(feed("picture", make_array(DType::f32, {4})),
+            "input `picture` was given f32[4]; it takes f32[3]");
+}
+
+TEST(Agreement, RanksThatPlannedDifferentlyFailAtOnce) {
+  const Program step = normalize(mlp({8, 6, {5}, 3}, sgd(0.1)));
+  const Mesh mesh{{{"data", 2}}};
+  const Plan one = default_plan(step, mesh);
+  const Plan other = manual_plan(step, mesh, {{"image", "batch", "data", {}}});
+  try {
+    run_local_ranks(2, {}, [&](Communicator& world) {
+      Compiler compiler(CompilerOptions{.threads = 1, .worker_threads = 1});
+      Executable e(step, world.rank() == 0 ? one : other, compiler, world, {1, {}});
+    });
+    FAIL() << "nothing was thrown";
+  } catch (const CommError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the ranks do not agree about the task graph: 1 differ"));
+    EXPECT_THAT(error.what(), HasSubstr("line 1: rank 0 has `plan "));
+  }
+}
+
+}  // namespace
+}  // namespace tessera

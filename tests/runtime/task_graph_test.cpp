@@ -1,0 +1,83 @@
+#include "runtime/task_graph.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "ir/normalize.h"
+#include "models/mlp.h"
+#include "models/optimizers.h"
+#include "partition/lower.h"
+#include "partition/manual_plan.h"
+#include "tests/ir/random_program.h"
+
+namespace tessera {
+namespace {
+
+TaskGraph data_parallel_graph(int rank) {
+  const Program step = normalize(mlp({16, 12, {8, 8}, 4}, sgd(0.1)));
+  const Plan plan = manual_plan(step, Mesh{{{"data", 2}}}, {{"image", "batch", "data", {}}});
+  return build_task_graph(lower(step, plan, rank));
+}
+
+TEST(TaskGraph, UpdatesHappenInPlace) {
+  const TaskGraph graph = data_parallel_graph(0);
+  verify(graph);
+  for (const Task& task : graph.tasks) EXPECT_NE(task.kind, TaskKind::copy) << task.name;
+}
+
+TEST(TaskGraph, CollectivesComeInTheSameOrderOnAllRanks) {
+  std::vector<std::string> order[2];
+  for (int rank = 0; rank < 2; ++rank)
+    for (const Task& task : data_parallel_graph(rank).tasks)
+      if (task.kind == TaskKind::communicate) order[rank].push_back(task.name);
+  EXPECT_GE(order[0].size(), 6u);
+  EXPECT_EQ(order[0], order[1]);
+}
+
+TEST(TaskGraph, CollectivesStartBeforeTheBackwardPassEnds) {
+  const TaskGraph graph = data_parallel_graph(0);
+  int first_comm = -1;
+  int last_contraction = -1;
+  for (size_t t = 0; t < graph.tasks.size(); ++t) {
+    if (graph.tasks[t].kind == TaskKind::communicate && first_comm < 0)
+      first_comm = static_cast<int>(t);
+    if (graph.tasks[t].name.find("d_w1") != std::string::npos &&
+        graph.tasks[t].kind == TaskKind::compute && last_contraction < 0)
+      last_contraction = static_cast<int>(t);
+  }
+  ASSERT_GE(first_comm, 0);
+  EXPECT_LT(first_comm, last_contraction) << print(graph);
+}
+
+TEST(TaskGraph, TwoTasksThatMayMeetNeverShareBytes) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    RandomProgramOptions options;
+    options.gradients = seed % 2 == 0;
+    const Program normal = normalize(random_program(seed, options));
+    const Mesh mesh{{{"data", 3}}};
+    std::vector<Pin> pins;
+    for (const Tensor& input : normal.inputs())
+      if (!input.dims().empty()) pins.push_back({input.name(), input.dims()[0].name(), "data", {}});
+    const TaskGraph graph = build_task_graph(lower(normal, manual_plan(normal, mesh, pins), 1));
+    verify(graph);
+    std::vector<std::vector<int>> depends;
+    for (const Task& task : graph.tasks) depends.push_back(task.depends);
+    const Precedence precedence(depends);
+    for (size_t a = 0; a < graph.tasks.size(); ++a)
+      for (size_t b = a + 1; b < graph.tasks.size(); ++b) {
+        if (precedence.before(static_cast<int>(a), static_cast<int>(b))) continue;
+        for (int x : graph.tasks[a].buffers)
+          for (int y : graph.tasks[b].buffers) {
+            if (x == y) continue;
+            const Buffer& p = graph.buffers[static_cast<size_t>(x)];
+            const Buffer& q = graph.buffers[static_cast<size_t>(y)];
+            EXPECT_TRUE(p.bytes == 0 || q.bytes == 0 || p.offset + p.bytes <= q.offset ||
+                        q.offset + q.bytes <= p.offset)
+                << seed << ": " << graph.tasks[a].name << " and " << graph.tasks[b].name;
+          }
+      }
+  }
+}
+
+}  // namespace
+}  // namespace tessera
