@@ -128,7 +128,7 @@ class ProgramBuilder {
       if (syntax.children.size() != count || syntax.brackets)
         throw UserError(syntax.where, "`" + text + "` takes " + std::to_string(count) +
                                           " values, not " + std::to_string(syntax.children.size()) +
-                                          ", as in = " + example);
+                                          ", as in " + example);
     };
     const bool call = syntax.kind == Syntax::Kind::call && !syntax.quoted;
     if (call && text == "normal") {

@@ -282,6 +282,10 @@ Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
   if (row == nullptr)
     throw UserError(syntax.where,
                     shown + " is a value and cannot be called; write * for a product");
+  if (row->arity != static_cast<int>(args.size()))
+    throw UserError(syntax.where, shown + " takes " + std::to_string(row->arity) + " value" +
+                                      (row->arity == 1 ? "" : "s") + ", not " +
+                                      std::to_string(args.size()));
   return over(make_apply(row->fn, std::move(exprs), syntax.where), args, syntax);
 }
 
@@ -330,18 +334,24 @@ Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
     std::vector<std::string> list;
     for (const NameAt& each : wanted) list.push_back(each.text);
     throw UserError(syntax.where, "`" + syntax.text + "` takes " + std::to_string(wanted.size()) +
-                                      " " + what + (list.empty() ? "" : " (" + join(list) + ")") +
-                                      ", not " + std::to_string(found));
+                                      " " + what + (wanted.size() == 1 ? "" : "s") +
+                                      (list.empty() ? "" : " (" + join(list) + ")") + ", not " +
+                                      std::to_string(found));
   };
   if (syntax.brackets && syntax.dims.size() != def.dims.size())
-    takes("dims", def.dims, syntax.dims.size());
+    takes("dim", def.dims, syntax.dims.size());
   if (syntax.children.size() != def.values.size())
-    takes("values", def.values, syntax.children.size());
+    takes("value", def.values, syntax.children.size());
   Frame inner;
   for (size_t i = 0; i < def.dims.size(); ++i) {
-    const NameAt same{def.dims[i].text, syntax.where, true};
-    inner.dims.emplace(def.dims[i].text,
-                       scope_.dim(syntax.brackets ? syntax.dims[i] : same, frame));
+    const std::string& own = def.dims[i].text;
+    const std::optional<Dim> same = scope_.find_dim(own, frame);
+    if (!syntax.brackets && !same)
+      throw UserError(syntax.where, "`" + syntax.text + "` works over a dim `" + own +
+                                        "`, and there is none of that name; say which, as in " +
+                                        syntax.text + "[k](x); dims are " +
+                                        listed(scope_.dim_names(frame)));
+    inner.dims.emplace(own, syntax.brackets ? scope_.dim(syntax.dims[i], frame) : *same);
   }
   const std::vector<Value> args = arguments(syntax, frame);
   for (size_t i = 0; i < args.size(); ++i) inner.values.emplace(def.values[i].text, args[i]);

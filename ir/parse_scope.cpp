@@ -87,8 +87,8 @@ void Scope::check_made(const NameAt& name) const {
   if (it == made_at_.end()) return;
   if (it->second.line <= name.where.line)
     throw UserError(name.where, "`" + name.text +
-                                    "` is used in the line that makes it; a line may use what "
-                                    "stands above it");
+                                    "` is not made yet where it is used; a line may "
+                                    "use what stands before it");
   throw UserError(name.where, "`" + name.text + "` is defined later, at line " +
                                   std::to_string(it->second.line) +
                                   "; a line may use what stands above it: move one of the two");
@@ -215,7 +215,13 @@ void Scope::check_body(const Syntax& body, const Statement& own) const {
   if (body.kind == Syntax::Kind::name && (body.quoted || !is_number_word(body.text)) &&
       !has(own.values, body.text) && !has(own.dims, body.text))
     value(name, nullptr);
-  if (body.kind == Syntax::Kind::call && (body.quoted || !is_reserved(body.text))) def(name);
+  if (body.kind == Syntax::Kind::call && (body.quoted || !is_reserved(body.text))) {
+    if (body.text == own.name.text)
+      throw UserError(body.where, "`" + body.text +
+                                      "` calls itself; a def is put in where it is "
+                                      "called, so it may call only defs above it");
+    def(name);
+  }
   if (body.kind == Syntax::Kind::call)
     for (const NameAt& each : body.dims) check_dim(each);
   for (const IndexSyntax& index : body.indices) {
