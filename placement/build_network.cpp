@@ -1,0 +1,354 @@
+#include "placement/build_network.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "placement/conversions.h"
+#include "placement/first_rank.h"
+#include "placement/useful_choices.h"
+
+namespace tessera {
+
+double KernelTimes::of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh) {
+  auto key = std::make_pair(rules.nest().out.id(), first_rank_extents(rules, assignment, mesh));
+  auto it = known_.find(key);
+  if (it != known_.end()) return it->second;
+  double seconds = seconds_(first_rank_nest(rules, assignment, mesh));
+  TESSERA_CHECK(seconds >= 0 && seconds < kForbidden)
+      << "a kernel of " << rules.nest().out.name() << " takes " << seconds << " s";
+  return known_.emplace(std::move(key), seconds).first->second;
+}
+
+ProgramRules::ProgramRules(const Program& normal) : program(normal) {
+  for (const Nest& nest : nests_of(normal)) nests.emplace_back(nest);
+  choices = useful_choices(nests);
+}
+
+namespace {
+
+class Builder {
+ public:
+  explicit Builder(const NetworkInputs& inputs) : in_(inputs) {}
+
+  PlacementNetwork run() {
+    for (const Tensor& tensor : in_.rules.program.tensors())
+      if (tensor.role() != Role::definition) add_stored(tensor);
+    for (size_t n = 0; n < in_.rules.nests.size(); ++n) add_nest(n);
+    for (const Output& output : in_.rules.program.outputs()) {
+      needed_[output.value].push_back({true, result_.outputs.size()});
+      add_output(output);
+    }
+    add_all_conversions();
+    return std::move(result_);
+  }
+
+ private:
+  // Who needs a tensor: an operand or an output.
+  struct Need {
+    bool output;
+    size_t number;
+  };
+
+  const Mesh& mesh() const { return in_.mesh; }
+
+  std::vector<const Pin*> pins_of(const Tensor& tensor) const {
+    std::vector<const Pin*> result;
+    for (const Pin& pin : in_.pins)
+      if (pin.tensor == tensor.name()) result.push_back(&pin);
+    return result;
+  }
+
+  bool honours_pins(const Tensor& tensor, const Sharding& sharding) const {
+    for (const Pin* pin : pins_of(tensor)) {
+      std::vector<std::string> dims = names(tensor.dims());
+      size_t d = std::find(dims.begin(), dims.end(), pin->dim) - dims.begin();
+      const Axes& split = sharding.split[d];
+      if (std::find(split.begin(), split.end(), mesh().find(pin->axis)) == split.end())
+        return false;
+    }
+    return true;
+  }
+
+  bool pinned(const Tensor& tensor, const std::string& dim, int axis) const {
+    for (const Pin* pin : pins_of(tensor))
+      if (pin->dim == dim && pin->axis == mesh().name(axis)) return true;
+    return false;
+  }
+
+  int blocks_of(const Axes& axes) const { return mesh().group_size(axes); }
+
+  // Every way to keep a tensor: each axis on one dim or on none.
+  std::vector<Sharding> forms_of(const Tensor& tensor) const {
+    std::vector<Sharding> forms = {replicated(tensor)};
+    for (int axis = 0; axis < mesh().count(); ++axis) {
+      size_t count = forms.size();
+      for (size_t f = 0; f < count; ++f)
+        for (size_t d = 0; d < tensor.dims().size(); ++d) {
+          Sharding form = forms[f];
+          form.split[d].push_back(axis);
+          const Dim& dim = tensor.dims()[d];
+          if (blocks_of(form.split[d]) > dim.extent() && !pinned(tensor, dim.name(), axis))
+            continue;
+          forms.push_back(std::move(form));
+        }
+    }
+    return forms;
+  }
+
+  PlacementNetwork::FormVariable form_variable(const std::string& name, const Tensor& tensor,
+                                               std::vector<Sharding> forms,
+                                               const std::vector<double>& unary) {
+    int32_t variable = result_.network.add_variable(unary);
+    return {name, tensor, std::move(forms), variable};
+  }
+
+  void add_stored(const Tensor& tensor) {
+    std::vector<Sharding> forms = forms_of(tensor);
+    std::erase_if(forms, [&](const Sharding& form) { return !honours_pins(tensor, form); });
+    TESSERA_CHECK(!forms.empty()) << "pins of " << tensor.name() << " clash";
+    std::vector<double> unary;
+    for (const Sharding& form : forms)
+      unary.push_back(tensor.role() == Role::input
+                          ? static_cast<double>(local_bytes(shape_of(tensor), form, mesh())) /
+                                in_.cluster.device.memory_bandwidth
+                          : 0.0);
+    source_[tensor] = {false, result_.stored.size()};
+    result_.stored.push_back(form_variable(tensor.name(), tensor, std::move(forms), unary));
+  }
+
+  void add_output(const Output& output) {
+    std::vector<Sharding> forms = forms_of(output.value);
+    std::vector<double> unary(forms.size(), 0.0);
+    result_.outputs.push_back(form_variable(output.name, output.value, std::move(forms), unary));
+  }
+
+  // Does an assignment split some loop, or some table, into more blocks than it has elements?
+  bool too_fine(const NestRules& rules, const Assignment& assignment) const {
+    const Nest& nest = rules.nest();
+    for (const Dim& loop : nest.loops()) {
+      Axes axes = rules.loop_axes(loop, assignment);
+      if (blocks_of(axes) <= loop.extent()) continue;
+      bool all_pinned = std::all_of(axes.begin(), axes.end(),
+                                    [&](int axis) { return pinned(nest.out, loop.name(), axis); });
+      if (!all_pinned) return true;
+    }
+    for (size_t k = 0; k < rules.operands().size(); ++k) {
+      const Tensor& tensor = rules.operand_tensor(k);
+      Sharding sharding = rules.operand_sharding(k, assignment);
+      for (size_t d = 0; d < tensor.dims().size(); ++d)
+        if (rules.guarded(k, d, assignment) &&
+            blocks_of(sharding.split[d]) > tensor.dims()[d].extent())
+          return true;
+    }
+    return false;
+  }
+
+  std::vector<Assignment> assignments_of(size_t n) const {
+    std::vector<Assignment> result = {Assignment{}};
+    for (int axis = 0; axis < mesh().count(); ++axis) {
+      std::vector<Assignment> longer;
+      for (const Assignment& prefix : result)
+        for (const Choice& choice : in_.rules.choices[n]) {
+          Assignment next = prefix;
+          next.axes.push_back(choice);
+          longer.push_back(std::move(next));
+        }
+      result = std::move(longer);
+    }
+    const NestRules& rules = in_.rules.nests[n];
+    std::erase_if(result, [&](const Assignment& assignment) {
+      return too_fine(rules, assignment) ||
+             !honours_pins(rules.nest().out, rules.result_sharding(assignment));
+    });
+    return result;
+  }
+
+  // Distinct forms, and which of them each choice has.
+  struct Projection {
+    std::vector<Sharding> forms;
+    std::vector<int32_t> of_choice;
+    int32_t add(const Sharding& form) {
+      auto it = std::find(forms.begin(), forms.end(), form);
+      if (it == forms.end()) it = forms.insert(forms.end(), form);
+      of_choice.push_back(static_cast<int32_t>(it - forms.begin()));
+      return of_choice.back();
+    }
+  };
+
+  void add_nest(size_t n) {
+    const NestRules& rules = in_.rules.nests[n];
+    size_t operands = rules.operands().size();
+    std::vector<Projection> projections(operands + 1);  // the last one is the result's
+    PlacementNetwork::NestVariable nest;
+    std::map<std::vector<int32_t>, size_t> seen;  // choices that differ only in time: the fastest
+    for (const Assignment& assignment : assignments_of(n)) {
+      std::vector<int32_t> key;
+      for (size_t k = 0; k < operands; ++k)
+        key.push_back(projections[k].add(rules.operand_sharding(k, assignment)));
+      key.push_back(projections[operands].add(rules.result_sharding(assignment)));
+      double seconds = in_.kernels.of(rules, assignment, mesh());
+      auto [it, fresh] = seen.emplace(key, nest.choices.size());
+      if (fresh) {
+        nest.choices.push_back(assignment);
+        nest.seconds.push_back(seconds);
+        continue;
+      }
+      for (Projection& projection : projections) projection.of_choice.pop_back();
+      if (seconds >= nest.seconds[it->second]) continue;
+      nest.choices[it->second] = assignment;
+      nest.seconds[it->second] = seconds;
+    }
+    if (nest.choices.empty()) fail_pins(rules.nest().out);
+    nest.variable = result_.network.add_variable(nest.seconds);
+    for (size_t k = 0; k < operands; ++k) {
+      const Tensor& tensor = rules.operand_tensor(k);
+      nest.operands.push_back(tie(nest, projections[k]));
+      needed_[tensor].push_back({false, result_.operands.size()});
+      result_.operands.push_back(
+          {tensor.name(), tensor, std::move(projections[k].forms), nest.operands.back()});
+    }
+    nest.result = tie(nest, projections[operands]);
+    const Tensor& out = rules.nest().out;
+    source_[out] = {true, result_.results.size()};
+    result_.results.push_back(
+        {out.name(), out, std::move(projections[operands].forms), nest.result});
+    result_.nests.push_back(std::move(nest));
+  }
+
+  [[noreturn]] void fail_pins(const Tensor& tensor) const {
+    const Pin& pin = *pins_of(tensor).front();
+    throw UserError(pin.where, "pin: no way to compute `" + tensor.name() + "` has `" + pin.dim +
+                                   "` on axis `" + pin.axis +
+                                   "` together with its other pins; remove one of them");
+  }
+
+  // A variable that the nest's choice fixes.
+  int32_t tie(const PlacementNetwork::NestVariable& nest, const Projection& projection) {
+    std::vector<double> none(projection.forms.size(), 0.0);
+    int32_t variable = result_.network.add_variable(none);
+    std::vector<double> table;
+    for (int32_t form : projection.of_choice)
+      for (size_t f = 0; f < projection.forms.size(); ++f)
+        table.push_back(form == static_cast<int32_t>(f) ? 0.0 : kForbidden);
+    result_.network.add_edge(nest.variable, variable, std::move(table));
+    return variable;
+  }
+
+  void add_all_conversions() {
+    for (const Tensor& tensor : in_.rules.program.tensors()) {
+      auto [computed, number] = source_.at(tensor);
+      const auto& source = computed ? result_.results[number] : result_.stored[number];
+      std::vector<FormDomain> consumers;
+      std::vector<std::vector<Sharding>> targets;  // an update's forms, in the value's dims
+      targets.reserve(in_.rules.program.updates().size());
+      for (const Need& need : needed_[tensor])
+        if (!need.output) {
+          const auto& operand = result_.operands[need.number];
+          consumers.push_back({operand.variable, &operand.forms});
+        }
+      for (const Update& update : in_.rules.program.updates()) {
+        if (update.value != tensor) continue;
+        const auto& target = result_.stored[source_.at(update.target).second];
+        targets.push_back(as_in(target, tensor));
+        consumers.push_back({target.variable, &targets.back()});
+      }
+      for (const Need& need : needed_[tensor])
+        if (need.output) {
+          const auto& output = result_.outputs[need.number];
+          consumers.push_back({output.variable, &output.forms});
+        }
+      add_conversions(result_.network, shape_of(tensor), {source.variable, &source.forms},
+                      consumers, in_.distances);
+    }
+  }
+
+  // The target's forms by the dims of the value, whose order may differ.
+  static std::vector<Sharding> as_in(const PlacementNetwork::FormVariable& target,
+                                     const Tensor& value) {
+    std::vector<Sharding> result;
+    for (const Sharding& form : target.forms) {
+      Sharding mapped = replicated(value);
+      for (size_t d = 0; d < mapped.split.size(); ++d)
+        mapped.split[d] = form.split[position(target.tensor.dims(), value.dims()[d])];
+      result.push_back(std::move(mapped));
+    }
+    return result;
+  }
+
+  NetworkInputs in_;
+  PlacementNetwork result_;
+  std::map<Tensor, std::pair<bool, size_t>> source_;  // computed?, and its number
+  std::map<Tensor, std::vector<Need>> needed_;
+};
+
+}  // namespace
+
+PlacementNetwork build_network(const NetworkInputs& inputs) {
+  return Builder(inputs).run();
+}
+
+Plan plan_of(const PlacementNetwork& placement, const Values& values, const Program& normal,
+             const Mesh& mesh) {
+  Plan plan;
+  plan.program = normal.name();
+  plan.mesh = mesh;
+  for (size_t n = 0; n < placement.nests.size(); ++n) {
+    const auto& nest = placement.nests[n];
+    plan.nests.push_back(
+        {placement.results[n].name, nest.choices[values[nest.variable]], Provenance{}});
+  }
+  auto decide = [&](const PlacementNetwork::FormVariable& form) {
+    return StorageDecision{form.name, names(form.tensor.dims()), form.forms[values[form.variable]],
+                           Provenance{}};
+  };
+  for (const auto& form : placement.stored) plan.stored.push_back(decide(form));
+  for (const auto& form : placement.outputs) plan.outputs.push_back(decide(form));
+  return plan;
+}
+
+namespace {
+
+// The number of a form, or -1.
+int32_t value_of(const std::vector<Sharding>& forms, const Sharding& form) {
+  auto it = std::find(forms.begin(), forms.end(), form);
+  return it == forms.end() ? -1 : static_cast<int32_t>(it - forms.begin());
+}
+
+}  // namespace
+
+std::optional<Values> values_of(const PlacementNetwork& placement, const Plan& plan,
+                                const ProgramRules& rules) {
+  Values values(placement.network.size(), 0);
+  auto set = [&](const PlacementNetwork::FormVariable& variable, const Sharding& form) {
+    values[variable.variable] = value_of(variable.forms, form);
+  };
+  size_t operand = 0;
+  for (size_t n = 0; n < placement.nests.size(); ++n) {
+    const auto& nest = placement.nests[n];
+    const NestRules& nest_rules = rules.nests[n];
+    const Assignment& assignment = plan.nest(placement.results[n].name).assignment;
+    std::vector<Sharding> wanted;
+    for (size_t k = 0; k < nest.operands.size(); ++k) {
+      wanted.push_back(nest_rules.operand_sharding(k, assignment));
+      set(placement.operands[operand++], wanted.back());
+    }
+    wanted.push_back(nest_rules.result_sharding(assignment));
+    set(placement.results[n], wanted.back());
+    auto same = [&](const Assignment& other) {
+      for (size_t k = 0; k < nest.operands.size(); ++k)
+        if (!(nest_rules.operand_sharding(k, other) == wanted[k])) return false;
+      return nest_rules.result_sharding(other) == wanted.back();
+    };
+    auto it = std::find_if(nest.choices.begin(), nest.choices.end(), same);
+    values[nest.variable] =
+        it == nest.choices.end() ? -1 : static_cast<int32_t>(it - nest.choices.begin());
+  }
+  for (const auto& form : placement.stored) set(form, plan.storage(form.name).stored);
+  for (const auto& form : placement.outputs) set(form, plan.output(form.name).stored);
+  if (std::find(values.begin(), values.end(), -1) != values.end()) return std::nullopt;
+  return values;
+}
+
+}  // namespace tessera

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+
+#include "ir/nest.h"
+#include "partition/reshard.h"
+#include "placement/cluster.h"
+
+namespace tessera {
+
+// Predicted seconds of one local nest, on one device. codegen's kernel model is one; must be a
+// function of the nest alone, the same on every rank.
+using KernelSeconds = std::function<double(const Nest& local)>;
+
+// max(flops / peak, bytes / memory bandwidth) + launch.
+KernelSeconds roofline(const Device& device);
+
+// alpha-beta prices of collectives on a cluster whose ranks are numbered as in the mesh.
+//
+//   all-gather, reduce-scatter   ring: (g - 1) latencies, and the bytes over the slowest link
+//   all-reduce                   the cheaper of ring, 2 (g - 1) latencies, and recursive doubling,
+//                                log2 g rounds of the whole tensor
+//   all-to-all                   g - 1 messages, most of them to other nodes when there are several
+//
+// A group inside one node uses the inner link. A group over several nodes crosses each node's NIC,
+// which it shares with the other groups of its node that do the same at the same time.
+//
+//   8 ranks in 2 nodes, mesh data=2,model=4:  model stays inside; data has 4 groups that cross, so
+//   each has a quarter of the NIC
+class ClusterCommCost : public CommCost {
+ public:
+  explicit ClusterCommCost(const Cluster& cluster) : cluster_(cluster) {}
+  double seconds(CommKind kind, const Mesh& mesh, const Axes& axes, int64_t bytes) const override;
+
+ private:
+  struct Span {
+    int group = 1;
+    int nodes = 1;       // that the group touches
+    double latency = 0;  // of the slowest hop
+    double ring_bandwidth = 0;
+    double exchange_bandwidth = 0;  // of one rank in an all-to-all
+  };
+  Span span_of(const Mesh& mesh, const Axes& axes) const;
+
+  Cluster cluster_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,131 @@
+#include "placement/distances.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "base/error.h"
+#include "partition/moves.h"
+#include "placement/network.h"
+
+namespace tessera {
+namespace {
+
+unsigned bits(const Axes& axes) {
+  unsigned result = 0;
+  for (int axis : axes) result |= 1U << axis;
+  return result;
+}
+
+// Blocks never grow along an axis: the group of rank 0 is the busiest, and in it the last member,
+// but of an all-to-all any may be.
+int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                      const Mesh& mesh) {
+  if (!communicates(step.kind)) return 0;
+  std::vector<int> group = mesh.group(0, step.axes);
+  if (step.kind != CommKind::all_to_all)
+    return bytes_moved(shape, before, step, mesh, group.back());
+  int64_t most = 0;
+  for (int member : group) most = std::max(most, bytes_moved(shape, before, step, mesh, member));
+  return most;
+}
+
+}  // namespace
+
+Distances::Graph& Distances::graph_of(const TensorShape& shape) {
+  std::unique_ptr<Graph>& graph = graphs_[shape];
+  if (!graph) {
+    graph = std::make_unique<Graph>();
+    graph->shape = shape;
+  }
+  return *graph;
+}
+
+// Prices do not depend on the op of partial shardings, so there is one state for all ops.
+int32_t Distances::state_of(Graph& graph, const Sharding& sharding) {
+  Sharding plain = sharding;
+  plain.op = ReduceOp::sum;
+  auto [it, fresh] = graph.index.emplace(plain, static_cast<int32_t>(graph.states.size()));
+  if (!fresh) return it->second;
+  Traits traits;
+  for (size_t d = 0; d < plain.split.size(); ++d) {
+    if (!plain.split[d].empty()) traits.split_dims |= 1U << d;
+    traits.split_axes |= bits(plain.split[d]);
+  }
+  traits.partial = bits(plain.partial);
+  graph.states.push_back(std::move(plain));
+  graph.traits.push_back(traits);
+  graph.moves.emplace_back();
+  graph.expanded.push_back(false);
+  return it->second;
+}
+
+// Every move that some target allows; `search` leaves out those that its target does not.
+void Distances::expand(Graph& graph, int32_t state) {
+  if (graph.expanded[state]) return;
+  graph.expanded[state] = true;
+  Sharding at = graph.states[state], everywhere = replicated(at.split.size());
+  Axes all;
+  for (int axis = 0; axis < mesh_.count(); ++axis) all.push_back(axis);
+  for (Axes& split : everywhere.split) split = all;
+  std::vector<ReshardStep> steps = moves_from(at, {everywhere, everywhere}, mesh_);
+  Sharding partial = replicated(at.split.size());
+  partial.partial = all;
+  for (ReshardStep& step : moves_from(at, {at, partial}, mesh_))
+    if (step.kind == CommKind::mask) steps.push_back(std::move(step));
+  for (ReshardStep& step : steps) {
+    int64_t bytes = busiest_bytes(graph.shape, at, step, mesh_);
+    Move move{state_of(graph, step.after), step.kind, step.scatter_dim, bits(step.axes),
+              cost_.seconds(step.kind, mesh_, step.axes, bytes)};
+    graph.moves[state].push_back(move);
+  }
+}
+
+double Distances::search(Graph& graph, int32_t from, int32_t to) {
+  Traits target = graph.traits[to];
+  unsigned involved = graph.traits[from].split_dims | target.split_dims;
+  auto allowed = [&](const Move& move) {
+    if (move.kind == CommKind::all_gather) return true;
+    if (move.kind == CommKind::mask) return (move.axes & ~target.partial) == 0;
+    bool reduces = move.kind == CommKind::all_reduce || move.kind == CommKind::reduce_scatter;
+    if (reduces && (move.axes & target.partial) != 0) return false;
+    if (move.scatter_dim >= 0 && (involved >> move.scatter_dim & 1U) == 0) return false;
+    return move.kind != CommKind::slice || (move.axes & ~target.split_axes) == 0;
+  };
+  std::vector<double> best(graph.states.size(), kForbidden);
+  using Entry = std::pair<double, int32_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
+  best[from] = 0;
+  queue.push({0, from});
+  while (!queue.empty()) {
+    auto [seconds, state] = queue.top();
+    queue.pop();
+    if (state == to) return seconds;
+    if (seconds > best[state]) continue;
+    expand(graph, state);
+    best.resize(graph.states.size(), kForbidden);
+    for (const Move& move : graph.moves[state]) {
+      if (!allowed(move) || seconds + move.seconds >= best[move.to]) continue;
+      best[move.to] = seconds + move.seconds;
+      queue.push({best[move.to], move.to});
+    }
+  }
+  return kForbidden;
+}
+
+double Distances::between(const TensorShape& shape, const Sharding& from, const Sharding& to) {
+  if (!from.partial.empty() && !to.partial.empty() && from.op != to.op) return kForbidden;
+  Graph& graph = graph_of(shape);
+  int32_t a = state_of(graph, from), b = state_of(graph, to);
+  if (a == b) return 0;
+  // Where the target is partial, the source must be partial or replicated.
+  if ((graph.traits[b].partial & graph.traits[a].split_axes) != 0) return kForbidden;
+  auto [it, fresh] = graph.known.emplace(std::make_pair(a, b), 0.0);
+  if (fresh) {
+    double found = search(graph, a, b);
+    it = graph.known.find({a, b});
+    it->second = found;
+  }
+  return it->second;
+}
+
+}  // namespace tessera

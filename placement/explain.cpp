@@ -1,0 +1,170 @@
+#include "placement/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "partition/lower.h"
+#include "placement/memory.h"
+#include "placement/table.h"
+#include "placement/timeline.h"
+#include "placement/units.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMostRows = 12;  // of the lists that are sorted by size
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string who(const Provenance& chosen) {
+  std::string text = name_of(chosen.by);
+  if (!chosen.why.empty()) text += ": " + chosen.why;
+  if (chosen.where.known()) text += " at " + chosen.where.str();
+  return text;
+}
+
+class Explanation {
+ public:
+  Explanation(const Program& program, const Plan& plan, const Cluster& cluster,
+              const KernelSeconds& kernels)
+      : program_(program), plan_(plan), cluster_(cluster), comm_(cluster) {
+    local_ = lower(program, plan, 0, {&comm_});
+    line_ = timeline_of(local_, kernels ? kernels : roofline(cluster.device), comm_);
+    memory_ = memory_of(local_);
+  }
+
+  std::string text() {
+    header();
+    placements();
+    nest_choices();
+    collectives();
+    longest_nests();
+    memory();
+    return std::move(text_);
+  }
+
+ private:
+  void section(const std::string& title, const Rows& rows, const std::vector<int>& right) {
+    if (rows.size() < 2) return;
+    text_ += "\n" + title + "\n" + aligned(rows, right);
+  }
+
+  void header() {
+    const Prediction& p = plan_.predicted;
+    std::string mesh = plan_.mesh.axes.empty() ? "one rank" : print(plan_.mesh);
+    text_ += fmt::format("plan of {} for {}\n", plan_.program, describe(cluster_));
+    Rows rows = {{"mesh", mesh}};
+    if (p.seconds > 0) {
+      rows.push_back({"predicted time per step",
+                      fmt::format("{} ({} computing, {} communicating)", human_seconds(p.seconds),
+                                  human_seconds(p.compute_seconds),
+                                  human_seconds(p.seconds - p.compute_seconds))});
+      rows.push_back({"with overlap", fmt::format("{}, of which {} waiting for communication",
+                                                  human_seconds(line_.end),
+                                                  human_seconds(p.exposed_comm_seconds))});
+    }
+    if (p.lower_bound_seconds > 0) {
+      rows.push_back({"proven lower bound", human_seconds(p.lower_bound_seconds)});
+      rows.push_back({"gap", p.gap < 1e-9 ? "0 (no plan in the space is faster)"
+                                          : fmt::format("{:.2f}%", 100 * p.gap)});
+    }
+    rows.push_back({"peak memory per device", fmt::format("{} of {}", human_bytes(memory_.peak),
+                                                          human_bytes(cluster_.device.memory))});
+    text_ += aligned(rows, {});
+  }
+
+  void placements() {
+    Rows rows = {{"tensor", "kept as", "per device", "chosen by"}};
+    auto add = [&](const StorageDecision& decision, const Tensor& tensor) {
+      rows.push_back({decision.tensor, describe(decision.stored, decision.dims, plan_.mesh),
+                      human_bytes(local_bytes(shape_of(tensor), decision.stored, plan_.mesh)),
+                      who(decision.chosen)});
+    };
+    for (const StorageDecision& decision : plan_.stored)
+      add(decision, program_.get(decision.tensor));
+    section("inputs, parameters and states", rows, {2});
+    rows.resize(1);
+    for (const Output& output : program_.outputs()) add(plan_.output(output.name), output.value);
+    section("outputs", rows, {2});
+  }
+
+  void nest_choices() {
+    if (plan_.mesh.axes.empty()) return;
+    Rows rows = {{"nest"}};
+    for (const Axis& axis : plan_.mesh.axes) rows[0].push_back(axis.name);
+    rows[0].push_back("chosen by");
+    for (const NestDecision& decision : plan_.nests) {
+      std::vector<std::string> row = {decision.nest};
+      for (const Choice& choice : decision.assignment.axes) row.push_back(describe(choice));
+      row.push_back(who(decision.chosen));
+      rows.push_back(std::move(row));
+    }
+    section("nests: the loop that each mesh axis splits", rows, {});
+  }
+
+  void collectives() {
+    Rows rows = {{"collective", "over", "tensor", "bytes", "time", "hidden", "overlap"}};
+    for (size_t i = 0; i < local_.steps.size(); ++i) {
+      const CommStep* comm = std::get_if<CommStep>(&local_.steps[i]);
+      if (comm == nullptr) continue;
+      const TimedStep& timed = line_.steps[i];
+      double hidden = std::max(0.0, timed.seconds - timed.exposed);
+      bool whole = hidden >= 0.99 * timed.seconds, none = hidden <= 0.01 * timed.seconds;
+      rows.push_back({name_of(comm->kind), join(plan_.mesh.names(comm->axes), " "), comm->origin,
+                      human_bytes(comm->bytes), human_seconds(timed.seconds), human_seconds(hidden),
+                      whole  ? "hidden behind computing"
+                      : none ? "none: computing waits"
+                             : "partly hidden"});
+    }
+    section("collectives of one device, in order", rows, {3, 4, 5});
+    if (rows.size() < 2) text_ += "\nno communication\n";
+  }
+
+  void longest_nests() {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < local_.steps.size(); ++i)
+      if (std::holds_alternative<ComputeStep>(local_.steps[i])) order.push_back(i);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return line_.steps[a].seconds > line_.steps[b].seconds;
+    });
+    Rows rows = {{"nest", "time", "share", "local loops"}};
+    for (size_t i = 0; i < order.size() && i < kMostRows; ++i) {
+      const ComputeStep& step = std::get<ComputeStep>(local_.steps[order[i]]);
+      std::vector<std::string> loops;
+      for (const Dim& dim : step.nest.loops())
+        loops.push_back(dim.name() + "=" + std::to_string(dim.extent()));
+      double seconds = line_.steps[order[i]].seconds;
+      rows.push_back({step.nest.out.name(), human_seconds(seconds),
+                      fmt::format("{:.1f}%", 100 * seconds / line_.compute), join(loops)});
+    }
+    section("nests that take longest", rows, {1, 2});
+  }
+
+  void memory() {
+    Rows rows = {{"tensor", "bytes"}};
+    for (size_t i = 0; i < memory_.holdings.size() && i < kMostRows; ++i)
+      rows.push_back({memory_.holdings[i].tensor, human_bytes(memory_.holdings[i].bytes)});
+    section("memory at the fullest moment, computing " + memory_.at, rows, {1});
+  }
+
+  const Program& program_;
+  const Plan& plan_;
+  const Cluster& cluster_;
+  ClusterCommCost comm_;
+  ShardedProgram local_;
+  Timeline line_;
+  MemoryUse memory_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string explain(const Program& normal, const Plan& plan, const Cluster& cluster,
+                    const KernelSeconds& kernels) {
+  return Explanation(normal, plan, cluster, kernels).text();
+}
+
+}  // namespace tessera

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "partition/plan.h"
+#include "placement/cluster.h"
+#include "placement/cost_model.h"
+
+namespace tessera {
+
+// What a user asks of a plan beyond the program's own pins.
+struct PlanRequest {
+  std::optional<Mesh> mesh;       // nothing: chosen, see mesh_shapes.h
+  std::optional<int64_t> memory;  // bytes per device; nothing: what the cluster's devices have
+  std::vector<Pin> pins;
+  KernelSeconds kernel_seconds;        // empty: a roofline
+  int most_axes = 3;                   // of a chosen mesh
+  int64_t operations = 2'000'000'000;  // work of the whole search, in elementary additions
+};
+
+// The plan of least predicted time per step: for each mesh shape a cost-function network
+// (build_network.h) is solved (solve.h), the memory limit is checked against what lowering needs,
+// and the best is taken. predicted.lower_bound_seconds holds for all meshes that were tried.
+// Provenance says who chose each placement and, for the optimizer's, what the next best would cost.
+//
+// `normal` is in normal form. The same arguments give the same plan in every process (only
+// predicted.search_seconds differs). Throws UserError for pins that name nothing, or clash, and
+// when no plan fits into memory, with the smallest peak found, what fills it and what would fit.
+Plan optimize(const Program& normal, const Cluster& cluster, const PlanRequest& request = {});
+
+}  // namespace tessera
