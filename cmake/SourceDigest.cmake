@@ -1,0 +1,8 @@
+# Writes a header with one digest of all files in SOURCES to OUTPUT.
+set(digests "")
+foreach(source IN LISTS SOURCES)
+  file(SHA256 ${source} digest)
+  string(APPEND digests ${digest})
+endforeach()
+string(SHA256 digest "${digests}")
+file(WRITE ${OUTPUT} "#pragma once\n\n#define TESSERA_CODEGEN_VERSION \"${digest}\"\n")

@@ -1,0 +1,187 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "launcher/npy.h"
+#include "tests/cli/run_tessera.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string kConfigs = std::string(TESSERA_SOURCE_DIR) + "/configs/";
+
+constexpr const char* kMatmul = R"(program matmul
+dim i = 7, j = 5, k = 11
+input a[i, k]
+input b[k, j]
+c = sum[k](a * b)
+output c[i, j]
+)";
+
+Array ramp(std::vector<int64_t> shape, double step) {
+  Array array = make_array(DType::f32, std::move(shape));
+  for (size_t i = 0; i < array.size(); ++i) array.set(i, step * static_cast<double>(i % 13) - 1);
+  return array;
+}
+
+// A folder with the program and its inputs.
+struct MatmulFolder : TestFolder {
+  MatmulFolder() {
+    program = write("matmul.tess", kMatmul);
+    write_npy(file("a.npy"), ramp({7, 11}, 0.25));
+    write_npy(file("b.npy"), ramp({11, 5}, 0.5));
+  }
+  std::vector<std::string> eval(std::vector<std::string> more) const {
+    std::vector<std::string> words = {
+        "eval", program, "--in", "a=" + file("a.npy"), "--in", "b=" + file("b.npy")};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  std::string program;
+};
+
+TEST(Help, EveryCommandExplainsItself) {
+  const CommandResult help = run_tessera({"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* command : {"run", "plan", "eval", "bench", "doctor", "test"}) {
+    EXPECT_THAT(help.out, HasSubstr(command));
+    const CommandResult more = run_tessera({command, "--help"});
+    EXPECT_EQ(more.code, 0) << command;
+    EXPECT_GT(more.out.size(), 100u) << command;
+  }
+  EXPECT_THAT(help.out, HasSubstr("Exit codes"));
+}
+
+TEST(Help, AWrongCommandLineIsCode2) {
+  EXPECT_EQ(run_tessera({}).code, 2);
+  EXPECT_EQ(run_tessera({"trian"}).code, 2);
+  EXPECT_EQ(run_tessera({"plan"}).code, 2);
+  EXPECT_EQ(run_tessera({"eval", "x.tess", "--ranks", "0"}).code, 2);
+}
+
+TEST(Eval, RanksAndTransportsAgreeWithTheInterpreter) {
+  const MatmulFolder folder;
+  const std::string wanted_file = folder.file("wanted.npy");
+  ASSERT_EQ(run_tessera(folder.eval({"--interpret", "--out", "c=" + wanted_file})).code, 0);
+  const Array wanted = read_npy(wanted_file);
+  ASSERT_EQ(wanted.shape, (std::vector<int64_t>{7, 5}));
+  for (const auto& options :
+       std::vector<std::vector<std::string>>{{"--ranks", "1"},
+                                             {"--ranks", "2"},
+                                             {"--ranks", "3", "--mesh", "data=3"},
+                                             {"--ranks", "4", "--mesh", "data=2,model=2"},
+                                             {"--ranks", "5"},
+                                             {"--ranks", "2", "--transport", "mpi"},
+                                             {"--ranks", "3", "--transport", "mpi"}}) {
+    const std::string file = folder.file("c.npy");
+    std::vector<std::string> words = folder.eval({"--out", "c=" + file});
+    words.insert(words.end(), options.begin(), options.end());
+    const CommandResult result = run_tessera(words);
+    ASSERT_EQ(result.code, 0) << result.err;
+    const Array found = read_npy(file);
+    ASSERT_EQ(found.shape, wanted.shape);
+    for (size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_NEAR(found.get(i), wanted.get(i), 1e-4) << options[1];
+  }
+}
+
+TEST(Eval, SaysWhatIsWrongWithItsArguments) {
+  const MatmulFolder folder;
+  const auto message = [&](const std::vector<std::string>& words) {
+    const CommandResult result = run_tessera(words);
+    EXPECT_EQ(result.code, 2);
+    return result.err;
+  };
+  EXPECT_EQ(message({"eval", folder.program, "--in", "a=" + folder.file("a.npy")}),
+            "tessera: input `b` (" + folder.program +
+                ":4:7) is not given; add --in b=FILE.npy with f32[11, 5]\n");
+  EXPECT_EQ(message(folder.eval({"--in", "d=x.npy"})),
+            "tessera: --in d=x.npy: program `matmul` has no input `d`; it has a, b (did you mean "
+            "`a`?)\n");
+  EXPECT_EQ(message(folder.eval({"--out", "e=x.npy"})),
+            "tessera: --out e=x.npy: program `matmul` has no output `e`; it has c (did you mean "
+            "`c`?)\n");
+  EXPECT_EQ(message({"eval", folder.program, "--in", "a"}),
+            "tessera: --in takes NAME=VALUE, not `a`\n");
+  write_npy(folder.file("wide.npy"), ramp({7, 12}, 1));
+  EXPECT_EQ(message({"eval", folder.program, "--in", "a=" + folder.file("wide.npy")}),
+            "tessera: " + folder.file("wide.npy") +
+                ": holds f32[7, 12]; `a` takes f32[7, 11], "
+                "dims i, k (" +
+                folder.program + ":3:7)\n");
+  write_npy(folder.file("whole.npy"), make_array(DType::i32, {7, 11}));
+  EXPECT_THAT(message({"eval", folder.program, "--in", "a=" + folder.file("whole.npy")}),
+              HasSubstr("holds i32[7, 11]; `a` takes f32[7, 11]"));
+  EXPECT_THAT(message({"eval", folder.file("none.tess")}), HasSubstr("none.tess"));
+  EXPECT_THAT(message({"eval", folder.program, "--in", "a=" + folder.file("none.npy")}),
+              HasSubstr("none.npy"));
+}
+
+TEST(Plan, ReportsEveryKeyForMoreDevicesThanThereAre) {
+  const CommandResult result =
+      run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "64", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const nlohmann::json json = result.json();
+  for (const char* key : {"time_ms", "lower_bound_ms", "gap", "peak_bytes", "search_s", "mesh",
+                          "plan_hash", "bytes_by_collective"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_EQ(json["devices"], 64);
+  EXPECT_LE(json["lower_bound_ms"], json["time_ms"]);
+  EXPECT_GT(json["lower_bound_ms"], 0);
+}
+
+TEST(Plan, IsTheSameEachTimeAndReadsBack) {
+  const TestFolder folder;
+  const std::string file = folder.file("plan.yaml");
+  const CommandResult first = run_tessera(
+      {"plan", kConfigs + "quickstart.yaml", "--devices", "2", "--json", "--out", file});
+  ASSERT_EQ(first.code, 0) << first.err;
+  const CommandResult second =
+      run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "2", "--json"});
+  EXPECT_EQ(first.json()["plan_hash"], second.json()["plan_hash"]);
+  EXPECT_THAT(read_text(file), HasSubstr("\"mesh\""));
+}
+
+TEST(Plan, ExplainsPinsThatCannotBeAndMemoryThatDoesNotSuffice) {
+  const std::string config = kConfigs + "quickstart.yaml";
+  const CommandResult axis = run_tessera(
+      {"plan", config, "--devices", "4", "--mesh", "data=2,model=2", "--pin", "w1.pixel=modle"});
+  EXPECT_EQ(axis.code, 2);
+  EXPECT_THAT(axis.err, HasSubstr("`modle`"));
+  EXPECT_THAT(axis.err, HasSubstr("did you mean `model`?"));
+  const CommandResult dim =
+      run_tessera({"plan", config, "--devices", "2", "--mesh", "data=2", "--pin", "w1.pixl=data"});
+  EXPECT_EQ(dim.code, 2);
+  EXPECT_THAT(dim.err, HasSubstr("did you mean `pixel`?"));
+  const CommandResult memory =
+      run_tessera({"plan", config, "--devices", "2", "--memory", "100KiB"});
+  EXPECT_EQ(memory.code, 2);
+  EXPECT_THAT(memory.err, HasSubstr("100"));
+}
+
+TEST(Bench, ReportsEveryKey) {
+  const MatmulFolder folder;
+  const CommandResult result =
+      run_tessera({"bench", folder.program, "--seconds", "0.05", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const nlohmann::json json = result.json();
+  for (const char* key : {"median_ms", "min_ms", "max_ms", "flops", "gflops", "machine_peak_gflops",
+                          "peak_bytes", "compile_ms"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_EQ(json["flops"], 2 * 7 * 5 * 11);
+  const CommandResult ranks =
+      run_tessera({"bench", folder.program, "--seconds", "0.05", "--ranks", "2", "--tasks"});
+  EXPECT_EQ(ranks.code, 0) << ranks.err;
+  EXPECT_THAT(ranks.out, HasSubstr("GFLOP/s"));
+}
+
+TEST(Doctor, ReportsChecksAndVersions) {
+  const CommandResult result = run_tessera({"doctor", "--json"});
+  const nlohmann::json json = result.json();
+  EXPECT_GE(json["checks"].size(), 6u);
+  EXPECT_TRUE(json["versions"].contains("llvm"));
+}
+
+}  // namespace
+}  // namespace tessera
