@@ -71,30 +71,59 @@ class Propagation {
     return nullptr;
   }
 
+  // The sharding along one axis alone.
+  static Sharding only(const Sharding& sharding, int axis) {
+    Sharding result = sharding;
+    const auto other = [axis](int one) { return one != axis; };
+    for (Axes& axes : result.split) std::erase_if(axes, other);
+    std::erase_if(result.partial, other);
+    return result;
+  }
+
+  // Bytes to bring the operands to where the choice wants them, seen along one axis. A partial one
+  // is taken to be reduced whole, unless it stays partial.
+  int64_t bytes_for(const NestRules& rules, const Assignment& assignment, int axis) {
+    int64_t bytes = 0;
+    for (size_t k = 0; k < rules.operands().size(); ++k) {
+      const Tensor& tensor = rules.operand_tensor(k);
+      const TensorShape shape = shape_of(tensor);
+      const Sharding held = only(held_.at(tensor), axis);
+      const Sharding wanted = only(rules.operand_sharding(k, assignment), axis);
+      const bool whole = !held.partial.empty() && wanted.partial.empty();
+      bytes += resharder_.path(shape, held, whole ? replicated(tensor) : wanted).bytes;
+    }
+    return bytes;
+  }
+
+  bool may_pass(const NestRules& rules, const Choice& choice, int axis) const {
+    for (size_t k = 0; k < rules.operands().size(); ++k) {
+      const Tensor& tensor = rules.operand_tensor(k);
+      const bool named = std::find(choice.tensors.begin(), choice.tensors.end(), tensor.name()) !=
+                         choice.tensors.end();
+      if (named && only(held_.at(tensor), axis).partial.empty()) return false;
+    }
+    return true;
+  }
+
   // Fewest bytes; then a result that needs no reduction; then the first that splits anything.
+  // Without an operand that is split, the nest stays whole or lets partial ones pass.
   Choice cheapest(const NestRules& rules, Assignment assignment, int axis) {
-    bool met = false;
-    for (size_t k = 0; k < rules.operands().size(); ++k)
-      met = met || uses(held_.at(rules.operand_tensor(k)), axis);
+    bool split = false;
+    for (size_t k = 0; k < rules.operands().size(); ++k) {
+      const Sharding held = only(held_.at(rules.operand_tensor(k)), axis);
+      split = split || (uses(held, axis) && held.partial.empty());
+    }
     Choice best;
-    if (!met) return best;
     std::tuple<int64_t, bool, bool> least{};
     for (const Choice& choice : rules.choices()) {
+      const bool none = choice.kind == Choice::Kind::none;
+      const bool pass = choice.kind == Choice::Kind::pass;
+      if (pass ? !may_pass(rules, choice, axis) : !none && !split) continue;
       assignment.axes[static_cast<size_t>(axis)] = choice;
-      int64_t bytes = 0;
-      for (size_t k = 0; k < rules.operands().size(); ++k) {
-        const Tensor& tensor = rules.operand_tensor(k);
-        bytes +=
-            resharder_
-                .path(shape_of(tensor), held_.at(tensor), rules.operand_sharding(k, assignment))
-                .bytes;
-      }
-      const Sharding result = rules.result_sharding(assignment);
-      const bool partial =
-          std::find(result.partial.begin(), result.partial.end(), axis) != result.partial.end();
-      const std::tuple<int64_t, bool, bool> price{bytes, partial,
-                                                  choice.kind == Choice::Kind::none};
-      if (choice.kind == Choice::Kind::none || price < least) {
+      const bool partial = !only(rules.result_sharding(assignment), axis).partial.empty();
+      const std::tuple<int64_t, bool, bool> price{bytes_for(rules, assignment, axis), partial,
+                                                  none};
+      if (none || price < least) {
         least = price;
         best = choice;
       }

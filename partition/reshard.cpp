@@ -1,6 +1,7 @@
 #include "partition/reshard.h"
 
 #include <algorithm>
+#include <limits>
 #include <queue>
 
 #include "base/error.h"
@@ -29,19 +30,60 @@ struct Entry {
   }
 };
 
+int64_t first_block(int64_t extent, const Axes& split, const Mesh& mesh) {
+  for (const int axis : split) extent = (extent + mesh.size(axis) - 1) / mesh.size(axis);
+  return extent;
+}
+
+// Length of the block of the member at `place` when a range is split over `axes`, the last ones of
+// a list, with all others at their first block.
+int64_t member_block(int64_t range, const Axes& axes, const Mesh& mesh, int place) {
+  int group = mesh.group_size(axes);
+  for (const int axis : axes) {
+    group /= mesh.size(axis);
+    const int64_t width = (range + mesh.size(axis) - 1) / mesh.size(axis);
+    const int64_t begin = std::min(range, width * (place / group));
+    range = std::min(begin + width, range) - begin;
+    place %= group;
+  }
+  return range;
+}
+
+// Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the last member
+// lacks the most before an all-gather and keeps the least of a reduce-scatter; of an all-to-all,
+// any member may be the busiest.
 int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
                       const Mesh& mesh) {
   if (!communicates(step.kind)) return 0;
-  // Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the last member
-  // lacks the most before an all-gather and keeps the least of a reduce-scatter; of an all-to-all,
-  // any member may be the busiest.
-  const std::vector<int> group = mesh.group(0, step.axes);
-  if (step.kind != CommKind::all_to_all)
-    return bytes_moved(shape, before, step, mesh, group.back());
+  auto rest = static_cast<int64_t>(size_of(shape.type));
+  for (int dim = 0; dim < static_cast<int>(shape.extents.size()); ++dim) {
+    const auto at = static_cast<size_t>(dim);
+    if (dim != step.gather_dim && dim != step.scatter_dim)
+      rest *= first_block(shape.extents[at], before.split[at], mesh);
+  }
+  const int group = mesh.group_size(step.axes);
+  if (step.kind == CommKind::all_reduce) {
+    const auto bytes = static_cast<int64_t>(size_of(shape.type));
+    return 2 * (rest - rest / bytes / group * bytes);
+  }
+  const auto range = [&](int dim, const Sharding& coarse) {
+    const auto at = static_cast<size_t>(dim);
+    return first_block(shape.extents[at], coarse.split[at], mesh);
+  };
+  if (step.kind == CommKind::all_gather || step.kind == CommKind::reduce_scatter) {
+    const int64_t all =
+        step.gather_dim >= 0 ? range(step.gather_dim, step.after) : range(step.scatter_dim, before);
+    return rest * (all - member_block(all, step.axes, mesh, group - 1));
+  }
+  const int64_t gathered = range(step.gather_dim, step.after);
+  const int64_t scattered = range(step.scatter_dim, before);
   int64_t most = 0;
-  for (const int member : group)
-    most = std::max(most, bytes_moved(shape, before, step, mesh, member));
-  return most;
+  for (int place = 0; place < group; ++place) {
+    const int64_t from = member_block(gathered, step.axes, mesh, place);
+    const int64_t to = member_block(scattered, step.axes, mesh, place);
+    most = std::max({most, from * (scattered - to), to * (gathered - from)});
+  }
+  return rest * most;
 }
 
 ReshardPath path_to(const std::vector<State>& states, int last) {
@@ -122,6 +164,7 @@ ReshardPath reshard(const TensorShape& shape, const Sharding& from, const Shardi
                 well_formed(to, shape.extents.size(), mesh));
   if (from == to) return {};
   const MoveTarget target{from, to};
+  std::pair<double, int> bound{std::numeric_limits<double>::infinity(), 0};  // a way that is known
   std::vector<State> states{{from, 0, 0, -1, {}, false}};
   std::map<Sharding, int> index{{from, 0}};
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
@@ -139,6 +182,8 @@ ReshardPath reshard(const TensorShape& shape, const Sharding& from, const Shardi
       step.seconds = cost.seconds(step.kind, mesh, step.axes, step.bytes);
       TESSERA_CHECK(step.seconds >= 0) << name_of(step.kind) << " costs " << step.seconds;
       const Entry next{entry.seconds + step.seconds, entry.steps + 1, 0};
+      if (std::make_pair(next.seconds, next.steps) >= bound) continue;
+      if (step.after == to) bound = {next.seconds, next.steps};
       const auto [it, fresh] = index.emplace(step.after, static_cast<int>(states.size()));
       const auto slot = static_cast<size_t>(it->second);
       if (fresh) {
