@@ -59,6 +59,8 @@ TEST(Parse, FoldsLiterals) {
   EXPECT_EQ(reads_as("sqrt(4) + a"), "2.0 + a");
   EXPECT_EQ(reads_as("where(a < -inf, nan, a)"), "where(a < -inf, nan, a)");
   EXPECT_EQ(reads_as("where(true, 1, 2)"), "where(true, 1, 2)");
+  EXPECT_EQ(reads_as("100000 * 100000"), "i64(10000000000)");
+  EXPECT_EQ(reads_as("-2147483648 // -1 + i64(n)"), "2147483648 + i64(n)");
   EXPECT_EQ(reads_as("i64(n) + 3000000000"), "i64(n) + 3000000000");
 }
 
