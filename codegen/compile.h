@@ -15,7 +15,8 @@ struct CompilerOptions {
   bool use_cache = true;
   int64_t cache_bytes = int64_t{1} << 30;  // the oldest entries go when it is exceeded
   int threads = 0;                         // that run LLVM at once; 0: as many as the host has
-  int worker_threads = 0;  // that will share a kernel's chunks; 0: as many as the host has
+  int worker_threads = 0;    // that will share a kernel's chunks; 0: as many as the host has
+  bool always_tile = false;  // contractions of any size get tiles: for tests
 };
 
 struct CompileStats {

@@ -227,12 +227,6 @@ ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& pl
                               {pointer, pointer, context.i64, context.i64, pointer}, false),
       llvm::GlobalValue::ExternalLinkage, name, module);
   EntryEmitter(context, entry).emit();
-  const std::string bits = std::to_string(context.schedule().lanes * context.element_bytes() * 8);
-  for (llvm::Function& function : module) {
-    if (function.isDeclaration()) continue;
-    function.addFnAttr("prefer-vector-width", bits);
-    function.addFnAttr("min-legal-vector-width", bits);
-  }
   return {.chunks = plan.schedule.chunks,
           .scratch_bytes = static_cast<size_t>(context.scratch_bytes()),
           .faults = context.faults};

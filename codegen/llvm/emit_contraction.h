@@ -20,7 +20,7 @@ struct ContractionCode {
 // fault)` to the module, its arguments those of ContractionGroup::arguments(). All other functions
 // it adds are internal. The code is in SSA form with its vectors and tiles spelled out: it needs no
 // optimisation beyond instruction selection (loops must not be unrolled or vectorised again).
-// `vector_bits` goes into the functions' attributes, so that wide vectors stay whole.
+// The caller sets the functions' target attributes.
 ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,
                                  const std::string& name);
 

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "codegen/kernel_group.h"
+#include "codegen/object_cache.h"
+
+namespace tessera {
+
+struct BuildOptions {
+  int workers = 1;           // threads that will share a kernel's chunks
+  bool always_tile = false;  // contractions of any size get tiles: for tests
+};
+
+// Machine code for a group: a tiled contraction (contraction.h) when it is one that is worth it,
+// the general loop nest (lower.h, schedule.h) otherwise. The schedule follows from the group, the
+// host and the options.
+CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options);
+
+// Equal keys mean equal objects: a digest of the group up to names (but with them where the text of
+// a fault may hold them), of the options and the host, of LLVM's version and of the sources of
+// codegen/ and ir/.
+std::string key_of_kernel(const KernelGroup& group, const BuildOptions& options);
+
+// The function that an object defines.
+inline constexpr const char* kKernelSymbol = "tessera_kernel";
+
+// What build_kernel emits, as LLVM's text.
+std::string text_of_kernel(const KernelGroup& group, const BuildOptions& options, bool optimized);
+
+}  // namespace tessera

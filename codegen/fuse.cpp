@@ -1,0 +1,238 @@
+#include "codegen/fuse.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <optional>
+
+#include "codegen/contraction.h"
+#include "codegen/inline_maps.h"
+#include "codegen/lower.h"
+#include "codegen/scatter.h"
+#include "codegen/stages.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMostNests = 24;             // of a group
+constexpr size_t kMostSiblings = 8;           // groups that read the same tensor and are tried
+constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
+constexpr int64_t kEnoughPoints = 64;         // to share between threads
+constexpr int64_t kTinyPoints = 4096;         // so little that threads do not help
+
+int64_t bytes_of_dims(const Tensor& tensor, const Dims& dims) {
+  return volume(dims) * static_cast<int64_t>(size_of(tensor.type()));
+}
+
+// Nests that will be one kernel, by position, ascending.
+struct Cluster {
+  std::vector<size_t> nests;
+  std::vector<bool> before;  // by cluster: those that must run earlier, directly or not
+  bool alive = true;
+  bool alone = false;        // a scatter
+  bool contraction = false;  // one that is worth tiling
+};
+
+class Fuser {
+ public:
+  Fuser(std::vector<Nest> nests, const std::set<Tensor>& needed)
+      : nests_(std::move(nests)), needed_(needed) {
+    for (size_t i = 0; i < nests_.size(); ++i)
+      for (const Tensor& tensor : tensors_read(nests_[i].body)) readers_[tensor].push_back(i);
+  }
+
+  std::vector<KernelGroup> run() {
+    for (size_t i = 0; i < nests_.size(); ++i) add(i);
+    return groups();
+  }
+
+ private:
+  void add(size_t i) {
+    Cluster cluster;
+    cluster.nests = {i};
+    cluster.before.assign(nests_.size(), false);
+    cluster.alone = find_scatter(nests_[i]).has_value();
+    const std::optional<Contraction> contraction = find_contraction(nests_[i]);
+    cluster.contraction = contraction && worth_tiling(*contraction);
+    const std::vector<Tensor> reads = tensors_read(nests_[i].body);
+    std::vector<size_t> candidates;
+    for (const Tensor& tensor : reads) {
+      const auto it = writer_.find(tensor);
+      if (it == writer_.end()) continue;
+      const size_t producer = cluster_of_[it->second];
+      candidates.push_back(producer);
+      cluster.before[producer] = true;
+      for (size_t c = 0; c < clusters_.size(); ++c)
+        if (clusters_[producer].before[c]) cluster.before[c] = true;
+    }
+    std::sort(candidates.rbegin(), candidates.rend());
+    for (const Tensor& tensor : reads) add_siblings(i, tensor, candidates);
+    writer_.emplace(nests_[i].out, i);
+    cluster_of_.push_back(clusters_.size());
+    clusters_.push_back(std::move(cluster));
+    for (size_t candidate : candidates) {
+      const size_t mine = cluster_of_[i];
+      if (candidate == mine || !clusters_[candidate].alive) continue;
+      if (may_merge(candidate, mine)) merge(candidate, mine);
+    }
+  }
+
+  // Clusters that read the same tensor: read once, it serves both.
+  void add_siblings(size_t i, const Tensor& tensor, std::vector<size_t>& candidates) const {
+    size_t found = 0;
+    const std::vector<size_t>& readers = readers_.at(tensor);
+    for (auto it = readers.rbegin(); it != readers.rend() && found < kMostSiblings; ++it) {
+      if (*it >= i) continue;
+      ++found;
+      if (std::find(candidates.begin(), candidates.end(), cluster_of_[*it]) == candidates.end())
+        candidates.push_back(cluster_of_[*it]);
+    }
+  }
+
+  // Is there a way from one to the other through a third?
+  bool has_detour(size_t a, size_t b) const {
+    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
+      for (size_t c = 0; c < clusters_.size(); ++c)
+        if (c != from && clusters_[to].before[c] && clusters_[c].before[from]) return true;
+    return false;
+  }
+
+  std::vector<Nest> nests_in(const std::vector<size_t>& positions) const {
+    std::vector<Nest> result;
+    for (size_t i : positions) result.push_back(nests_[i]);
+    return result;
+  }
+
+  bool may_merge(size_t a, size_t b) const {
+    const Cluster& x = clusters_[a];
+    const Cluster& y = clusters_[b];
+    if (x.alone || y.alone || y.contraction || has_detour(a, b)) return false;
+    std::vector<size_t> all = x.nests;
+    all.insert(all.end(), y.nests.begin(), y.nests.end());
+    std::sort(all.begin(), all.end());
+    if (all.size() > kMostNests) return false;
+    const std::vector<Nest> nests = nests_in(all);
+    if (x.contraction) return !nests_[y.nests[0]].op && is_epilogue(nests);
+    return loops_fit(nests) && pays(x, y, nests);
+  }
+
+  bool is_epilogue(const std::vector<Nest>& nests) const {
+    const Dims& dims = nests[0].out.dims();
+    for (const Nest& nest : nests)
+      if (!same_set(nest.out.dims(), dims)) return false;
+    return find_contraction(make_group(nests, needed_by_others(nests))).has_value();
+  }
+
+  static bool loops_fit(const std::vector<Nest>& nests) {
+    Dims dims;
+    for (const Nest& nest : nests) dims = unite(dims, sorted(nest.loops()));
+    return dims.size() <= static_cast<size_t>(kMaxLoops);
+  }
+
+  bool pays(const Cluster& x, const Cluster& y, const std::vector<Nest>& nests) const {
+    const Dims shared = shared_dims(nests);
+    const Dims first = shared_dims(nests_in(x.nests));
+    const Dims second = shared_dims(nests_in(y.nests));
+    if (shared == first && shared == second && one_stage(nests)) return true;
+    int64_t points = 0;
+    for (const Nest& nest : nests) points += volume(nest.loops());
+    if (points <= kTinyPoints) return true;
+    const int64_t enough = std::min({volume(first), volume(second), kEnoughPoints});
+    if (volume(shared) < enough) return false;
+    return stays_in_cache(nests, shared);
+  }
+
+  static bool one_stage(const std::vector<Nest>& nests) {
+    return plan_stages(nests).stages.size() == 1;
+  }
+
+  // Are what nests pass to each other, and what several of them read, small for one point of the
+  // shared loops, and in one piece of memory?
+  static bool stays_in_cache(const std::vector<Nest>& nests, const Dims& shared) {
+    std::set<Tensor> written;
+    for (const Nest& nest : nests) written.insert(nest.out);
+    int64_t scratch = 0;
+    for (const Tensor& tensor : written)
+      scratch += bytes_of_dims(tensor, subtract(tensor.dims(), shared));
+    if (scratch > kScratchBytes) return false;
+    for (const Tensor& tensor : written) {
+      bool inner = false;
+      for (const Dim& dim : tensor.dims()) {
+        if (dim.extent() == 1) continue;
+        if (inner && contains(shared, dim) && bytes_of_dims(tensor, tensor.dims()) > kScratchBytes)
+          return false;
+        inner = inner || !contains(shared, dim);
+      }
+    }
+    return true;
+  }
+
+  void merge(size_t a, size_t b) {
+    Cluster& into = clusters_[a];
+    Cluster& from = clusters_[b];
+    for (size_t n : from.nests) cluster_of_[n] = a;
+    into.nests.insert(into.nests.end(), from.nests.begin(), from.nests.end());
+    std::sort(into.nests.begin(), into.nests.end());
+    from.alive = false;
+    for (size_t c = 0; c < clusters_.size(); ++c)
+      into.before[c] = (into.before[c] || from.before[c]) && c != a && c != b;
+    for (Cluster& cluster : clusters_) {
+      if (!cluster.alive || (!cluster.before[a] && !cluster.before[b])) continue;
+      cluster.before[b] = false;
+      cluster.before[a] = true;
+      for (size_t c = 0; c < clusters_.size(); ++c)
+        if (into.before[c]) cluster.before[c] = true;
+    }
+  }
+
+  // The tensors that these nests write and others, or the outside, read.
+  std::set<Tensor> needed_by_others(const std::vector<Nest>& nests) const {
+    std::set<Tensor> written;
+    for (const Nest& nest : nests) written.insert(nest.out);
+    std::set<Tensor> needed;
+    for (const Tensor& tensor : written) {
+      if (needed_.count(tensor) != 0) needed.insert(tensor);
+      const auto it = readers_.find(tensor);
+      if (it == readers_.end()) continue;
+      for (size_t reader : it->second)
+        if (written.count(nests_[reader].out) == 0) needed.insert(tensor);
+    }
+    return needed;
+  }
+
+  // In an order in which each cluster follows those it depends on, as near to the nests' as can be.
+  std::vector<KernelGroup> groups() const {
+    std::vector<size_t> waiting;
+    for (size_t c = 0; c < clusters_.size(); ++c)
+      if (clusters_[c].alive) waiting.push_back(c);
+    std::vector<KernelGroup> result;
+    while (!waiting.empty()) {
+      const auto ready = std::find_if(waiting.begin(), waiting.end(), [&](size_t c) {
+        for (size_t other : waiting)
+          if (other != c && clusters_[c].before[other]) return false;
+        return true;
+      });
+      const std::vector<Nest> nests = nests_in(clusters_[*ready].nests);
+      result.push_back(make_group(nests, needed_by_others(nests)));
+      waiting.erase(ready);
+    }
+    return result;
+  }
+
+  std::vector<Nest> nests_;
+  const std::set<Tensor>& needed_;
+  std::map<Tensor, std::vector<size_t>> readers_;
+  std::map<Tensor, size_t> writer_;
+  std::vector<size_t> cluster_of_;  // by nest
+  std::vector<Cluster> clusters_;
+};
+
+}  // namespace
+
+std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
+                              const std::set<Tensor>& needed_outside) {
+  return Fuser(inline_maps(nests, needed_outside), needed_outside).run();
+}
+
+}  // namespace tessera

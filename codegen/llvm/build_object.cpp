@@ -1,0 +1,114 @@
+#include <llvm/Analysis/CGSCCPassManager.h>
+#include <llvm/Analysis/LoopAnalysisManager.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/DCE.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/LICM.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
+#include <llvm/Transforms/Scalar/LoopUnrollPass.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
+#include <llvm/Transforms/Utils/Mem2Reg.h>
+
+#include "base/error.h"
+#include "codegen/llvm/target.h"
+
+namespace tessera {
+namespace {
+
+void set_attributes(llvm::Module& module) {
+  const HostTarget& host = host_target();
+  for (llvm::Function& function : module) {
+    if (function.isDeclaration()) continue;
+    function.addFnAttr("target-cpu", host.cpu);
+    function.addFnAttr("target-features", host.features);
+    const std::string bits = std::to_string(8 * host.vector_bytes);
+    function.addFnAttr("prefer-vector-width", bits);
+    function.addFnAttr("min-legal-vector-width", bits);
+  }
+}
+
+// Vectors and accumulators are explicit already: what is left is cleaning up, moving what does not
+// change out of loops and unrolling short loops.
+void run_passes(llvm::Module& module, llvm::TargetMachine& machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::PromotePass());
+  passes.addPass(llvm::EarlyCSEPass(false));
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()),
+                                                       /*UseMemorySSA=*/true));
+  passes.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(2)));
+  passes.addPass(llvm::EarlyCSEPass(true));
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::DCEPass());
+  for (llvm::Function& function : module)
+    if (!function.isDeclaration()) passes.run(function, functions);
+}
+
+void verify(llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  TESSERA_CHECK(!llvm::verifyModule(module, &stream)) << "the code that was emitted: " << text;
+}
+
+void prepare(llvm::Module& module, llvm::TargetMachine& machine,
+             const std::function<void(llvm::Module&)>& emit, bool optimize) {
+  module.setDataLayout(machine.createDataLayout());
+#if LLVM_VERSION_MAJOR >= 21
+  module.setTargetTriple(machine.getTargetTriple());
+#else
+  module.setTargetTriple(machine.getTargetTriple().str());
+#endif
+  emit(module);
+  set_attributes(module);
+  verify(module);
+  if (optimize) run_passes(module, machine);
+}
+
+}  // namespace
+
+std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize) {
+  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine();
+  llvm::LLVMContext context;
+  llvm::Module module("tessera", context);
+  prepare(module, *machine, emit, optimize);
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager passes;
+  const bool refused =
+      machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
+  TESSERA_CHECK(!refused) << "the host's code generator writes no object files";
+  passes.run(module);
+  return {object.begin(), object.end()};
+}
+
+std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize) {
+  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine();
+  llvm::LLVMContext context;
+  llvm::Module module("tessera", context);
+  prepare(module, *machine, emit, optimize);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+}  // namespace tessera

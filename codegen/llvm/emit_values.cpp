@@ -1,0 +1,367 @@
+#include "codegen/llvm/emit_values.h"
+
+#include <llvm/IR/Intrinsics.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "codegen/llvm/frame.h"
+#include "codegen/llvm/scalars.h"
+
+namespace tessera {
+
+ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
+                           llvm::Function& function)
+    : b_(builder), nest_(nest), fault_(function.getArg(4)) {
+  loops_.assign(nest.loops.size(), nullptr);
+  known_.assign(nest.nodes.size(), nullptr);
+  for (const Buffer& buffer : nest.buffers) {
+    if (buffer.argument < 0) {
+      buffers_.push_back(
+          b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), function.getArg(1), buffer.scratch_offset));
+      continue;
+    }
+    llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), function.getArg(0),
+                                                      static_cast<uint64_t>(buffer.argument));
+    buffers_.push_back(b_.CreateLoad(b_.getPtrTy(), slot, buffer.name));
+  }
+}
+
+ValueEmitter::Scope::Scope(ValueEmitter& values)
+    : values_(values),
+      loops_(values.loops_),
+      known_(values.known_),
+      conditional_(values.conditional_),
+      tail_(values.tail_),
+      lane_(values.lane_),
+      lanes_(values.lanes_) {}
+
+ValueEmitter::Scope::~Scope() {
+  values_.loops_ = std::move(loops_);
+  values_.known_ = std::move(known_);
+  values_.conditional_ = std::move(conditional_);
+  values_.tail_ = tail_;
+  values_.lane_ = lane_;
+  values_.lanes_ = lanes_;
+}
+
+void ValueEmitter::set_lanes(int lane, int lanes) {
+  lane_ = lane;
+  lanes_ = lanes;
+  tail_ = nullptr;
+}
+
+void ValueEmitter::set_tail(int64_t count) {
+  std::vector<llvm::Constant*> bits;
+  for (int i = 0; i < lanes_; ++i) bits.push_back(b_.getInt1(i < count));
+  tail_ = llvm::ConstantVector::get(bits);
+}
+
+void ValueEmitter::bind(int loop, llvm::Value* value) {
+  loops_[static_cast<size_t>(loop)] = value;
+}
+
+void ValueEmitter::set_result(int reduction, llvm::Value* value) {
+  for (size_t i = 0; i < nest_.nodes.size(); ++i)
+    if (nest_.nodes[i].kind == Node::Kind::result && nest_.nodes[i].reduction == reduction)
+      known_[i] = value;
+}
+
+bool ValueEmitter::varies(int node) const {
+  return lane_ >= 0 && (node_at(node).loops >> lane_ & 1) != 0;
+}
+
+std::vector<int> ValueEmitter::always_evaluated(const std::vector<int>& roots) const {
+  std::set<int> seen;
+  std::vector<int> work = roots;
+  while (!work.empty()) {
+    const int n = work.back();
+    work.pop_back();
+    if (!seen.insert(n).second) continue;
+    const Node& node = node_at(n);
+    const bool branches = node.kind == Node::Kind::apply && node.fn == Fn::where;
+    for (size_t i = 0; i < node.args.size(); ++i)
+      if (!branches || i == 0 || !node_at(node.args[i]).faulting) work.push_back(node.args[i]);
+    for (const auto& [term, stride] : node.address.terms) work.push_back(term);
+    for (const Guard& guard : node.address.guards)
+      if (guard.node >= 0) work.push_back(guard.node);
+  }
+  return {seen.begin(), seen.end()};
+}
+
+void ValueEmitter::hoist(const std::vector<int>& nodes) {
+  for (int n : nodes) {
+    const Node& node = node_at(n);
+    if (node.kind == Node::Kind::constant || node.kind == Node::Kind::result) continue;
+    bool ready = true;
+    for (size_t loop = 0; loop < loops_.size(); ++loop)
+      if ((node.loops >> loop & 1) != 0 && loops_[loop] == nullptr) ready = false;
+    if (ready) value(n);
+  }
+}
+
+llvm::Value* ValueEmitter::value(int node, llvm::Value* context) {
+  if (known_[static_cast<size_t>(node)] != nullptr) return known_[static_cast<size_t>(node)];
+  if (!node_at(node).faulting || context == nullptr)
+    return known_[static_cast<size_t>(node)] = emit(node, nullptr);
+  const std::pair<int, llvm::Value*> key{node, context};
+  const auto it = conditional_.find(key);
+  if (it != conditional_.end()) return it->second;
+  llvm::Value* made = emit(node, context);
+  conditional_[key] = made;
+  return made;
+}
+
+llvm::Value* ValueEmitter::emit(int n, llvm::Value* context) {
+  const Node& node = node_at(n);
+  switch (node.kind) {
+    case Node::Kind::constant:
+      return constant_of(b_.getContext(), node.value);
+    case Node::Kind::loop:
+      return emit_index(node.index);
+    case Node::Kind::load:
+      return emit_load(node, context);
+    case Node::Kind::result:
+      TESSERA_CHECK(false) << "the result of a reduction is used before it is there";
+      return nullptr;
+    case Node::Kind::apply:
+      break;
+  }
+  if (node.fn == Fn::where && node.faulting) return emit_where(node, context);
+  const int lanes = varies(n) ? lanes_ : 0;
+  std::vector<llvm::Value*> args;
+  for (int arg : node.args) args.push_back(splat(b_, value(arg, context), lanes));
+  return emit_apply(b_, node.fn, {node_at(node.args[0]).type, node.type}, args);
+}
+
+// Only the lanes that take a side may report its faults.
+llvm::Value* ValueEmitter::emit_where(const Node& node, llvm::Value* context) {
+  llvm::Value* condition = value(node.args[0], context);
+  llvm::Value* yes = value(node.args[1], both(context, condition));
+  llvm::Value* no = value(node.args[2], both(context, b_.CreateNot(condition)));
+  const int lanes = std::max({lanes_of(condition), lanes_of(yes), lanes_of(no)});
+  return b_.CreateSelect(splat(b_, condition, lanes), splat(b_, yes, lanes), splat(b_, no, lanes));
+}
+
+// Both masks; each may be a scalar, a vector or nullptr.
+llvm::Value* ValueEmitter::both(llvm::Value* a, llvm::Value* b) {
+  if (a == nullptr || b == nullptr) return a == nullptr ? b : a;
+  const int lanes = std::max(lanes_of(a), lanes_of(b));
+  return b_.CreateAnd(splat(b_, a, lanes), splat(b_, b, lanes));
+}
+
+llvm::Value* ValueEmitter::emit_index(const LoopAffine& index) {
+  llvm::Value* base = b_.CreateTrunc(base_of(index, 1), b_.getInt32Ty());
+  const int64_t step = lane_ >= 0 ? index.coefficient(lane_) : 0;
+  if (step == 0) return base;
+  return b_.CreateAdd(splat(b_, base, lanes_), iota(b_.getInt32Ty(), lanes_, step));
+}
+
+// The value of the affine form, for lane 0, times `factor`; 64 bits.
+llvm::Value* ValueEmitter::base_of(const LoopAffine& affine, int64_t factor) {
+  llvm::Value* sum = nullptr;
+  for (const auto& [loop, coefficient] : affine.terms) {
+    llvm::Value* term = bound(loop);
+    TESSERA_CHECK(term != nullptr) << nest_.loops[static_cast<size_t>(loop)].name;
+    if (coefficient * factor != 1)
+      term = b_.CreateNSWMul(term, b_.getInt64(static_cast<uint64_t>(coefficient * factor)));
+    sum = sum == nullptr ? term : b_.CreateNSWAdd(sum, term);
+  }
+  llvm::Value* constant = b_.getInt64(static_cast<uint64_t>(affine.constant * factor));
+  if (sum == nullptr) return constant;
+  return affine.constant == 0 ? sum : b_.CreateNSWAdd(sum, constant);
+}
+
+// Do all values of the form, and the extent, fit 31 bits?
+bool ValueEmitter::is_small(const LoopAffine& affine, int64_t extent) const {
+  double reach = std::abs(static_cast<double>(affine.constant)) + static_cast<double>(extent);
+  for (const auto& [loop, coefficient] : affine.terms)
+    reach += std::abs(static_cast<double>(coefficient)) *
+             static_cast<double>(nest_.loops[static_cast<size_t>(loop)].extent + lanes_);
+  return reach < 1e9;
+}
+
+// i1 or a vector of them: 0 <= position < extent.
+llvm::Value* ValueEmitter::inside(const Guard& guard, llvm::Value* context) {
+  llvm::Value* position = nullptr;
+  if (guard.node >= 0) {
+    position = value(guard.node, context);
+    if (guard.extent >= (int64_t{1} << 31) && position->getType()->getScalarType()->isIntegerTy(32))
+      position = b_.CreateSExt(position, shaped(b_.getInt64Ty(), lanes_of(position)));
+  } else {
+    position = base_of(guard.affine, 1);
+    const int64_t step = lane_ >= 0 ? guard.affine.coefficient(lane_) : 0;
+    if (step != 0) {
+      llvm::Type* type = b_.getInt64Ty();
+      if (is_small(guard.affine, guard.extent)) type = b_.getInt32Ty();
+      position = b_.CreateTrunc(position, type);
+      position = b_.CreateAdd(splat(b_, position, lanes_), iota(type, lanes_, step));
+    }
+  }
+  // As unsigned numbers negative positions are large.
+  return b_.CreateICmpULT(
+      position, llvm::ConstantInt::get(position->getType(), static_cast<uint64_t>(guard.extent)));
+}
+
+void ValueEmitter::guard(const Guard& guard, llvm::Value* context, Place& place) {
+  llvm::Value* is_inside = inside(guard, context);
+  if (guard.fault != 0) report(b_.CreateNot(is_inside), context, guard.fault);
+  llvm::Value*& sum = lanes_of(is_inside) == 0 ? place.uniform : place.mask;
+  sum = both(sum, is_inside);
+}
+
+void ValueEmitter::report(llvm::Value* outside, llvm::Value* context, int64_t fault) {
+  llvm::Value* bad = both(outside, context);
+  if (lanes_of(bad) != 0) {
+    if (tail_ != nullptr) bad = both(bad, tail_);
+    bad = b_.CreateOrReduce(bad);
+  }
+  emit_if(b_, bad, [&] {
+    llvm::StoreInst* store = b_.CreateStore(b_.getInt64(static_cast<uint64_t>(fault)), fault_);
+    store->setAlignment(llvm::Align(8));
+    store->setAtomic(llvm::AtomicOrdering::Monotonic);
+  });
+}
+
+// Offsets of the lanes that no single step describes: what reads of other tensors contribute.
+llvm::Value* ValueEmitter::lane_offsets(const Address& address, const Buffer& buffer,
+                                        int64_t factor, llvm::Value* context) {
+  const int64_t most = buffer.elements * factor;
+  llvm::Type* type = most < (int64_t{1} << 31) ? b_.getInt32Ty() : b_.getInt64Ty();
+  llvm::Value* sum = nullptr;
+  for (const auto& [term, stride] : address.terms) {
+    if (!varies(term)) continue;
+    llvm::Value* index = value(term, context);
+    index = b_.CreateSExtOrTrunc(index, shaped(type, lanes_));
+    index = b_.CreateMul(index, llvm::ConstantInt::getSigned(index->getType(), stride * factor));
+    sum = sum == nullptr ? index : b_.CreateAdd(sum, index);
+  }
+  return sum;
+}
+
+ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* context) {
+  const Buffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
+  llvm::Type* element = memory_type(b_.getContext(), buffer.type);
+  const int64_t factor = buffer.per_lane ? lanes_ : 1;
+  Place place;
+  for (const Guard& each : address.guards) guard(each, context, place);
+  llvm::Value* offset = base_of(address.affine, factor);
+  for (const auto& [term, stride] : address.terms) {
+    if (varies(term)) continue;
+    llvm::Value* index = b_.CreateSExt(value(term, context), b_.getInt64Ty());
+    offset = b_.CreateAdd(offset,
+                          b_.CreateMul(index, b_.getInt64(static_cast<uint64_t>(stride * factor))));
+  }
+  place.offsets = lane_offsets(address, buffer, factor, context);
+  if (lane_ >= 0 && loops_[static_cast<size_t>(lane_)] != nullptr)
+    place.step = buffer.per_lane ? 1 : address.affine.coefficient(lane_);
+  if (place.uniform != nullptr && !place.vector())
+    offset = b_.CreateSelect(place.uniform, offset, b_.getInt64(0));
+  place.pointer = b_.CreateGEP(element, buffers_[static_cast<size_t>(address.buffer)], offset);
+  return place;
+}
+
+llvm::Value* ValueEmitter::from_memory(DType type, llvm::Value* value) {
+  if (type != DType::b8) return value;
+  return b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
+}
+
+llvm::Value* ValueEmitter::emit_load(const Node& node, llvm::Value* context) {
+  const Buffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
+  const Place place = place_of(node.address, context);
+  if (buffer.elements == 0)  // every index is outside
+    return constant_of(b_.getContext(), node.value, place.vector() || place.mask ? lanes_ : 0);
+  if (!place.vector()) return load_scalar(node, place);
+  return load_vector(node, place);
+}
+
+llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
+  llvm::Type* element = memory_type(b_.getContext(), node.type);
+  llvm::Value* loaded =
+      b_.CreateAlignedLoad(element, place.pointer, llvm::Align(size_of(node.type)));
+  loaded = from_memory(node.type, loaded);
+  llvm::Constant* pad = constant_of(b_.getContext(), node.value);
+  if (place.uniform != nullptr) loaded = b_.CreateSelect(place.uniform, loaded, pad);
+  if (place.mask == nullptr) return loaded;
+  // One address, of which some lanes read the pad.
+  return b_.CreateSelect(place.mask, splat(b_, loaded, lanes_), splat(b_, pad, lanes_));
+}
+
+// The lanes that touch memory; nullptr for all.
+llvm::Value* ValueEmitter::mask_of(const Place& place) {
+  llvm::Value* mask = both(both(place.uniform, place.mask), tail_);
+  return mask == nullptr ? nullptr : splat(b_, mask, lanes_);
+}
+
+llvm::Value* ValueEmitter::pointers(const Place& place, llvm::Type* element) {
+  llvm::Value* offsets = place.offsets;
+  if (offsets == nullptr) {
+    const bool small = std::abs(place.step) * lanes_ < (int64_t{1} << 31);
+    offsets = iota(small ? b_.getInt32Ty() : b_.getInt64Ty(), lanes_, place.step);
+  } else if (place.step != 0) {
+    offsets = b_.CreateAdd(offsets, iota(offsets->getType()->getScalarType(), lanes_, place.step));
+  }
+  return b_.CreateGEP(element, place.pointer, offsets);
+}
+
+llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
+  llvm::Type* element = memory_type(b_.getContext(), node.type);
+  llvm::Type* type = shaped(element, lanes_);
+  const llvm::Align align(size_of(node.type));
+  llvm::Value* mask = mask_of(place);
+  llvm::Constant* pad = constant_of(b_.getContext(), node.value, lanes_);
+  if (node.type == DType::b8) pad = llvm::ConstantInt::get(type, node.value.i != 0 ? 1 : 0);
+  llvm::Value* loaded = nullptr;
+  if (place.step == 1 && place.offsets == nullptr)
+    loaded = mask == nullptr
+                 ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, place.pointer, align))
+                 : b_.CreateMaskedLoad(type, place.pointer, align, mask, pad);
+  else
+    loaded = b_.CreateMaskedGather(type, pointers(place, element), align, mask,
+                                   mask == nullptr ? nullptr : pad);
+  return from_memory(node.type, loaded);
+}
+
+void ValueEmitter::store(const Store& store, llvm::Value* value) {
+  const Buffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
+  if (buffer.elements == 0) return;
+  const Place place = place_of(store.address, nullptr);
+  llvm::Type* element = memory_type(b_.getContext(), buffer.type);
+  const llvm::Align align(size_of(buffer.type));
+  const auto widened = [&](llvm::Value* v) {
+    return buffer.type == DType::b8 ? b_.CreateZExt(v, shaped(b_.getInt8Ty(), lanes_of(v))) : v;
+  };
+  if (!place.vector()) {
+    TESSERA_CHECK(lanes_of(value) == 0) << "lanes store to one place in " << buffer.name;
+    if (store.accumulate) {
+      llvm::Value* before = b_.CreateAlignedLoad(element, place.pointer, align);
+      llvm::Value* after = emit_combine(b_, *store.accumulate, buffer.type, before, value);
+      // Outside, what the buffer's first element holds is written back.
+      value = place.uniform == nullptr ? after : b_.CreateSelect(place.uniform, after, before);
+    }
+    b_.CreateAlignedStore(widened(value), place.pointer, align);
+    return;
+  }
+  llvm::Value* mask = mask_of(place);
+  value = widened(splat(b_, value, lanes_));
+  const bool contiguous = place.step == 1 && place.offsets == nullptr;
+  llvm::Type* type = shaped(element, lanes_);
+  llvm::Value* places = contiguous ? place.pointer : pointers(place, element);
+  llvm::Value* all = llvm::Constant::getAllOnesValue(shaped(b_.getInt1Ty(), lanes_));
+  if (store.accumulate) {
+    llvm::Value* known = mask == nullptr ? all : mask;
+    llvm::Value* zero = llvm::Constant::getNullValue(type);
+    llvm::Value* before = contiguous ? b_.CreateMaskedLoad(type, places, align, known, zero)
+                                     : b_.CreateMaskedGather(type, places, align, known, zero);
+    value = emit_combine(b_, *store.accumulate, buffer.type, before, value);
+  }
+  if (!contiguous)
+    b_.CreateMaskedScatter(value, places, align, mask);
+  else if (mask == nullptr)
+    b_.CreateAlignedStore(value, places, align);
+  else
+    b_.CreateMaskedStore(value, places, align, mask);
+}
+
+}  // namespace tessera

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "codegen/loop_nest.h"
+
+namespace tessera {
+
+// The values of a nest's nodes at the current point: loops that have a value are bound; a node is
+// emitted once within the scope in which it was first needed. Values that depend on the lane loop
+// are vectors, all others scalars.
+class ValueEmitter {
+ public:
+  ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function);
+
+  // Restores bindings, lanes, tail and known values when it ends.
+  class Scope {
+   public:
+    explicit Scope(ValueEmitter& values);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    ValueEmitter& values_;
+    std::vector<llvm::Value*> loops_;
+    std::vector<llvm::Value*> known_;
+    std::map<std::pair<int, llvm::Value*>, llvm::Value*> conditional_;
+    llvm::Value* tail_;
+    int lane_, lanes_;
+  };
+
+  void set_lanes(int lane, int lanes);
+  int lane() const { return lane_; }
+  int lanes() const { return lanes_; }
+  // Only the first `count` lanes count.
+  void set_tail(int64_t count);
+  llvm::Value* tail() const { return tail_; }  // or nullptr: all lanes count
+
+  void bind(int loop, llvm::Value* value);
+  llvm::Value* bound(int loop) const { return loops_[static_cast<size_t>(loop)]; }
+  void set_result(int reduction, llvm::Value* value);
+
+  llvm::Value* value(int node) { return value(node, nullptr); }
+  void store(const Store& store, llvm::Value* value);
+
+  // The nodes below `roots` that are evaluated wherever the roots are, and not only on one side of
+  // a `where`.
+  std::vector<int> always_evaluated(const std::vector<int>& roots) const;
+  // Emits those whose loops are all bound.
+  void hoist(const std::vector<int>& nodes);
+
+ private:
+  // Where an access goes: pointer + lane * step, or pointer + offsets for each lane.
+  struct Place {
+    llvm::Value* pointer = nullptr;
+    int64_t step = 0;
+    llvm::Value* offsets = nullptr;  // elements
+    llvm::Value* uniform = nullptr;  // i1: nullptr is true
+    llvm::Value* mask = nullptr;     // lanes: nullptr is all
+    bool vector() const { return step != 0 || offsets != nullptr; }
+  };
+
+  const Node& node_at(int node) const { return nest_.nodes[static_cast<size_t>(node)]; }
+  bool varies(int node) const;
+  llvm::Value* value(int node, llvm::Value* context);
+  llvm::Value* emit(int node, llvm::Value* context);
+  llvm::Value* emit_where(const Node& node, llvm::Value* context);
+  llvm::Value* emit_index(const LoopAffine& index);
+  llvm::Value* emit_load(const Node& node, llvm::Value* context);
+  llvm::Value* load_scalar(const Node& node, const Place& place);
+  llvm::Value* load_vector(const Node& node, const Place& place);
+
+  llvm::Value* base_of(const LoopAffine& affine, int64_t factor);
+  Place place_of(const Address& address, llvm::Value* context);
+  llvm::Value* lane_offsets(const Address& address, const Buffer& buffer, int64_t factor,
+                            llvm::Value* context);
+  void guard(const Guard& guard, llvm::Value* context, Place& place);
+  llvm::Value* inside(const Guard& guard, llvm::Value* context);
+  void report(llvm::Value* outside, llvm::Value* context, int64_t fault);
+  llvm::Value* pointers(const Place& place, llvm::Type* element);
+  llvm::Value* mask_of(const Place& place);
+  llvm::Value* both(llvm::Value* a, llvm::Value* b);
+  bool is_small(const LoopAffine& affine, int64_t extent) const;
+  llvm::Value* from_memory(DType type, llvm::Value* value);
+
+  llvm::IRBuilderBase& b_;
+  const LoopNest& nest_;
+  llvm::Value* fault_;
+  std::vector<llvm::Value*> buffers_;
+  std::vector<llvm::Value*> loops_;  // by loop: its value, or nullptr
+  std::vector<llvm::Value*> known_;  // by node
+  // By node and the lanes for which it is evaluated: nodes that may report faults.
+  std::map<std::pair<int, llvm::Value*>, llvm::Value*> conditional_;
+  llvm::Value* tail_ = nullptr;
+  int lane_ = -1;
+  int lanes_ = 1;
+};
+
+}  // namespace tessera

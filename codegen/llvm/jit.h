@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace llvm {
+class Module;
+}
+
+namespace tessera {
+
+// The host as LLVM sees it: what decides the machine code besides the program.
+struct HostTarget {
+  std::string triple;
+  std::string cpu;       // a generic level: "x86-64-v4", "x86-64-v3", ...
+  std::string features;  // "+avx512f,+fma,..."
+  std::string llvm;      // version
+  int vector_bytes = 16;
+
+  std::string text() const;  // for cache keys
+};
+const HostTarget& host_target();
+
+// Runs `emit` on a fresh module, optimises it when asked, and returns the object file. `emit` must
+// set nothing but functions: target attributes are added here. Thread-safe.
+std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize);
+// The module as text, before and after optimisation, for debugging and tests.
+std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize);
+
+// Links object files into this process. They may call the C library's mathematical functions and
+// memory functions, nothing else. Thread-safe.
+class Jit {
+ public:
+  Jit();
+  ~Jit();
+  Jit(const Jit&) = delete;
+  Jit& operator=(const Jit&) = delete;
+
+  // The address of `symbol`, defined by `object`; different objects may define the same one. Throws
+  // InternalError with the linker's message.
+  void* link(const std::string& object, const std::string& symbol);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <llvm/Target/TargetMachine.h>
+
+#include <memory>
+
+#include "codegen/llvm/jit.h"
+
+namespace tessera {
+
+// Registers the host's code generator with LLVM, once a process.
+void initialize_llvm();
+
+// A code generator for the host; one for each thread that compiles.
+std::unique_ptr<llvm::TargetMachine> make_target_machine();
+
+}  // namespace tessera

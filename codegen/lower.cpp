@@ -1,0 +1,376 @@
+#include "codegen/lower.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "codegen/scatter.h"
+#include "codegen/stages.h"
+#include "ir/index_range.h"
+#include "ir/print.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+class Lowering {
+ public:
+  explicit Lowering(const KernelGroup& group) : group_(group), plan_(plan_stages(group.nests)) {
+    for (size_t i = 0; i < group.nests.size(); ++i)
+      nest_of_.emplace(group.nests[i].out, static_cast<int>(i));
+    roots_.assign(group.nests.size(), -1);
+    for (const Tensor& tensor : group.inputs) add_argument(tensor);
+    for (const Tensor& tensor : group.outputs) add_argument(tensor);
+    find_scratch();
+    result_.shared = loops_of(plan_.shared);
+    for (size_t s = 0; s < plan_.stages.size(); ++s) lower_stage(static_cast<int>(s));
+    set_loop_masks();
+  }
+  LoopNest take() { return std::move(result_); }
+
+ private:
+  // --- Loops and buffers ---
+
+  int loop_of(const Dim& dim) {
+    const auto [it, added] = loops_.emplace(dim, static_cast<int>(result_.loops.size()));
+    if (added) result_.loops.push_back({dim.name(), dim.extent()});
+    TESSERA_CHECK(result_.loops.size() <= static_cast<size_t>(kMaxLoops)) << describe(group_);
+    return it->second;
+  }
+
+  std::vector<int> loops_of(const Dims& dims) {
+    std::vector<int> loops;
+    for (const Dim& dim : dims)
+      if (dim.extent() != 1) loops.push_back(loop_of(dim));
+    return loops;
+  }
+
+  void add_argument(const Tensor& tensor) {
+    Buffer buffer;
+    buffer.name = tensor.name();
+    buffer.type = tensor.type();
+    buffer.argument = result_.arguments++;
+    buffer.elements = volume(tensor.dims());
+    // A tensor that is both read and written appears twice; reads see what was written.
+    buffer_of_[tensor] = static_cast<int>(result_.buffers.size());
+    result_.buffers.push_back(buffer);
+  }
+
+  void add_scratch(const Tensor& tensor) {
+    if (buffer_of_.count(tensor) != 0) return;
+    Buffer buffer;
+    buffer.name = tensor.name();
+    buffer.type = tensor.type();
+    buffer.elements = volume(subtract(tensor.dims(), plan_.shared));
+    buffer_of_[tensor] = static_cast<int>(result_.buffers.size());
+    result_.buffers.push_back(buffer);
+  }
+
+  // Private tensors that a later stage reads, or that are scattered into, need memory.
+  void find_scratch() {
+    for (size_t i = 0; i < group_.nests.size(); ++i) {
+      const int stage = plan_.stage_of[i];
+      if (plan_.stages[static_cast<size_t>(stage)].scatter) add_scratch(group_.nests[i].out);
+      for (const Tensor& tensor : tensors_read(group_.nests[i].body)) {
+        const auto it = nest_of_.find(tensor);
+        if (it != nest_of_.end() && plan_.stage_of[static_cast<size_t>(it->second)] != stage)
+          add_scratch(tensor);
+      }
+    }
+  }
+
+  bool is_scratch(const Tensor& tensor) const {
+    return result_.buffers[static_cast<size_t>(buffer_of_.at(tensor))].argument < 0;
+  }
+
+  // Elements between neighbours along each dim of the tensor's buffer; 0 for dims that scratch
+  // does not keep.
+  std::vector<int64_t> strides_of(const Tensor& tensor) const {
+    const bool scratch = is_scratch(tensor);
+    const Dims& dims = tensor.dims();
+    std::vector<int64_t> strides(dims.size(), 0);
+    int64_t stride = 1;
+    for (size_t i = dims.size(); i-- > 0;) {
+      if (scratch && contains(plan_.shared, dims[i])) continue;
+      strides[i] = stride;
+      stride *= dims[i].extent();
+    }
+    return strides;
+  }
+
+  // --- Addresses ---
+
+  LoopAffine to_loops(const Affine& affine) {
+    LoopAffine result;
+    result.constant = affine.constant;
+    for (const auto& [dim, coefficient] : affine.terms)
+      if (dim.extent() != 1) result.terms.emplace_back(loop_of(dim), coefficient);
+    std::sort(result.terms.begin(), result.terms.end());
+    return result;
+  }
+
+  static void add(LoopAffine& sum, const LoopAffine& other, int64_t factor) {
+    sum.constant += factor * other.constant;
+    for (const auto& [loop, coefficient] : other.terms) {
+      const auto it = std::find_if(sum.terms.begin(), sum.terms.end(),
+                                   [&, l = loop](const auto& term) { return term.first == l; });
+      if (it == sum.terms.end()) {
+        if (factor * coefficient != 0) sum.terms.emplace_back(loop, factor * coefficient);
+      } else if ((it->second += factor * coefficient) == 0) {
+        sum.terms.erase(it);
+      }
+    }
+    std::sort(sum.terms.begin(), sum.terms.end());
+  }
+
+  // Adds one index to an address: what it may read outside of, it guards.
+  void add_index(Address& address, const Expr& index, int64_t stride, Guard guard, bool optional) {
+    const std::optional<IndexRange> range = index_range(index);
+    const bool inside = range && range->low >= 0 && range->high < guard.extent;
+    if (const std::optional<Affine> affine = affine_form(index)) {
+      guard.affine = to_loops(*affine);
+      add(address.affine, guard.affine, stride);
+      // An index that nothing bounds belongs to an empty loop and is never used.
+      if (optional && !inside) address.guards.push_back(guard);
+      return;
+    }
+    guard.node = value(index);
+    if (stride != 0) address.terms.emplace_back(guard.node, stride);
+    if (!inside) address.guards.push_back(guard);
+  }
+
+  Address address_of(const Expr& expr, const Read& read) {
+    Address address;
+    address.buffer = buffer_of_.at(read.tensor);
+    const std::vector<int64_t> strides = strides_of(read.tensor);
+    for (size_t i = 0; i < read.indices.size(); ++i) {
+      const Index& index = read.indices[i];
+      Guard guard;
+      guard.extent = read.tensor.dims()[i].extent();
+      const bool known = affine_form(index.value) || index_range(index.value);
+      if (!index.padded && !known) {
+        const Dim& dim = read.tensor.dims()[i];
+        const SourceLocation& where = expr.where();
+        result_.faults.push_back(
+            fmt::format("{}{}the index `{}` that reads `{}` along `{}` lies outside 0 to {}",
+                        where.known() ? where.str() + ": " : "", "", print(index.value),
+                        read.tensor.name(), dim.name(), dim.extent() - 1));
+        guard.fault = static_cast<int64_t>(result_.faults.size());
+      }
+      add_index(address, index.value, strides[i], guard, index.padded);
+    }
+    return address;
+  }
+
+  // --- Nodes ---
+
+  int add_node(Node node, const std::string& key) {
+    const auto [it, added] = known_.emplace(key, static_cast<int>(result_.nodes.size()));
+    if (added) result_.nodes.push_back(std::move(node));
+    return it->second;
+  }
+
+  static std::string key(const LoopAffine& affine) {
+    std::string text = std::to_string(affine.constant);
+    for (const auto& [loop, coefficient] : affine.terms)
+      text += fmt::format("+{}*{}", coefficient, loop);
+    return text;
+  }
+
+  static std::string key(const Address& address) {
+    std::string text = fmt::format("{}@{}", address.buffer, key(address.affine));
+    for (const auto& [node, stride] : address.terms) text += fmt::format("+{}%{}", stride, node);
+    for (const Guard& guard : address.guards)
+      text += fmt::format("?{}:{}:{}", guard.node, guard.extent, key(guard.affine));
+    return text;
+  }
+
+  int value(const Expr& expr) {
+    const auto it = lowered_.find(&expr.node());
+    if (it != lowered_.end()) return it->second;
+    const int node = lower_node(expr);
+    lowered_.emplace(&expr.node(), node);
+    return node;
+  }
+
+  int lower_node(const Expr& expr) {
+    Node node;
+    node.type = expr.type();
+    if (const Constant* constant = as<Constant>(expr)) {
+      node.value = constant->value;
+      return add_node(node, fmt::format("c{}:{:x}", static_cast<int>(node.type),
+                                        static_cast<uint64_t>(node.value.i)));
+    }
+    if (const IndexOf* index = as<IndexOf>(expr)) {
+      node.kind = Node::Kind::loop;
+      node.index = to_loops({{{index->dim, 1}}, 0});
+      return add_node(node, "i" + key(node.index));
+    }
+    if (const Read* read = as<Read>(expr)) return lower_read(expr, *read);
+    const Apply* apply = as<Apply>(expr);
+    TESSERA_CHECK(apply != nullptr) << "a nest holds scalar formulas only";
+    node.kind = Node::Kind::apply;
+    node.fn = apply->fn;
+    std::string text = fmt::format("a{}:{}", static_cast<int>(node.type), info(apply->fn).name);
+    for (const Expr& arg : apply->args) {
+      node.args.push_back(value(arg));
+      text += fmt::format(" {}", node.args.back());
+      node.faulting = node.faulting || at(node.args.back()).faulting;
+    }
+    return add_node(node, text);
+  }
+
+  int lower_read(const Expr& expr, const Read& read) {
+    const auto writer = nest_of_.find(read.tensor);
+    if (writer != nest_of_.end() && plan_.stage_of[static_cast<size_t>(writer->second)] == stage_)
+      return roots_[static_cast<size_t>(writer->second)];
+    Node node;
+    node.kind = Node::Kind::load;
+    node.type = expr.type();
+    node.value = read.pad ? *read.pad : Scalar::of_number(expr.type(), 0);
+    node.address = address_of(expr, read);
+    for (const Guard& guard : node.address.guards)
+      node.faulting =
+          node.faulting || guard.fault != 0 || (guard.node >= 0 && at(guard.node).faulting);
+    for (const auto& [term, stride] : node.address.terms)
+      node.faulting = node.faulting || at(term).faulting;
+    return add_node(
+        node, fmt::format("l{}:{:x}", key(node.address), static_cast<uint64_t>(node.value.i)));
+  }
+
+  Node& at(int node) { return result_.nodes[static_cast<size_t>(node)]; }
+
+  // --- Stages ---
+
+  Address address_of_output(const Tensor& tensor) {
+    Address address;
+    address.buffer = buffer_of_.at(tensor);
+    const std::vector<int64_t> strides = strides_of(tensor);
+    for (size_t i = 0; i < strides.size(); ++i)
+      add(address.affine, to_loops({{{tensor.dims()[i], 1}}, 0}), strides[i]);
+    return address;
+  }
+
+  void store(std::vector<Store>& stores, int n) {
+    const Tensor& out = group_.nests[static_cast<size_t>(n)].out;
+    if (buffer_of_.count(out) == 0) return;
+    stores.push_back({address_of_output(out), roots_[static_cast<size_t>(n)], std::nullopt});
+  }
+
+  void lower_stage(int s) {
+    stage_ = s;
+    lowered_.clear();
+    known_.clear();
+    const StagePlan& plan = plan_.stages[static_cast<size_t>(s)];
+    if (plan.scatter) {
+      lower_scatter(plan);
+      return;
+    }
+    Stage stage;
+    stage.free = loops_of(plan.free);
+    stage.reduced = loops_of(plan.reduced);
+    // In the order of the group: reductions may read inner maps.
+    for (size_t i = 0; i < group_.nests.size(); ++i) {
+      if (plan_.stage_of[i] != s) continue;
+      const int n = static_cast<int>(i);
+      const Nest& nest = group_.nests[i];
+      const int body = value(nest.body);
+      if (!nest.op) {
+        roots_[i] = body;
+        const bool inner = std::count(plan.inner.begin(), plan.inner.end(), n) != 0;
+        store(inner ? stage.inner : stage.outer, n);
+        continue;
+      }
+      Node result;
+      result.kind = Node::Kind::result;
+      result.type = nest.out.type();
+      result.reduction = static_cast<int>(result_.reductions.size());
+      stage.reductions.push_back(result.reduction);
+      result_.reductions.push_back({*nest.op, nest.out.type(), body});
+      for (int loop : stage.free) result.loops |= uint64_t{1} << loop;
+      for (int loop : result_.shared) result.loops |= uint64_t{1} << loop;
+      roots_[i] = add_node(result, fmt::format("r{}", result.reduction));
+      store(stage.outer, n);
+    }
+    result_.stages.push_back(std::move(stage));
+  }
+
+  // First zeros everywhere, then the additions.
+  void lower_scatter(const StagePlan& plan) {
+    const int n = plan.reductions[0];
+    const Nest& nest = group_.nests[static_cast<size_t>(n)];
+    const Scatter scatter = *find_scatter(nest);
+    Stage clear;
+    clear.free = loops_of(unite(plan.free, scatter.targets));
+    roots_[static_cast<size_t>(n)] = value(make_constant(Scalar::of_number(nest.out.type(), 0)));
+    store(clear.inner, n);
+    result_.stages.push_back(clear);
+
+    Stage update;
+    update.scatters = true;
+    update.free = loops_of(plan.free);
+    update.reduced = loops_of(plan.reduced);
+    Store add_up;
+    add_up.address.buffer = buffer_of_.at(nest.out);
+    add_up.accumulate = ReduceOp::sum;
+    const std::vector<int64_t> strides = strides_of(nest.out);
+    for (size_t i = 0; i < strides.size(); ++i) {
+      const Dim& dim = nest.out.dims()[i];
+      const int target = position(scatter.targets, dim);
+      if (target < 0) {
+        add(add_up.address.affine, to_loops({{{dim, 1}}, 0}), strides[i]);
+        continue;
+      }
+      Guard guard;
+      guard.extent = dim.extent();
+      add_index(add_up.address, scatter.positions[static_cast<size_t>(target)], strides[i], guard,
+                true);
+    }
+    add_up.node = value(scatter.value);
+    update.inner.push_back(add_up);
+    result_.stages.push_back(update);
+  }
+
+  void set_loop_masks() {
+    for (Node& node : result_.nodes) {
+      const auto add_affine = [&](const LoopAffine& affine) {
+        for (const auto& term : affine.terms) node.loops |= uint64_t{1} << term.first;
+      };
+      add_affine(node.index);
+      add_affine(node.address.affine);
+      for (const Guard& guard : node.address.guards) {
+        add_affine(guard.affine);
+        if (guard.node >= 0) node.loops |= at(guard.node).loops;
+      }
+      for (const auto& [term, stride] : node.address.terms) node.loops |= at(term).loops;
+      for (int arg : node.args) node.loops |= at(arg).loops;
+      if (node.kind == Node::Kind::load &&
+          result_.buffers[static_cast<size_t>(node.address.buffer)].argument < 0)
+        for (int loop : result_.shared) node.loops |= uint64_t{1} << loop;
+    }
+  }
+
+  const KernelGroup& group_;
+  GroupPlan plan_;
+  LoopNest result_;
+  std::map<Dim, int> loops_;
+  std::map<Tensor, int> buffer_of_;
+  std::map<Tensor, int> nest_of_;
+  std::vector<int> roots_;  // by nest: the node of its value
+  int stage_ = 0;
+  std::unordered_map<const ExprNode*, int> lowered_;  // of the current stage
+  std::unordered_map<std::string, int> known_;        // of the current stage
+};
+
+}  // namespace
+
+LoopNest lower(const KernelGroup& group) {
+  LoopNest nest = Lowering(group).take();
+  merge_loops(nest);
+  return nest;
+}
+
+}  // namespace tessera

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "codegen/kernel_group.h"
+#include "codegen/loop_nest.h"
+
+namespace tessera {
+
+// The group as loops over flat buffers, not yet scheduled (see schedule.h): stages from stages.h,
+// indices flattened to addresses, values that pass between nests of one stage kept in nodes, loops
+// of extent 1 dropped and loops that always step through memory together merged.
+LoopNest lower(const KernelGroup& group);
+
+// Merges loops a, b where every address uses them as a * extent(b) + b.
+void merge_loops(LoopNest& nest);
+
+// At most this many different dims in a group.
+inline constexpr int kMaxLoops = 64;
+
+}  // namespace tessera

@@ -1,0 +1,213 @@
+#include "codegen/machine.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "codegen/llvm/jit.h"
+#include "codegen/llvm/measure_peak.h"
+#include "codegen/object_cache.h"
+
+namespace tessera {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Bytes of a level of data cache: asked of the C library, then of the kernel's files.
+int64_t cache_bytes(int level, int64_t otherwise) {
+  int64_t bytes = 0;
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+  const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  bytes = sysconf(names[level - 1]);
+#endif
+  for (int index = 0; bytes <= 0 && index < 8; ++index) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index);
+    std::ifstream level_file(folder + "/level"), type_file(folder + "/type");
+    int found = 0;
+    std::string type;
+    if (!(level_file >> found >> std::ws) && found == 0) break;
+    type_file >> type;
+    if (found != level || type == "Instruction") continue;
+    std::ifstream size_file(folder + "/size");
+    char unit = 'K';
+    if (size_file >> bytes >> unit) bytes *= unit == 'M' ? 1 << 20 : 1 << 10;
+  }
+  return bytes > 0 ? bytes : otherwise;
+}
+
+// The best rate, in GB/s, of some passes over three arrays of `elements` floats.
+double triad(std::vector<float>& memory, size_t elements, int passes) {
+  float* a = memory.data();
+  const float* b = a + elements;
+  const float* c = b + elements;
+  double best = 0;
+  for (int pass = 0; pass < passes; ++pass) {
+    const Clock::time_point start = Clock::now();
+    for (size_t i = 0; i < elements; ++i) a[i] = b[i] + 0.5f * c[i];
+    asm volatile("" ::"r"(a) : "memory");  // the stores count
+    best = std::max(best, 12e-9 * static_cast<double>(elements) / seconds_since(start));
+  }
+  return best;
+}
+
+// Many short passes are timed as one.
+double triad_in_cache(int64_t bytes) {
+  const size_t elements = static_cast<size_t>(bytes / 12);
+  std::vector<float> memory(3 * elements, 1.0f);
+  constexpr int kRounds = 50;
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    const Clock::time_point start = Clock::now();
+    for (int i = 0; i < kRounds; ++i) triad(memory, elements, 1);
+    best = std::max(best, kRounds * 12e-9 * static_cast<double>(elements) / seconds_since(start));
+  }
+  return best;
+}
+
+double triad_from_memory(int threads, int64_t l3_bytes) {
+  // Four times the last-level cache in all, within reason.
+  const int64_t bytes = std::clamp<int64_t>(4 * l3_bytes, 48 << 20, 192 << 20) / threads;
+  const size_t elements = static_cast<size_t>(std::max<int64_t>(bytes, 12 << 20) / 12);
+  std::vector<double> rates(static_cast<size_t>(threads));
+  std::vector<std::thread> workers;
+  for (double& rate : rates)
+    workers.emplace_back([&rate, elements] {
+      std::vector<float> memory(3 * elements, 1.0f);
+      rate = triad(memory, elements, 4);
+    });
+  for (std::thread& worker : workers) worker.join();
+  double sum = 0;
+  for (const double rate : rates) sum += rate;
+  return sum;
+}
+
+// The facts by name, for print and parse alike.
+void visit(Machine& m, const std::function<void(const char*, int64_t&)>& whole,
+           const std::function<void(const char*, double&)>& real) {
+  const auto small = [&](const char* name, int& value) {
+    int64_t wide = value;
+    whole(name, wide);
+    value = static_cast<int>(wide);
+  };
+  small("cores", m.cores);
+  small("vector_bytes", m.vectors.vector_bytes);
+  small("vector_registers", m.vectors.registers);
+  whole("l1_bytes", m.vectors.l1_bytes);
+  whole("l2_bytes", m.vectors.l2_bytes);
+  whole("l3_bytes", m.vectors.l3_bytes);
+  real("peak_gflops", m.peak_gflops);
+  real("bandwidth", m.bandwidth);
+  real("bandwidth_all", m.bandwidth_all);
+  real("cache_bandwidth", m.cache_bandwidth);
+}
+
+int host_cores() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::string file_of_host(const std::string& folder) {
+  const VectorTarget v = host_vectors();
+  const std::string key = fmt::format("{} {} {} {} {}", host_target().text(), host_cores(),
+                                      v.l1_bytes, v.l2_bytes, v.l3_bytes);
+  return folder + "/machine-" + hex(hash_bytes(key)) + ".txt";
+}
+
+void keep(const std::string& folder, const std::string& path, const Machine& machine) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::string temporary = path + "." + std::to_string(getpid());
+  {
+    std::ofstream file(temporary);
+    file << print(machine);
+    if (!file.flush()) error = std::make_error_code(std::errc::io_error);
+  }
+  if (!error) std::filesystem::rename(temporary, path, error);
+  if (error)
+    log_info("codegen", "the host's measured rates are not kept in {}: {}", folder,
+             error.message());
+}
+
+}  // namespace
+
+VectorTarget host_vectors() {
+  const HostTarget& host = host_target();
+  VectorTarget v;
+  v.vector_bytes = host.vector_bytes;
+  const bool x86 = host.triple.rfind("x86_64", 0) == 0;
+  v.registers = !x86 || host.vector_bytes == 64 ? 32 : 16;
+  v.l1_bytes = cache_bytes(1, 32 << 10);
+  v.l2_bytes = cache_bytes(2, 512 << 10);
+  v.l3_bytes = cache_bytes(3, 8 << 20);
+  return v;
+}
+
+Machine measure_machine() {
+  Machine m;
+  m.vectors = host_vectors();
+  m.cores = host_cores();
+  m.peak_gflops = measure_peak_gflops(m.vectors);
+  m.cache_bandwidth = triad_in_cache(m.vectors.l2_bytes / 2);
+  m.bandwidth = triad_from_memory(1, m.vectors.l3_bytes);
+  m.bandwidth_all = std::max(m.bandwidth, triad_from_memory(m.cores, m.vectors.l3_bytes));
+  return m;
+}
+
+Machine machine_facts(const std::string& cache_dir) {
+  const std::string folder = cache_dir.empty() ? default_cache_folder() : cache_dir;
+  const std::string path = file_of_host(folder);
+  std::stringstream text;
+  if (std::ifstream file(path); file && text << file.rdbuf()) {
+    try {
+      return parse_machine(text.str());
+    } catch (const UserError& error) {
+      log_warning("codegen", "{} is damaged and is made again: {}", path, error.what());
+    }
+  }
+  const Machine machine = measure_machine();
+  keep(folder, path, machine);
+  return machine;
+}
+
+std::string print(const Machine& machine) {
+  Machine m = machine;
+  std::string text;
+  visit(
+      m, [&](const char* name, int64_t& value) { text += fmt::format("{} {}\n", name, value); },
+      [&](const char* name, double& value) { text += fmt::format("{} {}\n", name, value); });
+  return text;
+}
+
+Machine parse_machine(const std::string& text) {
+  std::map<std::string, std::string> facts;
+  std::istringstream lines(text);
+  for (std::string name, value; lines >> name >> value;) facts[name] = value;
+  Machine m;
+  const auto read = [&](const char* name, auto& value) {
+    std::istringstream stream(facts[name]);
+    if (!(stream >> value) || value <= 0)
+      throw UserError(
+          fmt::format("machine facts: `{}` is `{}`, not a positive number", name, facts[name]));
+  };
+  visit(
+      m, [&](const char* name, int64_t& value) { read(name, value); },
+      [&](const char* name, double& value) { read(name, value); });
+  return m;
+}
+
+}  // namespace tessera

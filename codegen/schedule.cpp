@@ -1,0 +1,205 @@
+#include "codegen/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "codegen/schedule_model.h"
+
+namespace tessera {
+namespace {
+
+constexpr double kSecondsPerInstruction = 0.25e-9;
+constexpr double kSecondsPerByte = 0.08e-9;
+constexpr double kChunkSeconds = 20e-6;
+constexpr int64_t kMostChunks = 1024;
+
+bool has(const std::vector<int>& loops, int loop) {
+  return std::find(loops.begin(), loops.end(), loop) != loops.end();
+}
+
+struct Choice {
+  double cost = std::numeric_limits<double>::infinity();
+  int lane = -1;
+};
+
+// The cheapest lane loop of a stage among `candidates` and none.
+Choice best_lane(const LoopNest& nest, const Stage& stage, const StageUse& use,
+                 const std::vector<int>& candidates, const ScheduleTarget& target) {
+  Choice best{cost_of(nest, stage, use, -1, target), -1};
+  for (int loop : candidates) {
+    const double cost = cost_of(nest, stage, use, loop, target);
+    if (cost < best.cost) best = {cost, loop};
+  }
+  return best;
+}
+
+std::vector<int> own_loops(const Stage& stage) {
+  std::vector<int> loops = stage.free;
+  // Lanes that add to the same place would lose additions.
+  if (!stage.scatters) loops.insert(loops.end(), stage.reduced.begin(), stage.reduced.end());
+  return loops;
+}
+
+bool lanes_may_share(const LoopNest& nest, const Stage& stage, int loop) {
+  if (!stage.scatters) return true;
+  for (const Store& store : stage.inner)
+    if (!step_of(nest, store.address, loop)) return false;
+  return true;
+}
+
+// Chooses between one shared lane loop and a lane loop for each stage.
+double choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
+  std::vector<StageUse> uses;
+  std::vector<Choice> own;
+  double own_cost = 0;
+  for (const Stage& stage : nest.stages) {
+    uses.push_back(use_of(nest, stage));
+    own.push_back(best_lane(nest, stage, uses.back(), own_loops(stage), target));
+    own_cost += own.back().cost;
+  }
+  Choice shared{own_cost, -1};
+  for (int loop : nest.shared) {
+    double cost = 0;
+    for (size_t s = 0; s < nest.stages.size(); ++s)
+      cost += lanes_may_share(nest, nest.stages[s], loop)
+                  ? cost_of(nest, nest.stages[s], uses[s], loop, target)
+                  : std::numeric_limits<double>::infinity();
+    if (cost < shared.cost) shared = {cost, loop};
+  }
+  nest.lane = shared.lane;
+  nest.lanes = 1;
+  if (shared.lane >= 0) {
+    nest.lanes = 1 << 30;
+    for (size_t s = 0; s < nest.stages.size(); ++s)
+      nest.lanes =
+          std::min(nest.lanes, lanes_for(nest, nest.stages[s], uses[s], nest.lane, target));
+  }
+  for (size_t s = 0; s < nest.stages.size(); ++s) {
+    Stage& stage = nest.stages[s];
+    stage.lane = nest.lane >= 0 ? nest.lane : own[s].lane;
+    stage.lanes = nest.lane >= 0 ? nest.lanes : lanes_for(nest, stage, uses[s], stage.lane, target);
+  }
+  return shared.cost;
+}
+
+// Outermost: the loops that take the longest steps through memory, results counting most.
+void order_by_steps(const LoopNest& nest, const std::vector<const Address*>& addresses,
+                    std::vector<int>& loops) {
+  const auto weight = [&](int loop) {
+    double sum = 0;
+    for (const Address* address : addresses)
+      if (const auto step = step_of(nest, *address, loop))
+        sum += std::log2(1 + std::abs(static_cast<double>(*step)));
+    return sum;
+  };
+  std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return weight(a) > weight(b); });
+}
+
+// The lane loop innermost; but a loop that is contiguous where the lane loop is not goes inside, so
+// that the lines it touches are used up while they are in cache.
+void place_lane(const LoopNest& nest, const std::vector<const Address*>& addresses, int lane,
+                std::vector<int>& loops) {
+  if (!has(loops, lane)) return;
+  std::erase(loops, lane);
+  loops.push_back(lane);
+  for (const Address* address : addresses) {
+    const auto step = step_of(nest, *address, lane);
+    if (step && std::abs(*step) <= 1) continue;
+    for (int loop : loops) {
+      if (loop == lane || step_of(nest, *address, loop) != std::optional<int64_t>(1)) continue;
+      std::erase(loops, loop);
+      loops.push_back(loop);
+      return;
+    }
+  }
+}
+
+void order_loops(LoopNest& nest) {
+  std::vector<const Address*> all;
+  for (Stage& stage : nest.stages) {
+    const std::vector<const Address*> own = addresses_of(nest, stage, use_of(nest, stage));
+    all.insert(all.end(), own.begin(), own.end());
+    order_by_steps(nest, own, stage.free);
+    order_by_steps(nest, own, stage.reduced);
+    const bool reduces = !stage.reductions.empty() || stage.scatters;
+    if (reduces && has(stage.free, stage.lane)) {
+      std::erase(stage.free, stage.lane);
+      stage.free.push_back(stage.lane);
+    } else {
+      place_lane(nest, own, stage.lane, stage.free);
+    }
+    if (has(stage.reduced, stage.lane)) {
+      std::erase(stage.reduced, stage.lane);
+      stage.reduced.push_back(stage.lane);
+    }
+  }
+  order_by_steps(nest, all, nest.shared);
+  place_lane(nest, all, nest.lane, nest.shared);
+}
+
+void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target) {
+  const int64_t wanted = int64_t{16} * std::max(1, target.workers);
+  nest.points = 1;
+  nest.collapsed = 0;
+  for (int loop : nest.shared) {
+    if (nest.points >= wanted || nest.points == 0) break;
+    nest.points *= nest.trips(loop);
+    ++nest.collapsed;
+  }
+  for (int loop : nest.shared)
+    if (nest.loops[static_cast<size_t>(loop)].extent == 0) nest.points = 0;
+  if (nest.points == 0) {
+    nest.chunks = 0;
+    return;
+  }
+  const double each = seconds / static_cast<double>(nest.points);
+  nest.grain = each > 0 ? static_cast<int64_t>(std::ceil(std::min(kChunkSeconds / each, 1e15)))
+                        : nest.points;
+  nest.grain = std::max(nest.grain, (nest.points + kMostChunks - 1) / kMostChunks);
+  nest.grain = std::clamp<int64_t>(nest.grain, 1, nest.points);
+  nest.chunks = (nest.points + nest.grain - 1) / nest.grain;
+}
+
+void place_scratch(LoopNest& nest) {
+  size_t offset = 0;
+  for (Buffer& buffer : nest.buffers) {
+    if (buffer.argument >= 0) continue;
+    buffer.per_lane = nest.lane >= 0;
+    buffer.scratch_offset = offset;
+    const size_t lanes = buffer.per_lane ? static_cast<size_t>(nest.lanes) : 1;
+    const size_t bytes = static_cast<size_t>(buffer.elements) * lanes * size_of(buffer.type);
+    offset += (bytes + 63) / 64 * 64;
+  }
+  nest.scratch_bytes = offset;
+}
+
+double argument_bytes(const LoopNest& nest) {
+  double bytes = 0;
+  for (const Buffer& buffer : nest.buffers)
+    if (buffer.argument >= 0)
+      bytes += static_cast<double>(buffer.elements) * static_cast<double>(size_of(buffer.type));
+  return bytes;
+}
+
+double seconds_of(const LoopNest& nest, double instructions) {
+  return std::max(instructions * kSecondsPerInstruction, argument_bytes(nest) * kSecondsPerByte);
+}
+
+}  // namespace
+
+void schedule(LoopNest& nest, const ScheduleTarget& target) {
+  const double instructions = choose_lanes(nest, target);
+  order_loops(nest);
+  choose_chunks(nest, seconds_of(nest, instructions), target);
+  place_scratch(nest);
+}
+
+double predicted_seconds(const LoopNest& nest, const ScheduleTarget& target) {
+  double instructions = 0;
+  for (const Stage& stage : nest.stages)
+    instructions += cost_of(nest, stage, use_of(nest, stage), stage.lane, target);
+  return seconds_of(nest, instructions);
+}
+
+}  // namespace tessera

@@ -1,0 +1,152 @@
+#include "codegen/stages.h"
+
+#include <algorithm>
+#include <map>
+
+#include "codegen/scatter.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+bool plain_at(const Read& read, size_t i) {
+  const IndexOf* index = as<IndexOf>(read.indices[i].value);
+  return index != nullptr && index->dim == read.tensor.dims()[i] && !read.indices[i].padded;
+}
+
+enum class Part { inner, reduction, outer };
+
+// Adds nests to stages, in order.
+class Planner {
+ public:
+  explicit Planner(const std::vector<Nest>& nests) : nests_(nests) {
+    plan_.shared = shared_dims(nests);
+    for (size_t i = 0; i < nests.size(); ++i) place(static_cast<int>(i));
+  }
+  GroupPlan take() { return std::move(plan_); }
+
+ private:
+  void place(int n) {
+    const Nest& nest = nests_[static_cast<size_t>(n)];
+    producers_.clear();
+    int first = 0;
+    for (const Tensor& tensor : tensors_read(nest.body)) {
+      const auto it = written_.find(tensor);
+      if (it == written_.end()) continue;
+      producers_.push_back(it->second);
+      first = std::max(first, plan_.stage_of[static_cast<size_t>(it->second)]);
+    }
+    plan_.stage_of.push_back(-1);
+    parts_.push_back(Part::inner);
+    written_.emplace(nest.out, n);
+    const std::optional<Scatter> scatter = find_scatter(nest);
+    if (!scatter)
+      for (int s = static_cast<int>(plan_.stages.size()) - 1; s >= first; --s)
+        if (join(n, s)) return;
+    open(n, scatter);
+  }
+
+  void open(int n, const std::optional<Scatter>& scatter) {
+    const Nest& nest = nests_[static_cast<size_t>(n)];
+    StagePlan stage;
+    stage.free = subtract(sorted(nest.out.dims()), plan_.shared);
+    stage.reduced = nest.reduced;
+    if (scatter) {
+      stage.free = subtract(stage.free, scatter->targets);
+      stage.scatter = true;
+    }
+    plan_.stages.push_back(stage);
+    put(n, static_cast<int>(plan_.stages.size()) - 1, nest.op ? Part::reduction : Part::inner);
+  }
+
+  void put(int n, int s, Part part) {
+    StagePlan& stage = plan_.stages[static_cast<size_t>(s)];
+    (part == Part::inner       ? stage.inner
+     : part == Part::reduction ? stage.reductions
+                               : stage.outer)
+        .push_back(n);
+    plan_.stage_of[static_cast<size_t>(n)] = s;
+    parts_[static_cast<size_t>(n)] = part;
+  }
+
+  // May nest n, as `part` of stage s, read what other nests of s compute at the same point?
+  bool may_read(int n, int s, Part part) const {
+    for (int p : producers_) {
+      if (plan_.stage_of[static_cast<size_t>(p)] != s) continue;
+      const bool early = parts_[static_cast<size_t>(p)] == Part::inner;
+      if (early == (part == Part::outer)) return false;
+      if (!reads_in_place(nests_[static_cast<size_t>(n)], nests_[static_cast<size_t>(p)].out))
+        return false;
+    }
+    return true;
+  }
+
+  bool join(int n, int s) {
+    const Nest& nest = nests_[static_cast<size_t>(n)];
+    StagePlan& stage = plan_.stages[static_cast<size_t>(s)];
+    if (stage.scatter) return false;
+    const Dims free = subtract(sorted(nest.out.dims()), plan_.shared);
+    const Dims all = unite(stage.free, stage.reduced);
+    Part part = nest.op ? Part::reduction : Part::inner;
+    if (nest.op) {
+      if (unite(free, nest.reduced) != all) return false;
+      if (!stage.reduced.empty() && stage.reduced != nest.reduced) return false;
+    } else if (!stage.reduced.empty() && free == stage.free) {
+      part = Part::outer;
+    } else if (free != all) {
+      return false;
+    }
+    if (!may_read(n, s, part)) return false;
+    if (nest.op && stage.reduced.empty()) {
+      stage.free = free;
+      stage.reduced = nest.reduced;
+    }
+    put(n, s, part);
+    return true;
+  }
+
+  const std::vector<Nest>& nests_;
+  GroupPlan plan_;
+  std::vector<Part> parts_;
+  std::vector<int> producers_;
+  std::map<Tensor, int> written_;
+};
+
+}  // namespace
+
+bool reads_in_place(const Nest& nest, const Tensor& tensor) {
+  for (const Expr& node : reads_of(nest)) {
+    const Read& read = *as<Read>(node);
+    if (!(read.tensor == tensor)) continue;
+    for (size_t i = 0; i < read.indices.size(); ++i)
+      if (!plain_at(read, i)) return false;
+  }
+  return true;
+}
+
+Dims shared_dims(const std::vector<Nest>& nests) {
+  if (nests.empty()) return {};
+  Dims shared = sorted(nests[0].out.dims());
+  std::set<Tensor> written;
+  for (const Nest& nest : nests) {
+    shared = intersect(shared, sorted(nest.out.dims()));
+    if (const std::optional<Scatter> scatter = find_scatter(nest))
+      shared = subtract(shared, scatter->targets);
+    written.insert(nest.out);
+  }
+  for (const Nest& nest : nests) {
+    for (const Expr& node : reads_of(nest)) {
+      const Read& read = *as<Read>(node);
+      if (written.count(read.tensor) == 0) continue;
+      for (size_t i = 0; i < read.indices.size(); ++i)
+        if (!plain_at(read, i)) shared = subtract(shared, {read.tensor.dims()[i]});
+    }
+  }
+  return shared;
+}
+
+GroupPlan plan_stages(const std::vector<Nest>& nests) {
+  return Planner(nests).take();
+}
+
+}  // namespace tessera

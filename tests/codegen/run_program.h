@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "codegen/compile.h"
+#include "ir/interpret.h"
+
+namespace tessera {
+
+// Runs kernels one after the other in this thread, on buffers by tensor. Outputs start as garbage,
+// so that an element that nobody writes shows. With `parts` > 1 chunks run in that many ranges, the
+// last first.
+class KernelRunner {
+ public:
+  // The buffers of the tensors that kernels read and none writes.
+  explicit KernelRunner(std::map<Tensor, Array> given) : arrays_(std::move(given)) {}
+
+  // Returns the fault that the kernel reported, or 0.
+  int64_t run(const Kernel& kernel, const KernelGroup& group, int parts = 1);
+  const Array& operator[](const Tensor& tensor) const { return arrays_.at(tensor); }
+  std::map<Tensor, Array>& arrays() { return arrays_; }
+
+ private:
+  std::map<Tensor, Array> arrays_;
+};
+
+// Small whole numbers for floats and integers, so that sums are exact in any order.
+Array whole_numbers(const Tensor& tensor, uint64_t seed);
+
+// normalize, fuse (or one group a nest), compile, run; compares every output and updated value with
+// the interpreter's, and returns what differs as text, "" when nothing does. `tolerance` is
+// relative to the largest value of the array.
+struct RunOptions {
+  bool fuse = true;
+  int parts = 1;
+  double tolerance = 2e-5;
+};
+std::string run_and_compare(const Program& program, const Arrays& inputs, Compiler& compiler,
+                            const RunOptions& options = {});
+
+// "" or the first differences.
+std::string difference(const std::string& name, const Array& found, const Array& wanted,
+                       double tolerance);
+
+// Compiles without a cache on disk.
+Compiler plain_compiler();
+
+}  // namespace tessera
