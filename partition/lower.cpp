@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "ir/structure.h"
+#include "partition/halo.h"
 #include "partition/local_nest.h"
 
 namespace tessera {
@@ -14,7 +14,8 @@ namespace {
 struct Version {
   Sharding sharding;
   Part part;
-  int ready = -1;  // the nest after which it exists; -1: from the start
+  int ready = -1;                   // the nest after which it exists; -1: from the start
+  std::vector<HaloWindow> windows;  // dims of which it holds a window instead of the block
 };
 
 // A step with its place: after nest `after` of the program, in order of making.
@@ -29,8 +30,9 @@ class Lowering {
       : program_(program),
         plan_(plan),
         options_(options),
+        cost_(options.cost != nullptr ? *options.cost : default_cost_),
         dims_(plan.mesh, rank),
-        resharder_(plan.mesh, options.cost != nullptr ? *options.cost : default_cost_) {
+        resharder_(plan.mesh, cost_) {
     result_.name = program.name();
     result_.mesh = plan.mesh;
     result_.rank = rank;
@@ -74,7 +76,7 @@ class Lowering {
     const Tensor local =
         make_tensor(tensor.name(), dims_.local(tensor.dims(), sharding), tensor.type(),
                     tensor.role(), tensor.initializer(), tensor.where());
-    const Version version{sharding, {local, box_of(tensor, sharding)}, -1};
+    const Version version{sharding, {local, box_of(tensor, sharding)}, -1, {}};
     versions_[tensor].push_back(version);
     (tensor.role() == Role::input ? result_.inputs : result_.stored)
         .push_back(border(tensor.name(), tensor, version));
@@ -84,18 +86,74 @@ class Lowering {
     const NestRules rules(nest);
     const Assignment& assignment = plan_.nest(nest.out.name()).assignment;
     std::vector<Part> parts;
-    for (size_t k = 0; k < rules.operands().size(); ++k) {
-      const Tensor& tensor = rules.operand_tensor(k);
-      bool guarded = false;
-      for (size_t i = 0; i < tensor.dims().size(); ++i)
-        guarded = guarded || rules.guarded(k, i, assignment);
-      const Sharding wanted = canonical(rules.operand_sharding(k, assignment));
-      parts.push_back(obtain(tensor, wanted, position, !guarded).part);
-    }
+    for (size_t k = 0; k < rules.operands().size(); ++k)
+      parts.push_back(obtain_operand(rules, k, assignment, position).part);
     const Nest local = local_nest(rules, assignment, parts, dims_);
     const Sharding sharding = canonical(rules.result_sharding(assignment));
-    versions_[nest.out].push_back({sharding, {local.out, box_of(nest.out, sharding)}, position});
+    versions_[nest.out].push_back(
+        {sharding, {local.out, box_of(nest.out, sharding)}, position, {}});
     return {local, nest.out.name()};
+  }
+
+  // As operand_sharding asks, or by windows where that moves less.
+  Version obtain_operand(const NestRules& rules, size_t k, const Assignment& assignment, int user) {
+    const Tensor& tensor = rules.operand_tensor(k);
+    bool guarded = false;
+    for (size_t i = 0; i < tensor.dims().size(); ++i)
+      guarded = guarded || rules.guarded(k, i, assignment);
+    const Sharding wanted = canonical(rules.operand_sharding(k, assignment));
+    const std::optional<HaloDemand> halo = halo_demand(rules, k, assignment, plan_.mesh);
+    if (!halo) return obtain(tensor, wanted, user, !guarded);
+    for (const Version& version : versions_.at(tensor))
+      if (version.sharding == halo->base && version.windows == halo->windows) return version;
+    const double by_windows = nearest(tensor, halo->base).path->seconds +
+                              halo_seconds(shape_of(tensor), *halo, plan_.mesh, cost_);
+    if (nearest(tensor, wanted).path->seconds <= by_windows)
+      return obtain(tensor, wanted, user, !guarded);
+    Version version = obtain(tensor, halo->base, user, false);
+    for (const HaloWindow& window : halo->windows) version = widened(tensor, version, window);
+    versions_.at(tensor).push_back(version);
+    return version;
+  }
+
+  // The version with one dim widened, or moved, to this rank's window.
+  Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window) {
+    const Mesh& mesh = plan_.mesh;
+    const auto dim = static_cast<size_t>(window.dim);
+    CommStep step = unfilled(CommKind::halo, window.axes, from.part.local, tensor);
+    const Interval mine = window.members[static_cast<size_t>(step.me)];
+    const Interval owned{from.part.box.begin[dim], from.part.box.end[dim]};
+    const auto within = [](const Interval& range, const Interval& whole) {
+      const int64_t begin = std::clamp(range.begin, whole.begin, whole.end);
+      const int64_t end = std::clamp(range.end, whole.begin, whole.end);
+      return Interval{begin - whole.begin, end - whole.begin};
+    };
+    step.gather_dim = step.scatter_dim = window.dim;
+    int64_t received = 0;
+    int64_t sent = 0;
+    for (size_t m = 0; m < step.group.size(); ++m) {
+      const Interval theirs = block(tensor.dims()[dim].extent(), window.axes, mesh, step.group[m]);
+      step.gather_blocks.push_back(within(theirs, mine));
+      step.scatter_blocks.push_back(within(window.members[m], owned));
+      if (static_cast<int>(m) == step.me) continue;
+      received += step.gather_blocks.back().size();
+      sent += step.scatter_blocks.back().size();
+    }
+    Version version = from;
+    version.windows.push_back(window);
+    version.part.box.begin[dim] = mine.begin;
+    version.part.box.end[dim] = mine.end;
+    Dims local = from.part.local.dims();
+    local[dim] = Dim(local[dim].name() + ".halo", mine.size(), tensor.dims()[dim].where());
+    step.output =
+        make_tensor(fresh(tensor.name()), local, tensor.type(), Role::input, {}, tensor.where());
+    int64_t row = static_cast<int64_t>(size_of(tensor.type()));
+    for (size_t i = 0; i < local.size(); ++i)
+      if (i != dim) row *= local[i].extent();
+    step.bytes = std::max(received, sent) * row;
+    version.part.local = step.output;
+    conversions_.push_back({step, from.ready});
+    return version;
   }
 
   void lower_update(const Update& update) {
@@ -127,21 +185,30 @@ class Lowering {
     result_.outputs.push_back(made);
   }
 
+  struct Route {
+    size_t start = 0;  // a version
+    const ReshardPath* path = nullptr;
+  };
+
+  // The shortest way from any version to `wanted`.
+  Route nearest(const Tensor& tensor, const Sharding& wanted) {
+    const std::vector<Version>& known = versions_.at(tensor);
+    Route best;
+    for (size_t i = 0; i < known.size(); ++i) {
+      if (!known[i].windows.empty()) continue;
+      const ReshardPath& path = resharder_.path(shape_of(tensor), known[i].sharding, wanted);
+      if (best.path == nullptr || std::make_tuple(path.seconds, path.steps.size()) <
+                                      std::make_tuple(best.path->seconds, best.path->steps.size()))
+        best = {i, &path};
+    }
+    return best;
+  }
+
   // The tensor as `wanted`. With `fold`, slices at the end of the way are left to the reader: the
   // version returned then covers more.
   Version obtain(const Tensor& tensor, const Sharding& wanted, int user, bool fold) {
     std::vector<Version>& known = versions_.at(tensor);
-    const TensorShape shape = shape_of(tensor);
-    const ReshardPath* best = nullptr;
-    size_t start = 0;
-    for (size_t i = 0; i < known.size(); ++i) {
-      const ReshardPath& path = resharder_.path(shape, known[i].sharding, wanted);
-      if (best == nullptr || std::make_tuple(path.seconds, path.steps.size()) <
-                                 std::make_tuple(best->seconds, best->steps.size())) {
-        best = &path;
-        start = i;
-      }
-    }
+    const auto [start, best] = nearest(tensor, wanted);
     size_t count = best->steps.size();
     while (fold && count > 0 && best->steps[count - 1].kind == CommKind::slice) --count;
     Version version = known[start];
@@ -163,30 +230,39 @@ class Lowering {
       spec.keep = plan_.mesh.position_in_group(dims_.rank(), step.axes) == 0;
       const Nest nest = copy_nest(from.part, spec);
       conversions_.push_back({ComputeStep{nest, tensor.name()}, after});
-      return {step.after, {nest.out, box}, after};
+      return {step.after, {nest.out, box}, after, {}};
     }
     const Tensor output = make_tensor(fresh(tensor.name()), local_dims, tensor.type(), Role::input,
                                       {}, tensor.where());
     conversions_.push_back({collective(tensor, from, step, output), after});
-    return {step.after, {output, box}, after};
+    return {step.after, {output, box}, after, {}};
+  }
+
+  CommStep unfilled(CommKind kind, const Axes& axes, const Tensor& input,
+                    const Tensor& origin) const {
+    return {kind,
+            axes,
+            plan_.mesh.group(dims_.rank(), axes),
+            plan_.mesh.position_in_group(dims_.rank(), axes),
+            input,
+            input,
+            ReduceOp::sum,
+            -1,
+            -1,
+            {},
+            {},
+            0,
+            origin.name()};
   }
 
   CommStep collective(const Tensor& tensor, const Version& from, const ReshardStep& step,
                       const Tensor& output) const {
-    const Mesh& mesh = plan_.mesh;
-    CommStep made{step.kind,
-                  step.axes,
-                  mesh.group(dims_.rank(), step.axes),
-                  mesh.position_in_group(dims_.rank(), step.axes),
-                  from.part.local,
-                  output,
-                  from.sharding.op,
-                  step.gather_dim,
-                  step.scatter_dim,
-                  {},
-                  {},
-                  bytes_moved(shape_of(tensor), from.sharding, step, mesh, dims_.rank()),
-                  tensor.name()};
+    CommStep made = unfilled(step.kind, step.axes, from.part.local, tensor);
+    made.output = output;
+    made.op = from.sharding.op;
+    made.gather_dim = step.gather_dim;
+    made.scatter_dim = step.scatter_dim;
+    made.bytes = bytes_moved(shape_of(tensor), from.sharding, step, plan_.mesh, dims_.rank());
     if (step.gather_dim >= 0)
       made.gather_blocks = blocks(tensor, step.gather_dim, from.sharding, step.after, made.group);
     if (step.scatter_dim >= 0)
@@ -227,6 +303,7 @@ class Lowering {
   const Plan& plan_;
   const LowerOptions options_;
   const LinearCommCost default_cost_;
+  const CommCost& cost_;
   LocalDims dims_;
   Resharder resharder_;
   int count_ = 0;

@@ -127,6 +127,8 @@ const char* name_of(CommKind kind) {
       return "all-to-all";
     case CommKind::slice:
       return "slice";
+    case CommKind::halo:
+      return "halo";
     case CommKind::mask:
       return "mask";
   }

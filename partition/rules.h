@@ -15,8 +15,9 @@ namespace tessera {
 //   none     every rank along the axis does the same; operands and result are replicated
 //   loop     the ranks share the range of loop `dim`. An operand that indexes a dim by exactly that
 //            loop is split there; one that does not use it, or uses it inside a larger index
-//            (2*oy + ky, x // 2), is replicated. The result is split if the loop is one of its
-//            dims, and partial by the nest's op if it is reduced.
+//            (2*oy + ky, x // 2), is replicated; halo.h serves affine ones by windows. The result
+//            is split if the loop is one of its dims, and partial by the nest's op if it is
+//            reduced.
 //   gather   the ranks share dim `dim` of table `tensors[0]`, which the body reads at
 //   data-dependent
 //            indices; each reads 0 outside its block; the result is partial by sum. Only where the

@@ -80,8 +80,13 @@ class Verifier {
     if (step.gather_dim >= 0) {
       TESSERA_CHECK(step.gather_blocks.size() == step.group.size()) << step.input.name();
       check_tiling(step.gather_blocks, extent(step.output, step.gather_dim));
-      TESSERA_CHECK(step.gather_blocks[me].size() == extent(step.input, step.gather_dim))
+      TESSERA_CHECK(step.kind == CommKind::halo ||
+                    step.gather_blocks[me].size() == extent(step.input, step.gather_dim))
           << step.input.name();
+    }
+    if (step.kind == CommKind::halo) {
+      check_halo(step);
+      return;
     }
     if (step.scatter_dim >= 0) {
       TESSERA_CHECK(step.scatter_blocks.size() == step.group.size()) << step.input.name();
@@ -89,6 +94,19 @@ class Verifier {
       TESSERA_CHECK(step.scatter_blocks[me].size() == extent(step.output, step.scatter_dim))
           << step.input.name();
     }
+  }
+
+  static void check_halo(const CommStep& step) {
+    const auto me = static_cast<size_t>(step.me);
+    TESSERA_CHECK(step.scatter_dim == step.gather_dim &&
+                  step.scatter_blocks.size() == step.group.size())
+        << step.input.name();
+    TESSERA_CHECK(step.scatter_blocks[me].size() == step.gather_blocks[me].size())
+        << step.input.name();
+    for (const Interval& range : step.scatter_blocks)
+      TESSERA_CHECK(range.begin >= 0 && range.end >= range.begin &&
+                    range.end <= extent(step.input, step.scatter_dim))
+          << step.input.name();
   }
 
   const ShardedProgram& program_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iostream>
 #include <string>
 
 #include "ir/interpret.h"
@@ -46,11 +47,16 @@ struct Case {
   }
 
   // Runs the plan on simulated ranks and compares.
-  void check(const Plan& plan, double tolerance = 1e-4) const {
-    SCOPED_TRACE(print(plan));
+  void check(const Plan& plan, double tolerance = 1e-4, const LowerOptions& options = {}) const {
+    compare(plan, tolerance, options);
+    if (::testing::Test::HasFatalFailure()) std::cerr << print(plan);
+  }
+
+ private:
+  void compare(const Plan& plan, double tolerance, const LowerOptions& options) const {
     if (program.pins().empty()) verify(plan, program);
     Arrays found_state = state;
-    const Arrays found = simulate(program, plan, inputs, found_state);
+    const Arrays found = simulate(program, plan, inputs, found_state, options);
     ASSERT_EQ(found.size(), outputs.size());
     for (const auto& [name, array] : outputs) expect_near(found.at(name), array, tolerance, name);
     for (const auto& [name, array] : next_state)

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "partition/reshard.h"
+#include "partition/rules.h"
+
+namespace tessera {
+
+// The ranges of one dim that the ranks of a group need, when a loop that they share runs through a
+// larger index. Ranges of neighbours may overlap; out of the tensor they are cut off.
+//
+//   out[oy] = sum[ky](image[y: 2*oy + ky] * w), oy = 6 and ky = 3 on a=2:
+//   image is needed at y 0 … 6 on the first rank and 6 … 12 on the second
+struct HaloWindow {
+  int dim = 0;                    // position among the tensor's dims
+  Axes axes;                      // the group
+  std::vector<Interval> members;  // by place in the group
+
+  bool operator==(const HaloWindow&) const = default;
+};
+
+// Another way to serve an operand than NestRules::operand_sharding, which asks for it whole where
+// an index is not plain: split it as `base`, then let the ranks exchange what their windows lack.
+struct HaloDemand {
+  Sharding base;  // without unit axes
+  std::vector<HaloWindow> windows;
+};
+std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
+                                      const Assignment& assignment, const Mesh& mesh);
+
+// What the busiest rank sends or receives in the exchange of one window, whichever is more.
+int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
+                   const Mesh& mesh);
+// Of all windows, from a tensor that lies as `base`.
+double halo_seconds(const TensorShape& shape, const HaloDemand& demand, const Mesh& mesh,
+                    const CommCost& cost);
+
+}  // namespace tessera
