@@ -13,14 +13,14 @@ namespace {
 // Costs are in cycles of one vector multiply-add unit. The constants were fitted on Zen 4 with
 // AVX-512 (one 512-bit multiply-add and one 512-bit load a cycle); other hosts have the same
 // proportions.
-constexpr double kLoadCost = 0.6;      // a vector load or a broadcast in the tile's loop
-constexpr double kLatency = 5;         // fewer independent accumulators than this stall
-constexpr double kTileCost = 20;       // entering and leaving the tile's loop
-constexpr double kPackVector = 1.5;    // one vector copied to a panel
-constexpr double kPackTransposed = 4;  // one vector's worth of elements through a transpose
-constexpr double kPackScalar = 3;      // one element gathered or computed alone
-constexpr double kStorePiece = 2.5;    // one piece of the result, whatever its width
-constexpr int kDirectRows = 8;         // row pointers that fit general registers
+constexpr double kLoadCost = 0.6;       // a vector load or a broadcast in the tile's loop
+constexpr double kLatency = 5;          // fewer independent accumulators than this stall
+constexpr double kTileCost = 20;        // entering and leaving the tile's loop
+constexpr double kPackVector = 1.5;     // one vector copied to a panel
+constexpr double kPackTransposed = 10;  // one vector's worth of elements through a transpose
+constexpr double kPackScalar = 3;       // one element gathered or computed alone
+constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its width
+constexpr int kDirectRows = 8;          // row pointers that fit general registers
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;

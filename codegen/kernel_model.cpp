@@ -127,7 +127,7 @@ double KernelModel::tiled_cycles(std::span<const int64_t> extents) const {
   const auto cycles = [&, k_steps = k](double m, double n, const Side& side) {
     const double vectors = std::ceil(n / lanes_);
     const double in_tile = std::min(m, kTileRows) * std::min(vectors, kTileVectors);
-    const double stall = std::max(1.0, kLatency / in_tile);
+    const double stall = std::max(1.0, kLatency / std::max(1.0, in_tile));
     const double multiply = m * vectors * (k_steps * stall + blocks * kTileCycles) * kSlack;
     const double pack_n = m > 2 * kTileRows ? side.pack_n * n * k_steps : 0;
     const double pack_m = vectors > kTileVectors ? std::min(side.pack_m, 0.5) * m * k_steps / 4 : 0;
@@ -170,8 +170,7 @@ double KernelModel::seconds(std::span<const int64_t> extents, int threads) const
       machine_.bandwidth + (machine_.bandwidth_all - machine_.bandwidth) *
                                (machine_.cores > 1 ? (used - 1) / (machine_.cores - 1) : 0);
   const double l2 = static_cast<double>(machine_.vectors.l2_bytes) * used;
-  const double l3 = static_cast<double>(machine_.vectors.l3_bytes) / 2;
-  const double rate = moved <= l2 ? near : moved <= l3 ? std::sqrt(near * far) : far;
+  const double rate = moved <= l2 ? near : moved <= 4 * l2 ? std::sqrt(near * far) : far;
   const double compute = cycles * cycle_ / used, memory = moved * 1e-9 / std::max(1e-3, rate);
   const double launch = kLaunchSeconds + (used > 1 ? kThreadSeconds : 0);
   return launch + std::max(compute, memory) + 0.3 * std::min(compute, memory);

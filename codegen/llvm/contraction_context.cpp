@@ -86,12 +86,12 @@ llvm::Value* ContractionContext::part(llvm::IRBuilder<>& b, llvm::Value* scratch
   if (const std::optional<int64_t> step = single_step(form, levels(axis)))
     return b.CreateMul(index, constant(*step));
   llvm::Value* table = at_scratch(b, scratch, table_of(form, axis));
-  return b.CreateLoad(i64, b.CreateInBoundsGEP(i64, table, index));
+  return load_fixed(b, i64, b.CreateInBoundsGEP(i64, table, index));
 }
 
 llvm::Value* ContractionContext::evaluate(llvm::IRBuilder<>& b, llvm::Value* scratch,
                                           const Affine& form, const ContractionPoint& point) {
-  llvm::Value* value = b.CreateLoad(i64, at_scratch(b, scratch, slot_of(form)));
+  llvm::Value* value = load_fixed(b, i64, at_scratch(b, scratch, slot_of(form)));
   for (const Axis axis : {Axis::m, Axis::n, Axis::k})
     if (point[axis] != nullptr && single_step(form, levels(axis)) != 0)
       value = b.CreateAdd(value, part(b, scratch, form, axis, point[axis]));
@@ -123,14 +123,33 @@ void ContractionContext::fill_slots(llvm::IRBuilder<>& b, llvm::Value* scratch, 
   }
 }
 
+llvm::Value* ContractionContext::load_fixed(llvm::IRBuilder<>& b, llvm::Type* type,
+                                            llvm::Value* from) const {
+  llvm::LoadInst* load = b.CreateLoad(type, from);
+  // The entry itself rewrites slots and tables between chunks.
+  if (b.GetInsertBlock()->getParent()->hasInternalLinkage())
+    load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(llvm, {}));
+  return load;
+}
+
+void ContractionContext::finish_functions() {
+  const size_t arguments = plan.group.arguments().size() * sizeof(void*);
+  for (const auto& [function, scratch] : functions_) {
+    function->addDereferenceableParamAttr(scratch, static_cast<uint64_t>(scratch_bytes_));
+    if (scratch > 0) function->addDereferenceableParamAttr(scratch - 1, arguments);
+  }
+}
+
 llvm::Function* ContractionContext::make_function(const std::string& name,
-                                                  const std::vector<llvm::Type*>& params) {
+                                                  const std::vector<llvm::Type*>& params,
+                                                  unsigned scratch) {
   llvm::FunctionType* type = llvm::FunctionType::get(llvm::Type::getVoidTy(llvm), params, false);
   llvm::Function* function =
       llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module);
   function->addFnAttr(llvm::Attribute::NoInline);
   function->addFnAttr(llvm::Attribute::NoUnwind);
   function->setCallingConv(llvm::CallingConv::Fast);
+  functions_.emplace_back(function, scratch);
   return function;
 }
 

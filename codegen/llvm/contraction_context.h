@@ -68,8 +68,14 @@ class ContractionContext {
   void fill_slots(llvm::IRBuilder<>& b, llvm::Value* scratch, llvm::Value* batch, llvm::Value* m0,
                   llvm::Value* n0);
 
-  // An internal function (i64 or pointers as given) with the kernel's target attributes.
-  llvm::Function* make_function(const std::string& name, const std::vector<llvm::Type*>& params);
+  // An internal function whose parameter `scratch` is the scratch memory; the one before it, if
+  // any, the arguments. While it runs, neither its slots and tables nor the arguments change, and
+  // loads of them (`load_fixed`) may be moved out of loops.
+  llvm::Function* make_function(const std::string& name, const std::vector<llvm::Type*>& params,
+                                unsigned scratch);
+  llvm::Value* load_fixed(llvm::IRBuilder<>& b, llvm::Type* type, llvm::Value* from) const;
+  // Tells LLVM how much of scratch and arguments may be read at any time. Call last.
+  void finish_functions();
   llvm::Value* constant(int64_t value) const;
 
  private:
@@ -81,6 +87,7 @@ class ContractionContext {
   int64_t table_of(const Affine& form, Axis axis);
 
   int64_t scratch_bytes_ = 0;
+  std::vector<std::pair<llvm::Function*, unsigned>> functions_;  // with the place of scratch
   std::vector<Table> slots_;
   std::vector<Table> tables_[3];
 };

@@ -55,7 +55,7 @@ class FormulaEmitter {
   llvm::Value* base_of(const Tensor& tensor) {
     llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(
         c_.pointer, site_.arguments, static_cast<uint64_t>(c_.argument_of(tensor)));
-    return b_.CreateLoad(c_.pointer, slot);
+    return c_.load_fixed(b_, c_.pointer, slot);
   }
 
  private:

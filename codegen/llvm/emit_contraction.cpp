@@ -227,6 +227,7 @@ ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& pl
                               {pointer, pointer, context.i64, context.i64, pointer}, false),
       llvm::GlobalValue::ExternalLinkage, name, module);
   EntryEmitter(context, entry).emit();
+  context.finish_functions();
   return {.chunks = plan.schedule.chunks,
           .scratch_bytes = static_cast<size_t>(context.scratch_bytes()),
           .faults = context.faults};

@@ -139,7 +139,7 @@ llvm::Function* emit_pack(ContractionContext& context, Axis side) {
   llvm::Type* pointer = context.pointer;
   llvm::Function* function =
       context.make_function(side == Axis::m ? "pack_a" : "pack_b",
-                            {pointer, pointer, pointer, i64, i64, i64, i64, i64, pointer});
+                            {pointer, pointer, pointer, i64, i64, i64, i64, i64, pointer}, 1);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
   const Contraction& contraction = context.plan.group.contraction;
   PackCode code{.c = context,

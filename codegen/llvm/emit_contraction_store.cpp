@@ -29,7 +29,7 @@ void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
 
 llvm::Function* emit_store(ContractionContext& c) {
   llvm::Function* function = c.make_function(
-      "store", {c.pointer, c.pointer, c.pointer, c.i64, c.i64, c.i64, c.i64, c.pointer});
+      "store", {c.pointer, c.pointer, c.pointer, c.i64, c.i64, c.i64, c.i64, c.pointer}, 1);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(c.llvm, "entry", function));
   const auto arg = [&](unsigned i) { return function->getArg(i); };
   const int64_t n = volume(c.plan.layout.n);

@@ -144,7 +144,7 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
   llvm::Type* pointer = context.pointer;
   llvm::Function* function = context.make_function(
       "tile_" + std::to_string(shape.rows) + "x" + std::to_string(shape.vectors),
-      {pointer, pointer, pointer, i64, i64, pointer, i64});
+      {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
   TileCode tile{.c = context,
                 .b = b,

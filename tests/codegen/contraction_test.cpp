@@ -1,0 +1,252 @@
+#include "codegen/contraction.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <random>
+
+#include "codegen/compile.h"
+#include "codegen/contraction_schedule.h"
+#include "ir/interpret.h"
+#include "ir/normalize.h"
+#include "ir/parse.h"
+
+namespace tessera {
+namespace {
+
+KernelGroup group_of(const Program& program) {
+  std::set<Tensor> needed;
+  for (const Output& output : program.outputs()) needed.insert(output.value);
+  for (const Update& update : program.updates()) needed.insert(update.value);
+  return make_group(nests_of(program), needed);
+}
+
+// Small whole numbers, so that every order of summation gives the same result.
+Array random_array(const Tensor& tensor, std::mt19937& random) {
+  Array array = make_array(tensor.type(), extents(tensor.dims()));
+  std::uniform_int_distribution<int> values(-4, 4);
+  for (size_t i = 0; i < array.size(); ++i) array.set(i, values(random));
+  return array;
+}
+
+struct Buffer {
+  explicit Buffer(size_t bytes)
+      : data(static_cast<std::byte*>(std::aligned_alloc(64, (bytes / 64 + 2) * 64)), &std::free) {
+    std::fill_n(data.get(), (bytes / 64 + 2) * 64, std::byte{0xff});
+  }
+  std::unique_ptr<std::byte, void (*)(void*)> data;
+};
+
+CompilerOptions no_cache() {
+  CompilerOptions options;
+  options.use_cache = false;
+  options.always_tile = true;
+  return options;
+}
+
+// Compiles the program's one group, runs its chunks in `parts` ranges, last range first, and
+// compares every output with the interpreter's.
+void expect_as_interpreted(const std::string& text, int parts = 1, Arrays given = {}) {
+  SCOPED_TRACE(text);
+  const Program program = normalize(parse(text));
+  const KernelGroup group = group_of(program);
+  const std::optional<ContractionGroup> found = find_contraction(group);
+  ASSERT_TRUE(found.has_value());
+
+  std::mt19937 random(7);
+  Arrays inputs = std::move(given);
+  for (const Tensor& input : program.inputs())
+    inputs.try_emplace(input.name(), random_array(input, random));
+  const Arrays expected = interpret_all(program, inputs, {});
+
+  Compiler compiler(no_cache());
+  const Kernel kernel = compiler.compile(group);
+  std::vector<Array> results;
+  for (const Tensor& output : group.outputs) {
+    Array poison = make_array(output.type(), extents(output.dims()));
+    std::fill(poison.data.begin(), poison.data.end(), std::byte{0x7f});
+    results.push_back(poison);
+  }
+  std::vector<void*> arguments;
+  for (const Tensor& input : group.inputs) arguments.push_back(inputs.at(input.name()).data.data());
+  for (Array& result : results) arguments.push_back(result.data.data());
+
+  int64_t fault = 0;
+  for (int part = parts; part-- > 0;) {
+    Buffer scratch(kernel.scratch_bytes);
+    kernel.entry(arguments.data(), scratch.data.get(), kernel.chunks * part / parts,
+                 kernel.chunks * (part + 1) / parts, &fault);
+  }
+  EXPECT_EQ(fault, 0);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Array& want = expected.at(group.outputs[i].name());
+    int wrong = 0;
+    for (size_t e = 0; e < want.size() && wrong < 4; ++e) {
+      const double allowed = 1e-5 * std::abs(want.get(e));
+      if (std::abs(results[i].get(e) - want.get(e)) <= allowed) continue;
+      ++wrong;
+      ADD_FAILURE() << group.outputs[i].name() << "[" << e << "] is " << results[i].get(e)
+                    << ", not " << want.get(e);
+    }
+  }
+}
+
+std::string matmul(int m, int n, int k, const std::string& a, const std::string& b,
+                   const std::string& c, const std::string& type) {
+  return "program matmul\ndim m = " + std::to_string(m) + ", n = " + std::to_string(n) +
+         ", k = " + std::to_string(k) + "\ninput a[" + a + "] : " + type + "\ninput b[" + b +
+         "] : " + type + "\nc = sum[k](a * b)\noutput c[" + c + "]\n";
+}
+
+TEST(Contraction, RolesOfAMatmul) {
+  const Program p = normalize(parse(matmul(30, 20, 10, "m, k", "k, n", "m, n", "f32")));
+  const std::optional<Contraction> c = find_contraction(nests_of(p)[0]);
+  ASSERT_TRUE(c);
+  EXPECT_EQ(describe(*c), "m = m; n = n; k = k; batch = no dims");
+  EXPECT_TRUE(worth_tiling(*c));
+  EXPECT_EQ(describe(swapped(*c)), "m = n; n = m; k = k; batch = no dims");
+}
+
+const char* const kCapsules = R"(
+program caps
+dim batch = 3, y = 7, x = 7, oy = 3, ox = 3, ky = 3, kx = 3
+dim cin = 5, cout = 6, row = 4, mid = 4, col = 4
+input pose[batch, y, x, cin, row, mid]
+input w[ky, kx, cin, cout, mid, col]
+caps = sum[ky, kx, cin, mid](pose[y: 2*oy + ky, x: 2*ox + kx] * w)
+output caps[batch, oy, ox, cout, row, col]
+)";
+
+TEST(Contraction, RolesOfCapsules) {
+  const Program p = normalize(parse(kCapsules));
+  const std::optional<Contraction> c = find_contraction(nests_of(p)[0]);
+  ASSERT_TRUE(c);
+  EXPECT_EQ(describe(*c),
+            "m = batch, oy, ox, row; n = cout, col; k = ky, kx, cin, mid; batch = no dims");
+}
+
+TEST(Contraction, FactorsOutsideTheSumBecomeAScale) {
+  const Program p = normalize(
+      parse("program p\ndim i = 9, j = 8, k = 7\ninput a[i, k]\ninput b[j, k]\ninput s[i, j]\n"
+            "c = sum[k](s * a * b)\noutput c[i, j]\n"));
+  for (const Nest& nest : nests_of(p)) {
+    const std::optional<Contraction> c = find_contraction(nest);
+    ASSERT_TRUE(c);
+    EXPECT_EQ(describe(*c), "m = i; n = j; k = k; batch = no dims");
+    EXPECT_TRUE(c->scale);
+  }
+}
+
+TEST(Contraction, NotEverySumIsOne) {
+  for (const std::string text :
+       {"program p\ndim i = 9, k = 7\ninput a[i, k]\nc = sum[k](a)\noutput c[i]\n",
+        "program p\ndim i = 9, k = 7\ninput a[i, k]\ninput b[k]\nc = sum[k](a * b)\noutput c[i]\n",
+        "program p\ndim i = 9, j = 3, k = 7\ninput a[i, k]\ninput b[j, k]\n"
+        "c = max[k](a * b)\noutput c[i, j]\n",
+        "program p\ndim i = 9, j = 3, k = 7\ninput a[i, k]\ninput b[j, k]\n"
+        "c = sum[k](a + b)\noutput c[i, j]\n"})
+    for (const Nest& nest : nests_of(normalize(parse(text))))
+      EXPECT_FALSE(find_contraction(nest)) << text;
+}
+
+TEST(Contraction, MatmulsOfAwkwardSizes) {
+  for (const auto& [m, n, k] : std::vector<std::array<int, 3>>{{4, 8, 64},
+                                                               {5, 17, 31},
+                                                               {32, 64, 16},
+                                                               {51, 101, 37},
+                                                               {101, 3, 53},
+                                                               {7, 130, 11},
+                                                               {50, 48, 1200},
+                                                               {200, 49, 17},
+                                                               {37, 96, 8},
+                                                               {1, 40, 40},
+                                                               {40, 1, 40},
+                                                               {1, 1, 77},
+                                                               {9, 9, 1}})
+    for (const char* a : {"m, k", "k, m"})
+      for (const char* b : {"k, n", "n, k"})
+        expect_as_interpreted(matmul(m, n, k, a, b, "m, n", "f32"));
+}
+
+TEST(Contraction, OtherTypesAndTransposedResults) {
+  for (const char* type : {"f64", "i32", "i64"}) {
+    expect_as_interpreted(matmul(67, 101, 97, "m, k", "k, n", "m, n", type), 3);
+    expect_as_interpreted(matmul(33, 30, 40, "k, m", "n, k", "n, m", type));
+  }
+  expect_as_interpreted(matmul(67, 101, 97, "m, k", "n, k", "n, m", "f32"));
+}
+
+TEST(Contraction, ChunksAreIndependent) {
+  expect_as_interpreted(matmul(203, 200, 410, "m, k", "k, n", "m, n", "f32"), 3);
+}
+
+TEST(Contraction, CapsulesAndConvolutions) {
+  expect_as_interpreted(kCapsules);
+  expect_as_interpreted(
+      "program conv\ndim b = 2, y = 9, x = 11, oy = 7, ox = 9, ky = 3, kx = 3, ci = 5, co = 12\n"
+      "input image[b, y, x, ci]\ninput filter[ky, kx, ci, co]\n"
+      "out = sum[ky, kx, ci](image[y: oy + ky, x: ox + kx] * filter)\n"
+      "output out[b, oy, ox, co]\n");
+  expect_as_interpreted(
+      "program padded\ndim b = 2, y = 9, x = 11, ky = 3, kx = 3, ci = 16, co = 12\n"
+      "input image[b, ci, y, x]\ninput filter[co, ci, ky, kx]\n"
+      "out = sum[ky, kx, ci](image[y: y + ky - 1 pad 0, x: x + kx - 1 pad 0] * filter)\n"
+      "output out[b, co, y, x]\n");
+}
+
+TEST(Contraction, BatchesAndGroupsOfDims) {
+  expect_as_interpreted(
+      "program attention\ndim b = 2, h = 3, q = 17, s = 19, d = 24\n"
+      "input query[b, q, h, d]\ninput key[b, s, h, d]\n"
+      "score = sum[d](query * key)\noutput score[b, h, q, s]\n",
+      2);
+  expect_as_interpreted(
+      "program tensor\ndim a = 3, b = 5, c = 4, d = 7, e = 3, f = 6\n"
+      "input x[a, e, b, f]\ninput y[f, c, e, d]\n"
+      "z = sum[e, f](x * y)\noutput z[c, a, d, b]\n");
+  expect_as_interpreted(
+      "program broadcast\ndim i = 12, j = 20, k = 9, l = 5\n"
+      "input x[i, k]\ninput y[k, l, j]\nz = sum[k, l](x * y)\noutput z[i, j]\n");
+}
+
+TEST(Contraction, FormulasInOperandsRunWhilePacking) {
+  expect_as_interpreted(
+      "program prologue\ndim i = 33, j = 40, k = 50\n"
+      "input x[i, k]\ninput s[k]\ninput y[k, j]\ninput n[j] : i32\n"
+      "z = sum[k](max(x * s - 1, 0) * where(n < 2, y, 0.5))\noutput z[i, j]\n");
+  expect_as_interpreted(
+      "program mask\ndim i = 33, j = 40, k = 50\n"
+      "input x[k, i]\ninput y[j, k]\n"
+      "z = sum[k](where(k <= i, x, 0) * f32(i32(y)))\noutput z[i, j]\n");
+}
+
+TEST(Contraction, GathersReadTheRightRows) {
+  Arrays given;
+  Array token = make_array(DType::i32, {21});
+  for (size_t i = 0; i < 21; ++i) token.set(i, static_cast<double>(i * 5 % 13));
+  given["token"] = token;
+  expect_as_interpreted(
+      "program embed\ndim t = 21, v = 13, d = 24, j = 40\n"
+      "input token[t] : i32\ninput table[v, d]\ninput w[d, j]\n"
+      "h = sum[d](table[v: token] * w)\noutput h[t, j]\n",
+      1, given);
+}
+
+TEST(Contraction, EpiloguesRunOnTheTile) {
+  expect_as_interpreted(
+      "program layer\ndim b = 45, k = 70, n = 50\n"
+      "input x[b, k]\ninput w[k, n]\ninput bias[n]\ninput keep[b, n] : bool\n"
+      "s = sum[k](x * w)\nh = max(s + bias, 0)\ng = where(keep, h * 2, s)\n"
+      "output h[b, n]\noutput g[b, n]\n",
+      2);
+  expect_as_interpreted(
+      "program transposed\ndim b = 20, k = 70, c = 6, d = 4\n"
+      "input x[b, k]\ninput w[k, c, d]\ninput r[c, b, d]\n"
+      "s = sum[k](x * w)\nh = s * r + f32(c)\noutput h[c, b, d]\noutput s[b, d, c]\n");
+}
+
+}  // namespace
+}  // namespace tessera

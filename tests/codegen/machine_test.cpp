@@ -1,0 +1,51 @@
+#include "codegen/machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+TEST(Machine, PrintsAndParses) {
+  const Machine machine{.vectors = {64, 32, 32 << 10, 1 << 20, 32 << 20},
+                        .cores = 2,
+                        .peak_gflops = 116.9,
+                        .bandwidth = 17.25,
+                        .bandwidth_all = 30.5,
+                        .cache_bandwidth = 90};
+  EXPECT_EQ(parse_machine(print(machine)), machine);
+  try {
+    parse_machine("cores 2\nvector_bytes none\n");
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "machine facts: `vector_bytes` is `none`, not a positive number");
+  }
+}
+
+TEST(Machine, MeasuresOnceAndRemembers) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "tessera_machine_test";
+  std::filesystem::remove_all(folder);
+  const Machine measured = machine_facts(folder.string());
+  EXPECT_EQ(measured.vectors, host_vectors());
+  EXPECT_GT(measured.peak_gflops, 1);
+  EXPECT_GT(measured.bandwidth, 0.1);
+  EXPECT_GE(measured.bandwidth_all, measured.bandwidth);
+  EXPECT_LE(measured.vectors.l1_bytes, measured.vectors.l2_bytes);
+
+  EXPECT_EQ(machine_facts(folder.string()),
+            measured);  // two measurements never agree to all digits
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    std::ofstream(entry.path()) << "cores many";
+  EXPECT_GT(machine_facts(folder.string()).peak_gflops, 1);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace tessera
