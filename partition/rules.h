@@ -18,10 +18,9 @@ namespace tessera {
 //            (2*oy + ky, x // 2), is replicated; halo.h serves affine ones by windows. The result
 //            is split if the loop is one of its dims, and partial by the nest's op if it is
 //            reduced.
-//   gather   the ranks share dim `dim` of table `tensors[0]`, which the body reads at
-//   data-dependent
-//            indices; each reads 0 outside its block; the result is partial by sum. Only where the
-//            body is linear in those reads. An index outside the whole table reads 0, too.
+//   gather   the ranks share dim `dim` of table `tensors[0]`, which the body reads at indices that
+//            depend on data; each reads 0 outside its block; the result is partial by sum. Only
+//            where the body is linear in those reads. An index outside the table reads 0, too.
 //   pass     `tensors` are partial by sum and stay so; the result is. Only where the body is linear
 //            in their reads.
 //
