@@ -43,6 +43,9 @@ void add_library(llvm::orc::LLJIT& jit) {
   add("cos", static_cast<Unary>(std::cos));
   add("sinf", static_cast<Unary32>(std::sin));
   add("cosf", static_cast<Unary32>(std::cos));
+  // Where both are needed of one argument LLVM calls these.
+  add("sincos", static_cast<void (*)(double, double*, double*)>(::sincos));
+  add("sincosf", static_cast<void (*)(float, float*, float*)>(::sincosf));
   add("pow", static_cast<double (*)(double, double)>(std::pow));
   // Hosts without the instructions for these call them.
   add("fma", static_cast<double (*)(double, double, double)>(std::fma));

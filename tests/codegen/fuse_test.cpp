@@ -1,0 +1,155 @@
+#include "codegen/fuse.h"
+
+#include <gtest/gtest.h>
+
+#include "codegen/lower.h"
+#include "codegen/schedule.h"
+#include "codegen/stages.h"
+#include "ir/normalize.h"
+#include "ir/parse.h"
+#include "ir/structure.h"
+#include "tests/codegen/run_program.h"
+#include "tests/ir/random_program.h"
+
+namespace tessera {
+namespace {
+
+std::set<Tensor> needed_by(const Program& program) {
+  std::set<Tensor> needed;
+  for (const Output& output : program.outputs()) needed.insert(output.value);
+  for (const Update& update : program.updates()) needed.insert(update.value);
+  return needed;
+}
+
+std::vector<KernelGroup> fuse_text(const std::string& text) {
+  const Program program = normalize(parse(text));
+  return fuse(nests_of(program), needed_by(program));
+}
+
+Tensor output_named(const KernelGroup& group, const std::string& name) {
+  for (const Tensor& tensor : group.outputs)
+    if (tensor.name() == name) return tensor;
+  throw std::runtime_error("no output " + name);
+}
+
+Tensor input_named(const KernelGroup& group, const std::string& name) {
+  for (const Tensor& tensor : group.inputs)
+    if (tensor.name() == name) return tensor;
+  throw std::runtime_error("no input " + name);
+}
+
+const char* const kSoftmax =
+    "program p\ndim b = 300, k = 100\ninput x[b, k]\nm = max[k](x)\ne = exp(x - m)\n"
+    "p = e / sum[k](e)\noutput p[b, k]\n";
+
+const char* const kAdam =
+    "program p\ndim i = 300, j = 200\ninput w[i, j]\ninput m[i, j]\ninput v[i, j]\n"
+    "input g[i, j]\nm2 = 0.9 * m + 0.1 * g\nv2 = 0.999 * v + 0.001 * g * g\n"
+    "w2 = w - 0.01 * m2 / (sqrt(v2) + 0.00000001)\n"
+    "output m2[i, j]\noutput v2[i, j]\noutput w2[i, j]\n";
+
+TEST(Fuse, SoftmaxIsOneKernelUnderTheLoopOverTheBatch) {
+  const std::vector<KernelGroup> groups = fuse_text(kSoftmax);
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].inputs.size(), 1u);
+  EXPECT_EQ(groups[0].outputs.size(), 1u);
+  const GroupPlan plan = plan_stages(groups[0].nests);
+  EXPECT_EQ(describe(plan.shared), "b");
+  EXPECT_EQ(plan.stages.size(), 3u);
+}
+
+TEST(Fuse, UpdatesOfOneParameterAreOneFlatLoop) {
+  const std::vector<KernelGroup> groups = fuse_text(kAdam);
+  ASSERT_EQ(groups.size(), 1u) << describe(groups[0]);
+  EXPECT_EQ(groups[0].outputs.size(), 3u);
+  LoopNest nest = lower(groups[0]);
+  EXPECT_EQ(nest.stages.size(), 1u);
+  ASSERT_EQ(nest.shared.size(), 1u) << describe(nest);
+  EXPECT_EQ(nest.loops[static_cast<size_t>(nest.shared[0])].extent, 60000);
+  schedule(nest, {64, 2});
+  EXPECT_EQ(nest.lane, nest.shared[0]);
+  EXPECT_GT(nest.chunks, 1);
+}
+
+TEST(Fuse, UpdatesRunInPlaceButNeighboursDoNot) {
+  const KernelGroup adam = fuse_text(kAdam)[0];
+  EXPECT_TRUE(can_run_in_place(adam, output_named(adam, "w2"), input_named(adam, "w")));
+  EXPECT_TRUE(can_run_in_place(adam, output_named(adam, "m2"), input_named(adam, "m")));
+  const KernelGroup softmax = fuse_text(kSoftmax)[0];
+  EXPECT_TRUE(can_run_in_place(softmax, output_named(softmax, "p"), input_named(softmax, "x")));
+  const KernelGroup blur =
+      fuse_text("program p\ndim i = 300\ninput x[i]\ny = x + x[i: i - 1 pad 0]\noutput y[i]\n")[0];
+  EXPECT_FALSE(can_run_in_place(blur, output_named(blur, "y"), input_named(blur, "x")));
+  const KernelGroup transpose =
+      fuse_text("program p\ndim i = 30, j = 30\ninput x[i, j]\ny = x + 1\noutput y[j, i]\n")[0];
+  if (transpose.outputs[0].dims() != transpose.inputs[0].dims())
+    EXPECT_FALSE(can_run_in_place(transpose, transpose.outputs[0], transpose.inputs[0]));
+}
+
+TEST(Fuse, InPlaceResultsAreTheSame) {
+  for (const char* text : {kAdam, kSoftmax}) {
+    const KernelGroup group = fuse_text(text)[0];
+    Compiler compiler = plain_compiler();
+    const Kernel kernel = compiler.compile(group);
+    std::map<Tensor, Array> given;
+    for (const Tensor& input : group.inputs) {
+      Array array = whole_numbers(input, 3);
+      for (size_t i = 0; i < array.size(); ++i) array.set(i, std::abs(array.get(i)));
+      given.emplace(input, array);
+    }
+    KernelRunner apart(given);
+    ASSERT_EQ(apart.run(kernel, group), 0);
+    for (const Tensor& output : group.outputs)
+      for (const Tensor& input : group.inputs) {
+        if (!can_run_in_place(group, output, input)) continue;
+        std::map<Tensor, Array> arrays = given;
+        for (const Tensor& other : group.outputs) arrays.emplace(other, apart[other]);
+        std::vector<void*> arguments;
+        for (const Tensor& tensor : kernel.arguments)
+          arguments.push_back(arrays.at(tensor == output ? input : tensor).data.data());
+        std::vector<std::byte> scratch(kernel.scratch_bytes + 64);
+        void* aligned = scratch.data();
+        size_t space = scratch.size();
+        std::align(64, kernel.scratch_bytes, aligned, space);
+        int64_t fault = 0;
+        kernel.entry(arguments.data(), aligned, 0, kernel.chunks, &fault);
+        EXPECT_EQ(difference(output.name(), arrays.at(input), apart[output], 0), "");
+      }
+  }
+}
+
+TEST(Fuse, ContractionsKeepTheirOwnKernelWithItsEpilogue) {
+  const std::vector<KernelGroup> groups = fuse_text(
+      "program p\ndim b = 128, i = 200, h = 256, o = 96\ninput x[b, i]\ninput w[i, h]\n"
+      "input c[h]\ninput u[h, o]\ny = max(sum[i](x * w) + c, 0)\nz = sum[h](y * u)\n"
+      "output z[b, o]\n");
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].nests.size(), 2u) << describe(groups[0]);
+  EXPECT_EQ(groups[1].nests.size(), 1u) << describe(groups[1]);
+}
+
+// Legality, on anything: the order holds, each needed tensor is written once, inputs exist.
+TEST(Fuse, RandomProgramsStayInOrderAndWhole) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    RandomProgramOptions options;
+    options.gradients = seed % 2 == 0;
+    const Program program = normalize(random_program(seed, options));
+    const std::set<Tensor> needed = needed_by(program);
+    std::set<Tensor> known;
+    for (const Tensor& tensor : program.tensors())
+      if (tensor.role() != Role::definition) known.insert(tensor);
+    for (const KernelGroup& group : fuse(nests_of(program), needed)) {
+      std::set<Tensor> inside;
+      for (const Nest& nest : group.nests) {
+        for (const Tensor& tensor : tensors_read(nest.body))
+          EXPECT_TRUE(known.count(tensor) + inside.count(tensor) == 1) << seed << tensor.name();
+        EXPECT_TRUE(inside.insert(nest.out).second) << seed;
+      }
+      for (const Tensor& tensor : group.outputs) EXPECT_TRUE(known.insert(tensor).second) << seed;
+    }
+    for (const Tensor& tensor : needed) EXPECT_EQ(known.count(tensor), 1u) << seed;
+  }
+}
+
+}  // namespace
+}  // namespace tessera
