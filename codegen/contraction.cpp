@@ -78,6 +78,7 @@ std::optional<Contraction> roles(const Nest& nest, const std::vector<Expr>& fact
 std::optional<Contraction> find_contraction(const Nest& nest) {
   const DType type = nest.body.type();
   if (nest.op != ReduceOp::sum || nest.reduced.empty() || type == DType::b8) return std::nullopt;
+  if (volume(nest.loops()) == 0) return std::nullopt;  // the sum of nothing needs no tiles
   std::vector<Expr> factors;
   collect_factors(nest.body, factors);
   if (factors.size() < 2 || factors.size() > kMaxFactors) return std::nullopt;

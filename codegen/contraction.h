@@ -30,10 +30,10 @@ struct Contraction {
   std::optional<Expr> scale;
 };
 
-// The contraction that a nest is, or nothing: its op is sum and its body a product of factors of
-// a number type that can be split into two operands with a non-empty m and n. Of all splits the one
-// with the largest smaller side of m and n, then the smallest operands, is taken; a is the factor
-// group that holds the first factor.
+// The contraction that a nest is, or nothing: its op is sum, no loop is empty and its body a
+// product of factors of a number type that can be split into two operands with a non-empty m and n.
+// Of all splits the one with the largest smaller side of m and n, then the smallest operands, is
+// taken; a is the factor group that holds the first factor.
 std::optional<Contraction> find_contraction(const Nest& nest);
 
 // A contraction and the maps over its result that run on each tile while it is hot.

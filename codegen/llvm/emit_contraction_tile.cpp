@@ -1,5 +1,7 @@
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "codegen/llvm/emit_contraction_parts.h"
@@ -12,9 +14,18 @@ struct TileCode {
   ContractionContext& c;
   llvm::IRBuilder<>& b;
   TileShape shape;
-  llvm::Type* vector;
   llvm::Function* function;
   std::vector<llvm::Value*> row_pointers;  // of a direct a
+
+  // The last vector is as narrow as its lanes allow: some hosts take half the time for half of one.
+  int lanes(int v) const {
+    const int all = c.schedule().lanes;
+    if (v + 1 < shape.vectors) return all;
+    int narrow = std::min(all, static_cast<int>(16 / c.element_bytes()));
+    while (narrow < shape.last_lanes) narrow *= 2;
+    return narrow;
+  }
+  llvm::Type* type(int v) const { return shaped(c.element, lanes(v)); }
 
   llvm::Value* arg(unsigned i) const { return function->getArg(i); }
   llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
@@ -39,14 +50,13 @@ struct TileCode {
     for (int v = 0; v < shape.vectors; ++v) {
       llvm::Value* at =
           b.CreateInBoundsGEP(c.element, from, c.constant(int64_t{v} * c.schedule().lanes));
-      if (direct && v + 1 == shape.vectors && shape.last_lanes < c.schedule().lanes) {
+      if (direct && v + 1 == shape.vectors && shape.last_lanes < lanes(v)) {
         std::vector<llvm::Constant*> mask;
-        for (int i = 0; i < c.schedule().lanes; ++i)
-          mask.push_back(b.getInt1(i < shape.last_lanes));
-        vectors.push_back(b.CreateMaskedLoad(vector, at, align(), llvm::ConstantVector::get(mask),
-                                             llvm::Constant::getNullValue(vector)));
+        for (int i = 0; i < lanes(v); ++i) mask.push_back(b.getInt1(i < shape.last_lanes));
+        vectors.push_back(b.CreateMaskedLoad(type(v), at, align(), llvm::ConstantVector::get(mask),
+                                             llvm::Constant::getNullValue(type(v))));
       } else {
-        vectors.push_back(b.CreateAlignedLoad(vector, at, align()));
+        vectors.push_back(b.CreateAlignedLoad(type(v), at, align()));
       }
     }
     return vectors;
@@ -54,8 +64,15 @@ struct TileCode {
 
   llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
     if (c.element->isFloatingPointTy())
-      return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector}, {x, y, sum});
+      return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {sum->getType()}, {x, y, sum});
     return b.CreateAdd(b.CreateMul(x, y), sum);
+  }
+
+  llvm::Value* low_lanes(llvm::Value* all, int count) {
+    if (count == c.schedule().lanes) return all;
+    std::vector<int> kept(static_cast<size_t>(count));
+    std::iota(kept.begin(), kept.end(), 0);
+    return b.CreateShuffleVector(all, kept);
   }
 
   // One step of k on all sums.
@@ -71,7 +88,7 @@ struct TileCode {
                                               b.CreateAlignedLoad(c.element, from, align()));
       for (int v = 0; v < shape.vectors; ++v) {
         llvm::Value*& sum = sums[static_cast<size_t>(r * shape.vectors + v)];
-        sum = multiply_add(left, right[static_cast<size_t>(v)], sum);
+        sum = multiply_add(low_lanes(left, lanes(v)), right[static_cast<size_t>(v)], sum);
       }
     }
   }
@@ -88,13 +105,13 @@ std::vector<llvm::Value*> start_sums(TileCode& t) {
   std::vector<llvm::Value*> loaded;
   for (int r = 0; r < t.shape.rows; ++r)
     for (int v = 0; v < t.shape.vectors; ++v)
-      loaded.push_back(b.CreateAlignedLoad(t.vector, t.sum_at(r, v), t.align()));
+      loaded.push_back(b.CreateAlignedLoad(t.type(v), t.sum_at(r, v), t.align()));
   b.CreateBr(start);
   b.SetInsertPoint(start);
   std::vector<llvm::Value*> sums;
   for (llvm::Value* value : loaded) {
-    llvm::PHINode* sum = b.CreatePHI(t.vector, 2);
-    sum->addIncoming(llvm::Constant::getNullValue(t.vector), entry);
+    llvm::PHINode* sum = b.CreatePHI(value->getType(), 2);
+    sum->addIncoming(llvm::Constant::getNullValue(value->getType()), entry);
     sum->addIncoming(value, more);
     sums.push_back(sum);
   }
@@ -118,7 +135,7 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   b_at->addIncoming(t.arg(2), before);
   std::vector<llvm::Value*> sums;
   for (llvm::Value* first : start) {
-    llvm::PHINode* sum = b.CreatePHI(t.vector, 2);
+    llvm::PHINode* sum = b.CreatePHI(first->getType(), 2);
     sum->addIncoming(first, before);
     sums.push_back(sum);
   }
@@ -146,12 +163,7 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
       "tile_" + std::to_string(shape.rows) + "x" + std::to_string(shape.vectors),
       {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
-  TileCode tile{.c = context,
-                .b = b,
-                .shape = shape,
-                .vector = shaped(context.element, context.schedule().lanes),
-                .function = function,
-                .row_pointers = {}};
+  TileCode tile{.c = context, .b = b, .shape = shape, .function = function, .row_pointers = {}};
   if (context.schedule().a == Feed::direct)
     for (int r = 0; r < shape.rows; ++r)
       tile.row_pointers.push_back(b.CreateLoad(

@@ -152,6 +152,12 @@ TEST(Contraction, NotEverySumIsOne) {
       EXPECT_FALSE(find_contraction(nest)) << text;
 }
 
+TEST(Contraction, EmptyOnesAreNone) {
+  for (const auto& [m, n, k] : std::vector<std::array<int, 3>>{{0, 5, 5}, {5, 0, 5}, {5, 5, 0}})
+    EXPECT_FALSE(find_contraction(
+        nests_of(normalize(parse(matmul(m, n, k, "m, k", "k, n", "m, n", "f32"))))[0]));
+}
+
 TEST(Contraction, MatmulsOfAwkwardSizes) {
   for (const auto& [m, n, k] : std::vector<std::array<int, 3>>{{4, 8, 64},
                                                                {5, 17, 31},
@@ -233,6 +239,31 @@ TEST(Contraction, GathersReadTheRightRows) {
       "input token[t] : i32\ninput table[v, d]\ninput w[d, j]\n"
       "h = sum[d](table[v: token] * w)\noutput h[t, j]\n",
       1, given);
+}
+
+TEST(Contraction, AGatherOutsideIsAFault) {
+  const Program program =
+      normalize(parse("program embed\ndim t = 9, v = 13, d = 24, j = 40\n"
+                      "input token[t] : i32\ninput table[v, d]\ninput w[d, j]\n"
+                      "h = sum[d](table[v: token] * w)\noutput h[t, j]\n"));
+  const KernelGroup group = group_of(program);
+  Compiler compiler(no_cache());
+  const Kernel kernel = compiler.compile(group);
+  std::mt19937 random(7);
+  std::map<std::string, Array> arrays;
+  std::vector<void*> arguments;
+  for (const Tensor& tensor : kernel.arguments) {
+    Array& array = arrays.emplace(tensor.name(), random_array(tensor, random)).first->second;
+    for (size_t i = 0; tensor.name() == "token" && i < 9; ++i) array.set(i, i == 8 ? 13 : 1);
+    arguments.push_back(array.data.data());
+  }
+  int64_t fault = 0;
+  Buffer scratch(kernel.scratch_bytes);
+  kernel.entry(arguments.data(), scratch.data.get(), 0, kernel.chunks, &fault);
+  ASSERT_GT(fault, 0);
+  ASSERT_LE(fault, static_cast<int64_t>(kernel.faults.size()));
+  EXPECT_THAT(kernel.faults[static_cast<size_t>(fault - 1)],
+              testing::HasSubstr("dim `v` of `table` lies outside 0 to 12"));
 }
 
 TEST(Contraction, EpiloguesRunOnTheTile) {
