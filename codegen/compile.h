@@ -11,7 +11,7 @@ namespace tessera {
 
 struct CompilerOptions {
   // Folder of compiled objects; "" is $XDG_CACHE_HOME/tessera or ~/.cache/tessera.
-  std::string cache_dir;
+  std::string cache_dir = "";
   bool use_cache = true;
   int64_t cache_bytes = int64_t{1} << 30;  // the oldest entries go when it is exceeded
   int threads = 0;                         // that run LLVM at once; 0: as many as the host has

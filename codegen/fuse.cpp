@@ -9,6 +9,7 @@
 #include "codegen/inline_maps.h"
 #include "codegen/lower.h"
 #include "codegen/scatter.h"
+#include "codegen/solve_guards.h"
 #include "codegen/stages.h"
 #include "ir/structure.h"
 
@@ -138,7 +139,7 @@ class Fuser {
     int64_t points = 0;
     for (const Nest& nest : nests) points += volume(nest.loops());
     if (points <= kTinyPoints) return true;
-    const int64_t enough = std::min({volume(first), volume(second), kEnoughPoints});
+    const int64_t enough = std::min(std::max(volume(first), volume(second)), kEnoughPoints);
     if (volume(shared) < enough) return false;
     return stays_in_cache(nests, shared);
   }
@@ -232,7 +233,9 @@ class Fuser {
 
 std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
                               const std::set<Tensor>& needed_outside) {
-  return Fuser(inline_maps(nests, needed_outside), needed_outside).run();
+  std::vector<Nest> solved;
+  for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
+  return Fuser(inline_maps(solved, needed_outside), needed_outside).run();
 }
 
 }  // namespace tessera

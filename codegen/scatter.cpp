@@ -2,18 +2,10 @@
 
 #include <map>
 
+#include "codegen/solve_guards.h"
+
 namespace tessera {
 namespace {
-
-void conjuncts(const Expr& condition, std::vector<Expr>& parts) {
-  const Apply* apply = as<Apply>(condition);
-  if (apply != nullptr && apply->fn == Fn::logical_and) {
-    conjuncts(apply->args[0], parts);
-    conjuncts(apply->args[1], parts);
-  } else {
-    parts.push_back(condition);
-  }
-}
 
 // The dim whose value `expr` is, looking through integer casts.
 const Dim* plain_dim(const Expr& expr) {
@@ -22,11 +14,6 @@ const Dim* plain_dim(const Expr& expr) {
   if (apply != nullptr && apply->fn == Fn::cast && is_integer(expr.type()))
     return plain_dim(apply->args[0]);
   return nullptr;
-}
-
-bool is_zero(const Expr& expr) {
-  const Constant* constant = as<Constant>(expr);
-  return constant != nullptr && constant->value.number() == 0;
 }
 
 // A target and its position, when `part` says `position == target` and the position moves with the
@@ -48,26 +35,20 @@ std::optional<std::pair<Dim, Expr>> equation(const Expr& part, const Nest& nest)
 }  // namespace
 
 std::optional<Scatter> find_scatter(const Nest& nest) {
-  const Apply* guarded = as<Apply>(nest.body);
-  if (nest.op != ReduceOp::sum || guarded == nullptr || guarded->fn != Fn::where ||
-      !is_zero(guarded->args[2]))
-    return std::nullopt;
-  std::vector<Expr> parts;
-  conjuncts(guarded->args[0], parts);
+  if (nest.op != ReduceOp::sum) return std::nullopt;
+  const GuardedValue guarded = split_guards(nest.body);
   std::map<Dim, Expr> found;
   std::vector<Expr> rest;
-  for (const Expr& part : parts) {
+  for (const Expr& part : guarded.conditions) {
     const auto pair = equation(part, nest);
     if (!pair || !found.emplace(pair->first, pair->second).second) rest.push_back(part);
   }
   if (found.empty()) return std::nullopt;
-  Scatter scatter{{}, {}, guarded->args[1]};
+  Scatter scatter{{}, {}, join_guards({rest, guarded.value})};
   for (const auto& [target, position] : found) {
     scatter.targets.push_back(target);
     scatter.positions.push_back(position);
   }
-  for (const Expr& part : rest)
-    scatter.value = make_apply(Fn::where, {part, scatter.value, guarded->args[2]});
   if (!intersect(scatter.value.dims(), scatter.targets).empty()) return std::nullopt;
   for (const Expr& position : scatter.positions)
     if (!intersect(position.dims(), scatter.targets).empty()) return std::nullopt;

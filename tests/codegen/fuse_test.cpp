@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "codegen/contraction.h"
 #include "codegen/lower.h"
 #include "codegen/schedule.h"
 #include "codegen/stages.h"
@@ -126,6 +127,40 @@ TEST(Fuse, ContractionsKeepTheirOwnKernelWithItsEpilogue) {
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].nests.size(), 2u) << describe(groups[0]);
   EXPECT_EQ(groups[1].nests.size(), 1u) << describe(groups[1]);
+}
+
+TEST(Fuse, TheAdjointOfAConvolutionIsAConvolution) {
+  const Program program = normalize(parse(
+      "program p\ndim b = 4, y = 18, x = 18, c = 16, f = 32, ky = 3, kx = 3, oy = 16, ox = 16\n"
+      "param image[b, y, x, c] = normal(0, 1)\ninput w[ky, kx, c, f]\n"
+      "input g[b, oy, ox, f]\n"
+      "l = sum[b, oy, ox, f](g * sum[ky, kx, c](image[y: oy + ky, x: ox + kx] * w))\n"
+      "d = grad(l, image)\noutput d[b, y, x, c]\n"));
+  const std::vector<KernelGroup> groups = fuse(nests_of(program), needed_by(program));
+  ASSERT_EQ(groups.size(), 1u);
+  ASSERT_EQ(groups[0].nests.size(), 1u);
+  EXPECT_EQ(describe(groups[0].nests[0].reduced), "f, ky, kx");
+  EXPECT_TRUE(find_contraction(groups[0].nests[0]).has_value());
+  Arrays inputs;
+  for (const Tensor& input : program.inputs())
+    inputs.emplace(input.name(), whole_numbers(input, 5));
+  Compiler compiler = plain_compiler();
+  EXPECT_EQ(run_and_compare(program, inputs, compiler), "");
+}
+
+TEST(Fuse, AdjointsOfShiftedStridedAndPaddedReadsAgree) {
+  for (const char* read : {"x[i: o + 1]", "x[i: 2*o + k]", "x[i: o + k - 1 pad 0]", "x[i: 9 - o]",
+                           "x[i: o + k - 1 pad 3]", "x[i: 3*o + 2 pad 0]"}) {
+    const Program program = parse(
+        std::string("program p\ndim i = 23, o = 9, k = 3, c = 5\nparam x[i, c] = normal(0, 1)\n"
+                    "input g[o, k, c]\nl = sum[o, k, c](g * ") +
+        read + ")\nd = grad(l, x)\noutput d[i, c]\n");
+    Arrays inputs;
+    for (const Tensor& input : program.inputs())
+      inputs.emplace(input.name(), whole_numbers(input, 5));
+    Compiler compiler = plain_compiler();
+    EXPECT_EQ(run_and_compare(program, inputs, compiler), "") << read;
+  }
 }
 
 // Legality, on anything: the order holds, each needed tensor is written once, inputs exist.
