@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
   step.output("loss", loss);
 
   Executable train = session.compile(step);
-  if (session.rank() == 0) std::cout << explain(train.plan(), normalize(step)) << "\n";
+  if (session.rank() == 0) std::cout << session.explain(train) << "\n";
 
   const Data data = make_data(batch, pixel, label);
   train.initialize(1);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
+#include "placement/explain.h"
 
 namespace tessera {
 namespace {
@@ -28,23 +29,30 @@ Plan plan_of_file(const Program& normal, int devices, const std::string& file) {
   return plan;
 }
 
+// The kernel model of codegen with what was measured on this host.
+KernelSeconds kernel_seconds_here(int threads) {
+  return [machine = machine_facts(), threads](const Nest& local) {
+    return predict_seconds(local, machine, threads);
+  };
+}
+
 }  // namespace
+
+std::string explain_here(const Program& normal, const Plan& plan, int threads) {
+  return explain(normal, plan, this_machine(plan.mesh.ranks()), kernel_seconds_here(threads));
+}
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
   if (!settings.file.empty()) return plan_of_file(normal, devices, settings.file);
   PlanRequest request;
   request.mesh = settings.mesh;
-  request.memory_limit = settings.memory;
+  request.memory = settings.memory;
   request.pins = settings.pins;
   if (settings.mesh && settings.mesh->ranks() != devices)
     throw UserError("mesh " + print(*settings.mesh) + " has " +
                     std::to_string(settings.mesh->ranks()) + " ranks; this job has " +
                     std::to_string(devices) + ": change the mesh or the number of ranks");
-  const Machine machine = measured_machine();
-  const int threads = settings.threads;
-  request.kernel_seconds = [machine, threads](const Nest& local) {
-    return predict_seconds(local, machine, threads);
-  };
+  request.kernel_seconds = kernel_seconds_here(settings.threads);
   return optimize(normal, this_machine(devices), request);
 }
 

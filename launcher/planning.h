@@ -23,6 +23,9 @@ struct PlanSettings {
 // The plan of a program in normal form for `devices` ranks of this machine, verified.
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
 
+// The plan as a page for people (placement/explain.h), for ranks of this machine.
+std::string explain_here(const Program& normal, const Plan& plan, int threads);
+
 // Rank 0 makes the plan; all get the same one. Together.
 Plan share_plan(Communicator& world, const std::function<Plan()>& make);
 

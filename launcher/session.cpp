@@ -81,6 +81,10 @@ Executable Session::compile(const Program& program) {
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, {}}};
 }
 
+std::string Session::explain(const Executable& executable) const {
+  return explain_here(executable.program(), executable.plan(), settings_.threads);
+}
+
 Executable Session::compile(const Program& program, const Plan& plan) {
   const Program normal = normalize(program);
   verify(plan, normal);

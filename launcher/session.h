@@ -44,6 +44,9 @@ class Session {
   Executable compile(const Program& program);
   Executable compile(const Program& program, const Plan& plan);
 
+  // The plan of `executable` as a page for people.
+  std::string explain(const Executable& executable) const;
+
  private:
   std::unique_ptr<Communicator> owned_;
   Communicator* world_;

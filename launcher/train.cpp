@@ -18,7 +18,6 @@
 #include "launcher/ranks.h"
 #include "launcher/run_folder.h"
 #include "launcher/versions.h"
-#include "placement/explain.h"
 #include "runtime/executable.h"
 
 namespace tessera {
@@ -91,10 +90,12 @@ class Trainer {
         compiler_(CompilerOptions{.worker_threads = threads_}) {}
 
   TrainResult run() {
-    auto loading = load_async(data_loader(config_, Split::train));
+    std::future<DatasetPtr> loading =
+        std::async(std::launch::async, data_loader(config_, Split::train));
     build();
     const DatasetPtr data = loading.get();
-    auto loading_test = load_async(data_loader(config_, Split::test));
+    std::future<DatasetPtr> loading_test =
+        std::async(std::launch::async, data_loader(config_, Split::test));
     Feeds feeds(normal_, config_, data, Order::shuffled);
     const int64_t per_epoch = feeds.steps_per_epoch();
     const int64_t total = total_steps(per_epoch);
@@ -139,7 +140,7 @@ class Trainer {
     folder_->write("config.yaml", print_config(config_));
     folder_->write("environment.json", environment_json(library_versions()));
     folder_->write("plan.yaml", to_text(plan));
-    const std::string text = explain(plan, normal_);
+    const std::string text = explain_here(normal_, plan, threads_);
     folder_->write("plan.txt", text);
     if (!options_.quiet) fmt::print(stderr, "{}\n", text);
   }

@@ -50,6 +50,7 @@ class Executable {
   void set_value(const std::string& name, const Array& whole);  // every rank takes its part
   Arrays values();                                              // all of them. Together.
 
+  const Program& program() const { return program_; }  // in normal form
   const Plan& plan() const { return plan_; }
   const ShardedProgram& sharded() const { return sharded_; }
   const Executor& executor() const { return executor_; }

@@ -150,7 +150,7 @@ void Executor::State::prepare(Compiler& compiler) {
 void Executor::State::make_groups() {
   group_of.resize(graph.tasks.size(), nullptr);
   for (size_t t : streams[1]) {
-    const CommStep& comm = graph.tasks[t].comm;
+    const CommStep& comm = *graph.tasks[t].comm;
     const std::vector<int> key(comm.axes.begin(), comm.axes.end());
     auto it = groups.find(key);
     if (it == groups.end())
@@ -175,8 +175,8 @@ void Executor::State::run_task(size_t number) {
   } else {
     group_of[number]->set_context("task " + std::to_string(number) + ", " + task.name +
                                   (task.where.known() ? ", " + task.where.str() : ""));
-    run_collective(task.comm, *group_of[number], arena.at(graph.offset_of(task.comm.input)),
-                   arena.at(graph.offset_of(task.comm.output)),
+    run_collective(*task.comm, *group_of[number], arena.at(graph.offset_of(task.comm->input)),
+                   arena.at(graph.offset_of(task.comm->output)),
                    task.staging >= 0 ? place(task.staging) : nullptr);
   }
 }

@@ -48,17 +48,26 @@ void move_blocks(const View& view, const std::vector<Interval>& blocks, const st
   }
 }
 
+bool exchanges(const CommStep& step) {
+  return step.kind == CommKind::all_to_all || step.kind == CommKind::halo;
+}
+
 bool gathers(const CommStep& step) {
-  return step.kind == CommKind::all_gather || step.kind == CommKind::all_to_all;
+  return step.kind == CommKind::all_gather || exchanges(step);
 }
 
 bool scatters(const CommStep& step) {
-  return step.kind == CommKind::reduce_scatter || step.kind == CommKind::all_to_all;
+  return step.kind == CommKind::reduce_scatter || exchanges(step);
 }
 
 size_t pack_bytes(const CommStep& step) {
   if (!scatters(step)) return 0;
   const View view = view_of(step.input, step.scatter_dim);
+  if (step.kind == CommKind::halo) {  // blocks may overlap or leave parts out
+    size_t rows = 0;
+    for (const Interval& block : step.scatter_blocks) rows += static_cast<size_t>(block.size());
+    return view.outer * rows * view.inner;
+  }
   return view.outer > 1 ? view.bytes() : 0;
 }
 

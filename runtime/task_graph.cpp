@@ -15,13 +15,13 @@ std::string interval_text(const std::vector<Interval>& blocks) {
 
 std::vector<Tensor> written_by(const Task& task) {
   if (task.kind == TaskKind::compute) return task.group.outputs;
-  if (task.kind == TaskKind::communicate) return {task.comm.output};
+  if (task.kind == TaskKind::communicate) return {task.comm->output};
   return {};
 }
 
 std::vector<Tensor> read_by(const Task& task) {
   if (task.kind == TaskKind::compute) return task.group.inputs;
-  if (task.kind == TaskKind::communicate) return {task.comm.input};
+  if (task.kind == TaskKind::communicate) return {task.comm->input};
   return {};
 }
 

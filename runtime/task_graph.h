@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,11 @@ struct Task {
   TaskKind kind = TaskKind::compute;
   std::string name;  // for messages and traces: "h1", "all-reduce d_w1"
   std::vector<int> depends;
-  std::vector<int> buffers;  // that it reads or writes
-  KernelGroup group;         // of a compute task
-  CommStep comm;             // of a communicate task
-  int staging = -1;          // buffer in which a collective packs and unpacks
-  int source = -1;           // of a copy
+  std::vector<int> buffers;      // that it reads or writes
+  KernelGroup group;             // of a compute task
+  std::optional<CommStep> comm;  // of a communicate task
+  int staging = -1;              // buffer in which a collective packs and unpacks
+  int source = -1;               // of a copy
   int target = -1;
   double estimate = 0;  // seconds, for ordering only
   SourceLocation where;

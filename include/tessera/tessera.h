@@ -13,4 +13,3 @@
 #include "models/losses.h"      // IWYU pragma: export
 #include "models/mlp.h"         // IWYU pragma: export
 #include "models/optimizers.h"  // IWYU pragma: export
-#include "placement/explain.h"  // IWYU pragma: export

@@ -35,7 +35,7 @@ std::map<std::string, int64_t> parse_dims(const std::vector<std::string>& values
 
 std::optional<int64_t> parse_memory(const std::string& value) {
   if (value.empty()) return std::nullopt;
-  return bytes_of(value, "--memory");
+  return bytes_of(parse_yaml_argument(value));
 }
 
 std::optional<Mesh> parse_mesh_option(const std::string& value) {

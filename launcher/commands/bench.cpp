@@ -100,7 +100,7 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
   result.seconds = time_steps(step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += flops_of(nest);
   result.peak_bytes = step.executor().memory_bytes();
-  result.peak_gflops = 1e-9 * measured_machine().peak_flops * threads * world.size();
+  result.peak_gflops = machine_facts().peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(step.executor());
   return result;
 }

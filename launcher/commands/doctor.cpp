@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codegen/machine.h"
+#include "codegen/object_cache.h"
 #include "launcher/commands/commands.h"
 #include "launcher/dataset.h"
 #include "launcher/exit_code.h"
@@ -59,14 +60,14 @@ std::string first_line(std::vector<std::string> argv) {
 }
 
 Check check_processor() {
-  const Machine machine = measured_machine();
+  const Machine machine = machine_facts();
   Check check{"processor", Verdict::good,
               fmt::format("{} usable cores, {}-bit vectors, {:.0f} GFLOP/s f32 and {:.1f} GB/s "
                           "per core",
-                          usable_cores(), 8 * machine.vector_bytes, 1e-9 * machine.peak_flops,
-                          1e-9 * machine.bandwidth),
+                          usable_cores(), 8 * machine.vectors.vector_bytes, machine.peak_gflops,
+                          machine.bandwidth),
               ""};
-  if (machine.vector_bytes < 32) {
+  if (machine.vectors.vector_bytes < 32) {
     check.verdict = Verdict::warning;
     check.advice = "no AVX2: kernels run at a fraction of what newer processors reach";
   }

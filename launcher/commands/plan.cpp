@@ -11,7 +11,6 @@
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "partition/lower.h"
-#include "placement/explain.h"
 
 namespace tessera {
 namespace {
@@ -73,7 +72,7 @@ int plan(const PlanArguments& arguments) {
   if (arguments.json) {
     fmt::print("{}\n", to_json(plan, normal).dump());
   } else {
-    fmt::print("{}", explain(plan, normal));
+    fmt::print("{}", explain_here(normal, plan, settings.threads));
     if (!arguments.out.empty())
       fmt::print("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
                  arguments.out);

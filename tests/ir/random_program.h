@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "ir/interpret.h"
+#include "ir/random_inputs.h"
 #include "ir/program.h"
 
 namespace tessera {
@@ -29,10 +29,6 @@ struct RandomProgramOptions {
 // within about ±10, nothing overflows, divides by nearly 0 or leaves an extent. A pure function of
 // its arguments, the same on every platform.
 Program random_program(uint64_t seed, const RandomProgramOptions& options = {});
-
-// An array for every input of any program: floats in [-1, 1], integers in [-9, 9] or, where they
-// index something, in the range that keeps every read inside.
-Arrays random_inputs(const Program& program, uint64_t seed);
 
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators; OOPSLA'14).
 class RandomSource {

@@ -1,11 +1,14 @@
+#include "ir/random_inputs.h"
+
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "ir/random.h"
 #include "ir/structure.h"
-#include "tests/ir/random_program.h"
 
 namespace tessera {
 namespace {
@@ -153,17 +156,16 @@ Arrays random_inputs(const Program& program, uint64_t seed) {
   const Ranges ranges = input_ranges(program);
   Arrays arrays;
   for (const Tensor& tensor : program.inputs()) {
-    RandomSource random(hash_bytes(tensor.name(), seed));
+    const uint64_t stream = hash_bytes(tensor.name());
+    Range range{0, 1};
+    if (is_integer(tensor.type())) range = ranges.at(tensor);
+    const double count = static_cast<double>(range.high - range.low + 1);
     Array array = make_array(tensor.type(), extents(tensor.dims()));
     for (size_t i = 0; i < array.size(); ++i) {
-      if (is_float(tensor.type())) {
-        array.set(i, 2 * random.uniform() - 1);
-      } else if (tensor.type() == DType::b8) {
-        array.set(i, random.below(2));
-      } else {
-        const Range range = ranges.at(tensor);
-        array.set(i, static_cast<double>(random.between(range.low, range.high)));
-      }
+      const double uniform = uniform_value(seed, stream, i);
+      array.set(i, is_float(tensor.type())
+                       ? 2 * uniform - 1
+                       : static_cast<double>(range.low) + std::floor(uniform * count));
     }
     arrays.emplace(tensor.name(), std::move(array));
   }
