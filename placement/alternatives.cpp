@@ -11,14 +11,16 @@
 namespace tessera {
 namespace {
 
+constexpr int64_t kMostOperations = 300'000'000;  // about half a second
+
 class Explainer {
  public:
   Explainer(const MeshRequest& request, Plan& plan)
       : request_(request),
         plan_(plan),
         placement_(build_network(inputs_of(request))),
-        left_(request.operations) {
-    auto values = values_of(placement_, plan, request.rules);
+        left_(std::min<int64_t>(request.operations, kMostOperations)) {
+    auto values = values_of(placement_, plan, request.rules, request.prices.distances);
     TESSERA_CHECK(values.has_value());
     values_ = *values;
     placement_.network = merge_parallel_edges(placement_.network);

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "placement/conversions.h"
 #include "placement/first_rank.h"
 #include "placement/useful_choices.h"
 
@@ -165,13 +164,14 @@ class Builder {
     return result;
   }
 
-  // Distinct forms, and which of them each choice has.
+  // Distinct forms or demands, and which of them each choice has.
+  template <typename Form>
   struct Projection {
-    std::vector<Sharding> forms;
+    std::vector<Form> forms;
     std::vector<int32_t> of_choice;
-    int32_t add(const Sharding& form) {
+    int32_t add(Form form) {
       auto it = std::find(forms.begin(), forms.end(), form);
-      if (it == forms.end()) it = forms.insert(forms.end(), form);
+      if (it == forms.end()) it = forms.insert(forms.end(), std::move(form));
       of_choice.push_back(static_cast<int32_t>(it - forms.begin()));
       return of_choice.back();
     }
@@ -180,14 +180,15 @@ class Builder {
   void add_nest(size_t n) {
     const NestRules& rules = in_.rules.nests[n];
     size_t operands = rules.operands().size();
-    std::vector<Projection> projections(operands + 1);  // the last one is the result's
+    std::vector<Projection<Demand>> needs(operands);
+    Projection<Sharding> results;
     PlacementNetwork::NestVariable nest;
     std::map<std::vector<int32_t>, size_t> seen;  // choices that differ only in time: the fastest
     for (const Assignment& assignment : assignments_of(n)) {
       std::vector<int32_t> key;
       for (size_t k = 0; k < operands; ++k)
-        key.push_back(projections[k].add(rules.operand_sharding(k, assignment)));
-      key.push_back(projections[operands].add(rules.result_sharding(assignment)));
+        key.push_back(needs[k].add(demand_of(rules, k, assignment, in_.distances)));
+      key.push_back(results.add(rules.result_sharding(assignment)));
       double seconds = in_.kernels.of(rules, assignment, mesh());
       auto [it, fresh] = seen.emplace(key, nest.choices.size());
       if (fresh) {
@@ -195,7 +196,8 @@ class Builder {
         nest.seconds.push_back(seconds);
         continue;
       }
-      for (Projection& projection : projections) projection.of_choice.pop_back();
+      for (Projection<Demand>& need : needs) need.of_choice.pop_back();
+      results.of_choice.pop_back();
       if (seconds >= nest.seconds[it->second]) continue;
       nest.choices[it->second] = assignment;
       nest.seconds[it->second] = seconds;
@@ -204,16 +206,14 @@ class Builder {
     nest.variable = result_.network.add_variable(nest.seconds);
     for (size_t k = 0; k < operands; ++k) {
       const Tensor& tensor = rules.operand_tensor(k);
-      nest.operands.push_back(tie(nest, projections[k]));
+      nest.operands.push_back(tie(nest, needs[k]));
       needed_[tensor].push_back({false, result_.operands.size()});
-      result_.operands.push_back(
-          {tensor.name(), tensor, std::move(projections[k].forms), nest.operands.back()});
+      result_.operands.push_back({tensor, std::move(needs[k].forms), nest.operands.back()});
     }
-    nest.result = tie(nest, projections[operands]);
+    nest.result = tie(nest, results);
     const Tensor& out = rules.nest().out;
     source_[out] = {true, result_.results.size()};
-    result_.results.push_back(
-        {out.name(), out, std::move(projections[operands].forms), nest.result});
+    result_.results.push_back({out.name(), out, std::move(results.forms), nest.result});
     result_.nests.push_back(std::move(nest));
   }
 
@@ -225,7 +225,8 @@ class Builder {
   }
 
   // A variable that the nest's choice fixes.
-  int32_t tie(const PlacementNetwork::NestVariable& nest, const Projection& projection) {
+  template <typename Form>
+  int32_t tie(const PlacementNetwork::NestVariable& nest, const Projection<Form>& projection) {
     std::vector<double> none(projection.forms.size(), 0.0);
     int32_t variable = result_.network.add_variable(none);
     std::vector<double> table;
@@ -240,27 +241,24 @@ class Builder {
     for (const Tensor& tensor : in_.rules.program.tensors()) {
       auto [computed, number] = source_.at(tensor);
       const auto& source = computed ? result_.results[number] : result_.stored[number];
-      std::vector<FormDomain> consumers;
-      std::vector<std::vector<Sharding>> targets;  // an update's forms, in the value's dims
-      targets.reserve(in_.rules.program.updates().size());
+      std::vector<DemandDomain> consumers;
       for (const Need& need : needed_[tensor])
         if (!need.output) {
           const auto& operand = result_.operands[need.number];
-          consumers.push_back({operand.variable, &operand.forms});
+          consumers.push_back({operand.variable, operand.demands});
         }
       for (const Update& update : in_.rules.program.updates()) {
         if (update.value != tensor) continue;
         const auto& target = result_.stored[source_.at(update.target).second];
-        targets.push_back(as_in(target, tensor));
-        consumers.push_back({target.variable, &targets.back()});
+        consumers.push_back({target.variable, demands_of(as_in(target, tensor))});
       }
       for (const Need& need : needed_[tensor])
         if (need.output) {
           const auto& output = result_.outputs[need.number];
-          consumers.push_back({output.variable, &output.forms});
+          consumers.push_back({output.variable, demands_of(output.forms)});
         }
-      add_conversions(result_.network, shape_of(tensor), {source.variable, &source.forms},
-                      consumers, in_.distances);
+      add_conversions(result_.network, shape_of(tensor),
+                      {source.variable, demands_of(source.forms)}, consumers, in_.distances);
     }
   }
 
@@ -311,7 +309,8 @@ Plan plan_of(const PlacementNetwork& placement, const Values& values, const Prog
 namespace {
 
 // The number of a form, or -1.
-int32_t value_of(const std::vector<Sharding>& forms, const Sharding& form) {
+template <typename Form>
+int32_t value_of(const std::vector<Form>& forms, const Form& form) {
   auto it = std::find(forms.begin(), forms.end(), form);
   return it == forms.end() ? -1 : static_cast<int32_t>(it - forms.begin());
 }
@@ -319,7 +318,7 @@ int32_t value_of(const std::vector<Sharding>& forms, const Sharding& form) {
 }  // namespace
 
 std::optional<Values> values_of(const PlacementNetwork& placement, const Plan& plan,
-                                const ProgramRules& rules) {
+                                const ProgramRules& rules, Distances& distances) {
   Values values(placement.network.size(), 0);
   auto set = [&](const PlacementNetwork::FormVariable& variable, const Sharding& form) {
     values[variable.variable] = value_of(variable.forms, form);
@@ -329,17 +328,18 @@ std::optional<Values> values_of(const PlacementNetwork& placement, const Plan& p
     const auto& nest = placement.nests[n];
     const NestRules& nest_rules = rules.nests[n];
     const Assignment& assignment = plan.nest(placement.results[n].name).assignment;
-    std::vector<Sharding> wanted;
+    std::vector<Demand> wanted;
     for (size_t k = 0; k < nest.operands.size(); ++k) {
-      wanted.push_back(nest_rules.operand_sharding(k, assignment));
-      set(placement.operands[operand++], wanted.back());
+      wanted.push_back(demand_of(nest_rules, k, assignment, distances));
+      const auto& variable = placement.operands[operand++];
+      values[variable.variable] = value_of(variable.demands, wanted.back());
     }
-    wanted.push_back(nest_rules.result_sharding(assignment));
-    set(placement.results[n], wanted.back());
+    Sharding result = nest_rules.result_sharding(assignment);
+    set(placement.results[n], result);
     auto same = [&](const Assignment& other) {
       for (size_t k = 0; k < nest.operands.size(); ++k)
-        if (!(nest_rules.operand_sharding(k, other) == wanted[k])) return false;
-      return nest_rules.result_sharding(other) == wanted.back();
+        if (!(demand_of(nest_rules, k, other, distances) == wanted[k])) return false;
+      return nest_rules.result_sharding(other) == result;
     };
     auto it = std::find_if(nest.choices.begin(), nest.choices.end(), same);
     values[nest.variable] =

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "partition/plan.h"
+#include "placement/conversions.h"
 #include "placement/cost_model.h"
-#include "placement/distances.h"
 #include "placement/network.h"
 
 namespace tessera {
@@ -67,7 +67,7 @@ struct PlacementNetwork {
     std::vector<int32_t> operands;  // variables
     int32_t result;                 // variable
   };
-  // A variable that says how a tensor lies: stored, output, operand or result.
+  // A variable that says how a tensor lies: stored, output or result.
   struct FormVariable {
     std::string name;
     Tensor tensor;
@@ -78,8 +78,14 @@ struct PlacementNetwork {
   std::vector<NestVariable> nests;
   std::vector<FormVariable> stored;
   std::vector<FormVariable> outputs;
-  std::vector<FormVariable> results;   // one for each nest
-  std::vector<FormVariable> operands;  // of all nests
+  std::vector<FormVariable> results;  // one for each nest
+  // How a nest needs an operand; of all nests, in program order.
+  struct OperandVariable {
+    Tensor tensor;
+    std::vector<Demand> demands;
+    int32_t variable;
+  };
+  std::vector<OperandVariable> operands;
 };
 
 PlacementNetwork build_network(const NetworkInputs& inputs);
@@ -89,6 +95,6 @@ Plan plan_of(const PlacementNetwork& placement, const Values& values, const Prog
              const Mesh& mesh);
 // The assignment behind a plan; nothing for a plan outside the space.
 std::optional<Values> values_of(const PlacementNetwork& placement, const Plan& plan,
-                                const ProgramRules& rules);
+                                const ProgramRules& rules, Distances& distances);
 
 }  // namespace tessera

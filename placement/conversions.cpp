@@ -3,138 +3,176 @@
 #include <algorithm>
 #include <map>
 
-#include "base/error.h"
-
 namespace tessera {
+
+bool Demand::operator==(const Demand& other) const {
+  if (!(form == other.form) || halo.has_value() != other.halo.has_value()) return false;
+  return !halo || (halo->base == other.halo->base && halo->windows == other.halo->windows);
+}
+
+std::vector<Demand> demands_of(const std::vector<Sharding>& forms) {
+  std::vector<Demand> result;
+  for (const Sharding& form : forms) result.push_back({form, std::nullopt, 0});
+  return result;
+}
+
+Demand demand_of(const NestRules& rules, size_t operand, const Assignment& assignment,
+                 Distances& distances) {
+  Demand demand{rules.operand_sharding(operand, assignment), std::nullopt, 0};
+  demand.halo = halo_demand(rules, operand, assignment, distances.mesh());
+  if (demand.halo)
+    demand.halo_seconds = halo_seconds(shape_of(rules.operand_tensor(operand)), *demand.halo,
+                                       distances.mesh(), distances.cost());
+  return demand;
+}
+
 namespace {
 
 // All forms of one tensor by number, with the distances between them.
 class FormTable {
  public:
+  // A demand by numbers; base -1: without a halo. Equal windows have equal numbers.
+  struct Need {
+    int32_t form;
+    int32_t base;
+    int32_t windows;
+    double halo_seconds;
+  };
+
   FormTable(const TensorShape& shape, Distances& distances)
       : shape_(shape), distances_(distances) {}
 
-  int32_t number(const Sharding& form) {
-    auto [it, fresh] = index_.emplace(form, static_cast<int32_t>(forms_.size()));
-    if (fresh) forms_.push_back(form);
-    return it->second;
+  Need number(const Demand& demand) {
+    Need need{number(demand.form), -1, -1, demand.halo_seconds};
+    if (!demand.halo) return need;
+    need.base = number(demand.halo->base);
+    auto it = std::find(windows_.begin(), windows_.end(), demand.halo->windows);
+    need.windows = static_cast<int32_t>(it - windows_.begin());
+    if (it == windows_.end()) windows_.push_back(demand.halo->windows);
+    return need;
   }
-  // After the last form was numbered.
+
+  // After the last demand was numbered.
   void measure() {
     matrix_.clear();
     for (const Sharding& from : forms_)
       for (const Sharding& to : forms_) matrix_.push_back(distances_.between(shape_, from, to));
   }
-  double between(int32_t from, int32_t to) const { return matrix_[from * forms_.size() + to]; }
 
-  double chain(int32_t from, const std::vector<int32_t>& needed) {
+  double chain(int32_t from, const std::vector<const Need*>& needs) {
     exist_.assign(1, from);
+    widened_.clear();
     double total = 0;
-    for (int32_t form : needed) {
-      double nearest = kForbidden;
-      for (int32_t have : exist_) nearest = std::min(nearest, between(have, form));
-      total += nearest;
-      if (nearest > 0 && nearest != kForbidden) exist_.push_back(form);
-    }
+    for (const Need* need : needs) total += meet(*need);
     return total;
   }
 
  private:
+  int32_t number(const Sharding& form) {
+    auto [it, fresh] = index_.emplace(form, static_cast<int32_t>(forms_.size()));
+    if (fresh) forms_.push_back(form);
+    return it->second;
+  }
+
+  double nearest(int32_t form) const {
+    double least = kForbidden;
+    for (int32_t have : exist_) least = std::min(least, matrix_[have * forms_.size() + form]);
+    return least;
+  }
+
+  double make(int32_t form, double seconds) {
+    if (seconds > 0) exist_.push_back(form);
+    return seconds;
+  }
+
+  double meet(const Need& need) {
+    double direct = nearest(need.form);
+    if (need.base < 0) return make(need.form, direct);
+    auto exists = std::make_pair(need.base, need.windows);
+    if (std::find(widened_.begin(), widened_.end(), exists) != widened_.end()) return 0;
+    double by_base = nearest(need.base);
+    if (direct <= by_base + need.halo_seconds) return make(need.form, direct);
+    widened_.push_back(exists);
+    return make(need.base, by_base) + need.halo_seconds;
+  }
+
   const TensorShape& shape_;
   Distances& distances_;
   std::map<Sharding, int32_t> index_;
   std::vector<Sharding> forms_;
+  std::vector<std::vector<HaloWindow>> windows_;
   std::vector<double> matrix_;
   std::vector<int32_t> exist_;
+  std::vector<std::pair<int32_t, int32_t>> widened_;  // base and windows
 };
 
-using Numbers = std::vector<int32_t>;
+using Needs = std::vector<FormTable::Need>;
 
-void add_pair(Network& network, const FormDomain& source, const FormDomain& consumer,
-              const Numbers& from, const Numbers& to, const FormTable& table, bool only_forbidden) {
-  std::vector<double> costs;
-  bool any = false;
-  for (int32_t a : from)
-    for (int32_t b : to) {
-      double seconds = table.between(a, b);
-      if (only_forbidden && seconds != kForbidden) seconds = 0;
-      any |= seconds != 0;
-      costs.push_back(seconds);
-    }
-  if (any) network.add_edge(source.variable, consumer.variable, std::move(costs));
-}
-
-void add_group(Network& network, const std::vector<FormDomain>& scope,
-               const std::vector<Numbers>& numbers, FormTable& table) {
-  if (scope.size() == 2) {
-    add_pair(network, scope[0], scope[1], numbers[0], numbers[1], table, false);
-    return;
-  }
-  for (size_t i = 1; i < scope.size(); ++i)
-    add_pair(network, scope[0], scope[i], numbers[0], numbers[i], table, true);
-  std::vector<int32_t> variables;
+// One table over the source, scope[0], and the consumers after it.
+void add_group(Network& network, const std::vector<int32_t>& scope,
+               const std::vector<const Needs*>& needs, FormTable& table) {
   size_t entries = 1;
-  for (size_t i = 0; i < scope.size(); ++i) {
-    variables.push_back(scope[i].variable);
-    entries *= numbers[i].size();
-  }
+  for (const Needs* list : needs) entries *= list->size();
   std::vector<double> costs(entries);
   std::vector<size_t> at(scope.size(), 0);
-  Numbers needed(scope.size() - 1);
+  std::vector<const FormTable::Need*> needed(scope.size() - 1);
   bool any = false;
   for (double& cost : costs) {
-    for (size_t i = 1; i < scope.size(); ++i) needed[i - 1] = numbers[i][at[i]];
-    cost = table.chain(numbers[0][at[0]], needed);
-    if (cost == kForbidden) cost = 0;  // an edge forbids it
+    for (size_t i = 1; i < scope.size(); ++i) needed[i - 1] = &(*needs[i])[at[i]];
+    cost = table.chain((*needs[0])[at[0]].form, needed);
     any |= cost != 0;
-    for (size_t i = scope.size(); i-- > 0 && ++at[i] == numbers[i].size();) at[i] = 0;
+    for (size_t i = scope.size(); i-- > 0 && ++at[i] == needs[i]->size();) at[i] = 0;
   }
-  if (any) network.add_factor(variables, std::move(costs));
+  if (!any) return;
+  if (scope.size() == 2)
+    network.add_edge(scope[0], scope[1], std::move(costs));
+  else
+    network.add_factor(scope, std::move(costs));
 }
 
 }  // namespace
 
 double conversion_seconds(const TensorShape& shape, const Sharding& from,
-                          const std::vector<Sharding>& forms, Distances& distances) {
+                          const std::vector<Demand>& demands, Distances& distances) {
   FormTable table(shape, distances);
-  int32_t first = table.number(from);
-  Numbers needed;
-  for (const Sharding& form : forms) needed.push_back(table.number(form));
+  int32_t first = table.number(Demand{from, std::nullopt, 0}).form;
+  Needs needs;
+  std::vector<const FormTable::Need*> needed;
+  for (const Demand& demand : demands) needs.push_back(table.number(demand));
+  for (const FormTable::Need& need : needs) needed.push_back(&need);
   table.measure();
-  for (int32_t form : needed)
-    if (table.between(first, form) == kForbidden) return kForbidden;
   return table.chain(first, needed);
 }
 
-void add_conversions(Network& network, const TensorShape& shape, const FormDomain& source,
-                     const std::vector<FormDomain>& consumers, Distances& distances,
+void add_conversions(Network& network, const TensorShape& shape, const DemandDomain& source,
+                     const std::vector<DemandDomain>& consumers, Distances& distances,
                      size_t most_entries) {
   if (consumers.empty()) return;
   FormTable table(shape, distances);
-  auto number_all = [&](const FormDomain& domain) {
-    Numbers numbers;
-    for (const Sharding& form : *domain.forms) numbers.push_back(table.number(form));
-    return numbers;
+  auto number_all = [&](const DemandDomain& domain) {
+    Needs needs;
+    for (const Demand& demand : domain.demands) needs.push_back(table.number(demand));
+    return needs;
   };
-  Numbers from = number_all(source);
-  std::vector<Numbers> needed;
-  for (const FormDomain& consumer : consumers) needed.push_back(number_all(consumer));
+  Needs from = number_all(source);
+  std::vector<Needs> needed;
+  for (const DemandDomain& consumer : consumers) needed.push_back(number_all(consumer));
   table.measure();
-  std::vector<FormDomain> scope = {source};
-  std::vector<Numbers> numbers = {from};
+  std::vector<int32_t> scope = {source.variable};
+  std::vector<const Needs*> needs = {&from};
   size_t entries = from.size();
   for (size_t i = 0; i < consumers.size(); ++i) {
     if (scope.size() > 1 && entries * needed[i].size() > most_entries) {
-      add_group(network, scope, numbers, table);
+      add_group(network, scope, needs, table);
       scope.resize(1);
-      numbers.resize(1);
+      needs.resize(1);
       entries = from.size();
     }
-    scope.push_back(consumers[i]);
-    numbers.push_back(needed[i]);
+    scope.push_back(consumers[i].variable);
+    needs.push_back(&needed[i]);
     entries *= needed[i].size();
   }
-  add_group(network, scope, numbers, table);
+  add_group(network, scope, needs, table);
 }
 
 }  // namespace tessera

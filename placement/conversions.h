@@ -2,29 +2,43 @@
 
 #include <vector>
 
+#include "partition/halo.h"
 #include "placement/distances.h"
 #include "placement/network.h"
 
 namespace tessera {
 
-// Seconds to give one tensor to all who need it: `forms` are needed one after the other, in
-// program order; each that does not exist yet is made from the nearest one that does. `from` exists
-// first. kForbidden when one cannot be made from `from`.
+// How someone needs a tensor: as `form`; or, if that is cheaper, as `halo->base` and then widened
+// to windows for `halo_seconds` more.
+struct Demand {
+  Sharding form;
+  std::optional<HaloDemand> halo;
+  double halo_seconds = 0;
+
+  bool operator==(const Demand& other) const;
+};
+std::vector<Demand> demands_of(const std::vector<Sharding>& forms);
+Demand demand_of(const NestRules& rules, size_t operand, const Assignment& assignment,
+                 Distances& distances);
+
+// Seconds to give one tensor to all who need it: demands are met one after the other, in program
+// order; a form that does not exist yet is made from the nearest one that does. `from` exists
+// first.
 //
 //   from a partial sum, needed replicated and then split: one all-reduce, and a slice for nothing
 double conversion_seconds(const TensorShape& shape, const Sharding& from,
-                          const std::vector<Sharding>& forms, Distances& distances);
+                          const std::vector<Demand>& demands, Distances& distances);
 
-// A tensor's source and those who need it, as variables of a network with their forms.
-struct FormDomain {
+// A tensor's source, or one who needs it, as a variable of a network: a demand for each value.
+struct DemandDomain {
   int32_t variable;
-  const std::vector<Sharding>* forms;
+  std::vector<Demand> demands;
 };
 
 // Adds the above to the network as a table over the source and the consumers; in groups of
 // consumers when it would have more than `most_entries` entries.
-void add_conversions(Network& network, const TensorShape& shape, const FormDomain& source,
-                     const std::vector<FormDomain>& consumers, Distances& distances,
+void add_conversions(Network& network, const TensorShape& shape, const DemandDomain& source,
+                     const std::vector<DemandDomain>& consumers, Distances& distances,
                      size_t most_entries = size_t{1} << 17);
 
 }  // namespace tessera

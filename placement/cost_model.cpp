@@ -55,6 +55,8 @@ double ClusterCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axe
     }
     case CommKind::all_to_all:
       return (g - 1) * span.latency + n / span.exchange_bandwidth;
+    case CommKind::halo:
+      return 2 * span.latency + n / span.ring_bandwidth;
     case CommKind::slice:
     case CommKind::mask:
       break;

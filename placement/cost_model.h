@@ -21,6 +21,7 @@ KernelSeconds roofline(const Device& device);
 //   all-reduce                   the cheaper of ring, 2 (g - 1) latencies, and recursive doubling,
 //                                log2 g rounds of the whole tensor
 //   all-to-all                   g - 1 messages, most of them to other nodes when there are several
+//   halo                         a message to and from each neighbour
 //
 // A group inside one node uses the inner link. A group over several nodes crosses each node's NIC,
 // which it shares with the other groups of its node that do the same at the same time.

@@ -47,10 +47,7 @@ int32_t Distances::state_of(Graph& graph, const Sharding& sharding) {
   auto [it, fresh] = graph.index.emplace(plain, static_cast<int32_t>(graph.states.size()));
   if (!fresh) return it->second;
   Traits traits;
-  for (size_t d = 0; d < plain.split.size(); ++d) {
-    if (!plain.split[d].empty()) traits.split_dims |= 1U << d;
-    traits.split_axes |= bits(plain.split[d]);
-  }
+  for (const Axes& split : plain.split) traits.split_axes |= bits(split);
   traits.partial = bits(plain.partial);
   graph.states.push_back(std::move(plain));
   graph.traits.push_back(traits);
@@ -66,7 +63,7 @@ void Distances::expand(Graph& graph, int32_t state) {
   Sharding at = graph.states[state], everywhere = replicated(at.split.size());
   Axes all;
   for (int axis = 0; axis < mesh_.count(); ++axis) all.push_back(axis);
-  for (Axes& split : everywhere.split) split = all;
+  if (!everywhere.split.empty()) everywhere.split[0] = all;
   std::vector<ReshardStep> steps = moves_from(at, {everywhere, everywhere}, mesh_);
   Sharding partial = replicated(at.split.size());
   partial.partial = all;
@@ -74,7 +71,7 @@ void Distances::expand(Graph& graph, int32_t state) {
     if (step.kind == CommKind::mask) steps.push_back(std::move(step));
   for (ReshardStep& step : steps) {
     int64_t bytes = busiest_bytes(graph.shape, at, step, mesh_);
-    Move move{state_of(graph, step.after), step.kind, step.scatter_dim, bits(step.axes),
+    Move move{state_of(graph, step.after), step.kind, bits(step.axes),
               cost_.seconds(step.kind, mesh_, step.axes, bytes)};
     graph.moves[state].push_back(move);
   }
@@ -82,13 +79,11 @@ void Distances::expand(Graph& graph, int32_t state) {
 
 double Distances::search(Graph& graph, int32_t from, int32_t to) {
   Traits target = graph.traits[to];
-  unsigned involved = graph.traits[from].split_dims | target.split_dims;
   auto allowed = [&](const Move& move) {
     if (move.kind == CommKind::all_gather) return true;
     if (move.kind == CommKind::mask) return (move.axes & ~target.partial) == 0;
     bool reduces = move.kind == CommKind::all_reduce || move.kind == CommKind::reduce_scatter;
     if (reduces && (move.axes & target.partial) != 0) return false;
-    if (move.scatter_dim >= 0 && (involved >> move.scatter_dim & 1U) == 0) return false;
     return move.kind != CommKind::slice || (move.axes & ~target.split_axes) == 0;
   };
   std::vector<double> best(graph.states.size(), kForbidden);
@@ -109,16 +104,16 @@ double Distances::search(Graph& graph, int32_t from, int32_t to) {
       queue.push({best[move.to], move.to});
     }
   }
+  TESSERA_CHECK(false) << "no way from one sharding to the other";
   return kForbidden;
 }
 
 double Distances::between(const TensorShape& shape, const Sharding& from, const Sharding& to) {
-  if (!from.partial.empty() && !to.partial.empty() && from.op != to.op) return kForbidden;
+  if (!from.partial.empty() && !to.partial.empty() && from.op != to.op)  // rare
+    return reshard(shape, from, to, mesh_, cost_).seconds;
   Graph& graph = graph_of(shape);
   int32_t a = state_of(graph, from), b = state_of(graph, to);
   if (a == b) return 0;
-  // Where the target is partial, the source must be partial or replicated.
-  if ((graph.traits[b].partial & graph.traits[a].split_axes) != 0) return kForbidden;
   auto [it, fresh] = graph.known.emplace(std::make_pair(a, b), 0.0);
   if (fresh) {
     double found = search(graph, a, b);

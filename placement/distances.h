@@ -15,21 +15,20 @@ class Distances {
   // References are kept. Not thread-safe.
   Distances(const Mesh& mesh, const CommCost& cost) : mesh_(mesh), cost_(cost) {}
 
-  // Seconds; kForbidden when there is no way, because the two are partial by different ops.
   double between(const TensorShape& shape, const Sharding& from, const Sharding& to);
+  const Mesh& mesh() const { return mesh_; }
+  const CommCost& cost() const { return cost_; }
 
  private:
   struct Move {
     int32_t to;
     CommKind kind;
-    int scatter_dim;
     unsigned axes;  // bits
     double seconds;
   };
   // What decides whether a move may be part of a path (see moves_from).
   struct Traits {
-    unsigned split_dims = 0;  // bits
-    unsigned split_axes = 0;
+    unsigned split_axes = 0;  // bits
     unsigned partial = 0;
   };
   struct Graph {

@@ -11,7 +11,9 @@ namespace {
 
 using From = Elimination::Input::From;
 
-enum class Rule { kFill, kSize };
+// What makes a variable go early: few new neighbour pairs, few pairs weighted by their domains, or
+// a small table.
+enum class Rule { kFill, kWeightedFill, kSize };
 
 // An elimination order and, for each variable, its neighbours when it is eliminated.
 struct Order {
@@ -23,7 +25,9 @@ struct Order {
 
 class Orderer {
  public:
-  Orderer(const Network& network, Rule rule) : network_(network), rule_(rule) {
+  // `shake` > 0 perturbs scores by up to that share, as a function of the seed.
+  Orderer(const Network& network, Rule rule, double shake = 0, uint64_t seed = 0)
+      : network_(network), rule_(rule), shake_(shake), seed_(seed) {
     around_.resize(network.size());
     for (const Network::Edge& edge : network.edges) {
       around_[edge.a].push_back(edge.b);
@@ -72,15 +76,28 @@ class Orderer {
   double score(int32_t v) const {
     double size = log_size(around_[v]) + std::log2(network_.domain(v));
     if (rule_ == Rule::kSize) return size;
-    int64_t fill = 0;
+    double fill = 0;
     for (size_t i = 0; i < around_[v].size(); ++i)
-      for (size_t j = i + 1; j < around_[v].size(); ++j)
-        fill += !adjacent(around_[v][i], around_[v][j]);
-    return static_cast<double>(fill) + size * 1e-3;
+      for (size_t j = i + 1; j < around_[v].size(); ++j) {
+        int32_t a = around_[v][i], b = around_[v][j];
+        if (adjacent(a, b)) continue;
+        fill += rule_ == Rule::kFill
+                    ? 1
+                    : std::log2(1.0 + network_.domain(a)) * std::log2(1.0 + network_.domain(b));
+      }
+    return fill + size * 1e-3;
+  }
+
+  // Between -1 and 1, a function of seed, variable and how often it was asked (a linear
+  // congruential step each).
+  double noise(int32_t v) {
+    seed_ = (seed_ + static_cast<uint64_t>(v)) * 6364136223846793005ull + 1442695040888963407ull;
+    return static_cast<double>(seed_ >> 11) / 4503599627370496.0 - 1;
   }
 
   void enter(int32_t v) {
     scores_[v] = score(v);
+    if (shake_ > 0) scores_[v] *= 1 + shake_ * noise(v);
     queue_.insert({scores_[v], v});
   }
 
@@ -94,7 +111,7 @@ class Orderer {
       std::erase(merged, v);
       around_[u] = std::move(merged);
     }
-    if (rule_ == Rule::kFill)
+    if (rule_ != Rule::kSize)
       for (int32_t u : scope) touched.insert(around_[u].begin(), around_[u].end());
     for (int32_t u : touched) {
       queue_.erase({scores_[u], u});
@@ -105,18 +122,30 @@ class Orderer {
 
   const Network& network_;
   Rule rule_;
+  double shake_;
+  uint64_t seed_;
   std::vector<std::vector<int32_t>> around_;
   std::vector<double> scores_;
   std::set<std::pair<double, int32_t>> queue_;
 };
 
 std::optional<Order> best_order(const Network& network, double entries, double operations) {
-  constexpr int32_t kLargestForFill = 3000;
-  std::optional<Order> best = Orderer(network, Rule::kSize).run(entries, operations);
+  constexpr int32_t kLargestForFill = 3000, kLargestForTrials = 400;
+  constexpr double kWorthTrying = 1e6;  // operations
+  std::optional<Order> best;
+  auto attempt = [&](Orderer orderer) {
+    std::optional<Order> order = orderer.run(entries, best ? best->operations : operations);
+    if (order) best = std::move(order);
+  };
+  attempt(Orderer(network, Rule::kSize));
   if (network.size() > kLargestForFill) return best;
-  std::optional<Order> fill =
-      Orderer(network, Rule::kFill).run(entries, best ? best->operations : operations);
-  return fill ? fill : best;
+  attempt(Orderer(network, Rule::kFill));
+  attempt(Orderer(network, Rule::kWeightedFill));
+  if (network.size() > kLargestForTrials) return best;
+  for (uint64_t trial = 0; trial < 60 && (!best || best->operations > kWorthTrying); ++trial)
+    attempt(Orderer(network, trial % 2 ? Rule::kSize : Rule::kWeightedFill,
+                    0.1 + 0.1 * static_cast<double>(trial % 5), trial + 1));
+  return best;
 }
 
 // Row-major strides over `scope`.

@@ -148,11 +148,25 @@ class Accountant {
 };
 
 // Bytes of each form on the first rank.
-std::vector<double> bytes_of(const PlacementNetwork::FormVariable& form, const Mesh& mesh) {
+double bytes_of(const Tensor& tensor, const Sharding& form, const Mesh& mesh) {
+  int64_t bytes = local_bytes(shape_of(tensor), form, mesh);
+  return static_cast<double>((bytes + kGranule - 1) / kGranule * kGranule);
+}
+
+std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, const Mesh& mesh) {
   std::vector<double> result;
-  for (const Sharding& sharding : form.forms) {
-    int64_t bytes = local_bytes(shape_of(form.tensor), sharding, mesh);
-    result.push_back(static_cast<double>((bytes + kGranule - 1) / kGranule * kGranule));
+  for (const Sharding& form : variable.forms)
+    result.push_back(bytes_of(variable.tensor, form, mesh));
+  return result;
+}
+
+// The least that each demand takes.
+std::vector<double> bytes_of(const PlacementNetwork::OperandVariable& operand, const Mesh& mesh) {
+  std::vector<double> result;
+  for (const Demand& demand : operand.demands) {
+    double bytes = bytes_of(operand.tensor, demand.form, mesh);
+    if (demand.halo) bytes = std::min(bytes, bytes_of(operand.tensor, demand.halo->base, mesh));
+    result.push_back(bytes);
   }
   return result;
 }
@@ -180,9 +194,9 @@ void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, con
     size_t operands = rules.nests[n].operands().size();
     if (kind == RowKind::relaxation) {
       for (size_t k = 0; k < operands; ++k) {
-        const auto& form = placement.operands[operand + k];
-        if (form.tensor.role() == Role::definition && seen.insert(form.tensor).second)
-          items.push_back({form.variable, bytes_of(form, mesh)});
+        const auto& need = placement.operands[operand + k];
+        if (need.tensor.role() == Role::definition && seen.insert(need.tensor).second)
+          items.push_back({need.variable, bytes_of(need, mesh)});
       }
       if (replaces.count(placement.results[n].tensor) == 0)
         items.push_back({placement.results[n].variable, bytes_of(placement.results[n], mesh)});
@@ -191,7 +205,8 @@ void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, con
         const auto& form = placement.results[m];
         auto used = last_use.find(form.tensor);
         bool alive = m == n || (used != last_use.end() && used->second >= n);
-        if (alive) items.push_back({form.variable, bytes_of(form, mesh)});
+        if (alive && replaces.count(form.tensor) == 0)
+          items.push_back({form.variable, bytes_of(form, mesh)});
       }
     }
     operand += operands;

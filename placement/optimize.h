@@ -14,8 +14,9 @@ struct PlanRequest {
   std::optional<Mesh> mesh;       // nothing: chosen, see mesh_shapes.h
   std::optional<int64_t> memory;  // bytes per device; nothing: what the cluster's devices have
   std::vector<Pin> pins;
-  KernelSeconds kernel_seconds;        // empty: a roofline
-  int most_axes = 3;                   // of a chosen mesh
+  KernelSeconds kernel_seconds;  // empty: a roofline
+  // Axes of a chosen mesh. With three, the search takes seconds, and the bound may stay open.
+  int most_axes = 2;
   int64_t operations = 2'000'000'000;  // work of the whole search, in elementary additions
 };
 

@@ -13,7 +13,7 @@ namespace tessera {
 Objective objective_of(const ProgramRules& rules, const Plan& plan, const Prices& prices) {
   Objective total;
   std::map<Tensor, Sharding> source;
-  std::map<Tensor, std::vector<Sharding>> needed;
+  std::map<Tensor, std::vector<Demand>> needed;
   for (const Tensor& tensor : rules.program.tensors()) {
     if (tensor.role() == Role::definition) continue;
     const Sharding& stored = plan.storage(tensor.name()).stored;
@@ -28,17 +28,17 @@ Objective objective_of(const ProgramRules& rules, const Plan& plan, const Prices
     total.compute += prices.kernels.of(nest, assignment, plan.mesh);
     source.emplace(out, nest.result_sharding(assignment));
     for (size_t k = 0; k < nest.operands().size(); ++k)
-      needed[nest.operand_tensor(k)].push_back(nest.operand_sharding(k, assignment));
+      needed[nest.operand_tensor(k)].push_back(demand_of(nest, k, assignment, prices.distances));
   }
   for (const Update& update : rules.program.updates()) {
     const Sharding& target = source.at(update.target);
     Sharding wanted = replicated(update.value);
     for (size_t d = 0; d < wanted.split.size(); ++d)
       wanted.split[d] = target.split[position(update.target.dims(), update.value.dims()[d])];
-    needed[update.value].push_back(wanted);
+    needed[update.value].push_back({wanted, std::nullopt, 0});
   }
   for (const Output& output : rules.program.outputs())
-    needed[output.value].push_back(plan.output(output.name).stored);
+    needed[output.value].push_back({plan.output(output.name).stored, std::nullopt, 0});
   for (const auto& [tensor, forms] : needed)
     total.communicate +=
         conversion_seconds(shape_of(tensor), source.at(tensor), forms, prices.distances);

@@ -127,16 +127,18 @@ class Presolver {
       if (a >= 0 && std::find(scope.begin(), scope.end(), a) == scope.end()) scope.push_back(a);
       size_t entries = 1;
       for (int32_t v : scope) entries *= unary_[v].size();
+      std::vector<size_t> place;  // of each old variable in the new scope
+      for (int32_t v : old.scope)
+        place.push_back(std::find(scope.begin(), scope.end(), v == b ? a : v) - scope.begin());
       std::vector<double> table(entries);
-      std::vector<int32_t> value(scope.size(), 0);
-      for (size_t entry = 0; entry < entries; ++entry) {
+      std::vector<int32_t> value(scope.size() + 1, 0);  // the last one: b where it is fixed
+      for (double& cost : table) {
         size_t from = 0;
-        for (int32_t v : old.scope) {
-          int32_t named = v == b ? a : v, x = 0;
-          if (named >= 0) x = value[std::find(scope.begin(), scope.end(), named) - scope.begin()];
+        for (size_t i = 0; i < old.scope.size(); ++i) {
+          int32_t v = old.scope[i], x = value[place[i]];
           from = from * unary_[v].size() + (v == b ? choice[x] : x);
         }
-        table[entry] = old.table[from];
+        cost = old.table[from];
         for (size_t i = scope.size(); i-- > 0 && ++value[i] == domain(scope[i]);) value[i] = 0;
       }
       add_factor(std::move(scope), std::move(table));

@@ -20,7 +20,8 @@ std::vector<Values> template_values(const PlacementNetwork& placement, const Mes
       pins.push_back({input.name(), input.dims()[0].name(), request.mesh.name(axis), {}});
   if (!pins.empty()) plans.push_back(manual_plan(program, request.mesh, pins));
   for (const Plan& plan : plans)
-    if (auto values = values_of(placement, plan, request.rules)) result.push_back(*values);
+    if (auto values = values_of(placement, plan, request.rules, request.prices.distances))
+      result.push_back(*values);
   return result;
 }
 
@@ -44,32 +45,39 @@ class Search {
       consider(solve_estimate(request_.memory));
       return std::move(result_);
     }
-    double limit = request_.memory;
-    for (int round = 0; round < kRounds; ++round) {
+    // The rows' limit that gives a peak just below the true one lies between low and high.
+    double low = 0, high = 2 * request_.memory, limit = request_.memory;
+    for (int round = 0; round < kRounds && high - low > 0.01 * high; ++round) {
       Solution found = solve_estimate(limit);
-      if (!found.found()) break;
-      double peak = consider(found);
-      if (peak <= request_.memory) break;
-      limit *= std::min(0.98, request_.memory / peak);
+      bool too_much = found.found() && consider(found) > request_.memory;
+      (too_much ? high : low) = limit;
+      if (found.found() && !too_much && found.cost <= result_.bound * (1 + 1e-6)) break;
+      limit = low == 0 ? 0.8 * high : (low + high) / 2;
     }
+    if (!result_.plan) seek_smallest();
     result_.bound = std::min(result_.bound, result_.seconds);
     return std::move(result_);
   }
 
   MemoryUse smallest() {
     consider(solve(placement_.network, options_));
-    double limit = static_cast<double>(result_.smallest.peak);
-    for (int round = 0; round < 3 * kRounds; ++round) {
-      limit *= 0.8;
-      Solution found = solve_estimate(limit);
-      if (!found.found()) break;
-      consider(found);
-    }
+    seek_smallest();
     return std::move(result_.smallest);
   }
 
  private:
   static constexpr int kRounds = 6;
+
+  // Lowers the rows' limit until nothing obeys it.
+  void seek_smallest() {
+    double low = 0, high = 2 * static_cast<double>(result_.smallest.peak);
+    for (int round = 0; round < 2 * kRounds; ++round) {
+      double limit = (low + high) / 2;
+      Solution found = solve_estimate(limit);
+      if (found.found()) consider(found);
+      (found.found() ? high : low) = limit;
+    }
+  }
 
   PlacementNetwork with_rows(double limit, RowKind kind) const {
     PlacementNetwork limited = placement_;
@@ -78,7 +86,9 @@ class Search {
   }
 
   Solution solve_estimate(double limit) const {
-    return solve(with_rows(limit, RowKind::estimate).network, options_);
+    SolveOptions options = options_;
+    options.operations /= 4;
+    return solve(with_rows(limit, RowKind::estimate).network, options);
   }
 
   // Keeps the plan if it obeys the limit and is the best so far. Returns its peak.

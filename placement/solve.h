@@ -12,7 +12,7 @@ struct SolveOptions {
   // under the same options get the same answer.
   int64_t operations = 400'000'000;
   // Largest table kept by elimination, in numbers.
-  size_t table_entries = size_t{1} << 23;
+  size_t table_entries = size_t{1} << 24;
   // Assignments to start from; the answer is never costlier than the best that obeys the rows.
   std::vector<Values> starts;
   uint64_t seed = 1;

@@ -1,0 +1,199 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/error.h"
+#include "placement/build_network.h"
+#include "placement/cluster.h"
+#include "placement/conversions.h"
+#include "placement/first_rank.h"
+#include "placement/mesh_shapes.h"
+#include "placement/units.h"
+#include "tests/placement/programs.h"
+
+namespace tessera {
+namespace {
+
+Cluster two_nodes() {
+  Cluster cluster;
+  cluster.devices = 8;
+  cluster.per_node = 4;
+  cluster.inner = {1e-6, 8e9};
+  cluster.outer = {10e-6, 4e9};
+  return cluster;
+}
+
+TEST(CommCost, GroupsInsideANodeUseTheInnerLink) {
+  ClusterCommCost cost(two_nodes());
+  Mesh mesh = parse_mesh("data=2,model=4");
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_gather, mesh, {1}, 8'000'000), 3e-6 + 1e-3);
+}
+
+TEST(CommCost, GroupsAcrossNodesShareTheNic) {
+  ClusterCommCost cost(two_nodes());
+  Mesh mesh = parse_mesh("data=2,model=4");
+  // Four groups cross at once: a quarter of 4 GB/s each.
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::reduce_scatter, mesh, {0}, 1'000'000), 10e-6 + 1e-3);
+  Mesh flat = parse_mesh("data=8");
+  // One ring through both nodes has the NIC alone.
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_gather, flat, {0}, 4'000'000), 70e-6 + 1e-3);
+  // In an all-to-all four members send 4/7 of what they have over one NIC.
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_to_all, flat, {0}, 7'000'000), 70e-6 + 4e-3);
+}
+
+TEST(CommCost, SmallAllReducesTakeLogarithmicallyManyRounds) {
+  ClusterCommCost cost(two_nodes());
+  Mesh mesh = parse_mesh("data=2,model=4");
+  EXPECT_NEAR(cost.seconds(CommKind::all_reduce, mesh, {1}, 6), 2e-6, 1e-8);
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_reduce, mesh, {1}, 80'000'000), 6e-6 + 1e-2);
+}
+
+TEST(CommCost, NeverFallsWhenBytesGrow) {
+  ClusterCommCost cost(two_nodes());
+  for (const char* text : {"data=8", "data=2,model=4", "data=4,model=2"}) {
+    Mesh mesh = parse_mesh(text);
+    for (CommKind kind : {CommKind::all_gather, CommKind::reduce_scatter, CommKind::all_reduce,
+                          CommKind::all_to_all}) {
+      double last = 0;
+      for (int64_t bytes = 0; bytes < 1 << 24; bytes = 2 * bytes + 7) {
+        double now = cost.seconds(kind, mesh, {0}, bytes);
+        EXPECT_GE(now, last);
+        last = now;
+      }
+    }
+  }
+}
+
+// Any sharding of a tensor of `dims` dims; partial if `partial`.
+Sharding random_sharding(std::mt19937& generator, const Mesh& mesh, size_t dims, bool partial) {
+  Sharding sharding = replicated(dims);
+  for (int axis = 0; axis < mesh.count(); ++axis) {
+    size_t place = generator() % (dims + 2);
+    if (place < dims) sharding.split[place].push_back(axis);
+    if (place == dims && partial) sharding.partial.push_back(axis);
+  }
+  return sharding;
+}
+
+TEST(Distances, EqualTheOracleOfLowering) {
+  std::mt19937 generator(5);
+  Cluster cluster = two_nodes();
+  ClusterCommCost cost(cluster);
+  for (const char* text : {"data=8", "data=2,model=4", "data=2,model=2,depth=2"}) {
+    Mesh mesh = parse_mesh(text);
+    Distances distances(mesh, cost);
+    for (int round = 0; round < 200; ++round) {
+      TensorShape shape{{}, DType::f32};
+      for (size_t d = 0; d < 1 + generator() % 3; ++d)
+        shape.extents.push_back(1 + generator() % 50);
+      size_t dims = shape.extents.size();
+      Sharding from = random_sharding(generator, mesh, dims, true);
+      Sharding to = random_sharding(generator, mesh, dims, false);
+      EXPECT_NEAR(distances.between(shape, from, to), reshard(shape, from, to, mesh, cost).seconds,
+                  1e-15);
+    }
+  }
+}
+
+TEST(Conversions, AFormIsMadeOnceFromTheNearest) {
+  Mesh mesh = parse_mesh("data=4");
+  ClusterCommCost cost(imagined_cluster(4));
+  Distances distances(mesh, cost);
+  TensorShape shape{{64, 64}, DType::f32};
+  Sharding whole = replicated(size_t{2}), rows = whole, columns = whole, partial = whole;
+  rows.split[0] = columns.split[1] = partial.partial = {0};
+  auto seconds = [&](const Sharding& from, std::vector<Sharding> forms) {
+    return conversion_seconds(shape, from, demands_of(forms), distances);
+  };
+  EXPECT_EQ(seconds(rows, {rows, rows}), 0);
+  EXPECT_EQ(seconds(whole, {rows, columns}), 0);
+  EXPECT_EQ(seconds(partial, {whole, whole, rows}), seconds(partial, {whole}));
+  EXPECT_LE(seconds(partial, {rows, whole}), seconds(partial, {rows}) + seconds(partial, {whole}));
+  EXPECT_DOUBLE_EQ(seconds(rows, {columns, whole, columns}),
+                   seconds(rows, {columns}) + seconds(columns, {whole}));
+}
+
+TEST(Conversions, TablesHoldTheChain) {
+  Mesh mesh = parse_mesh("data=2,model=2");
+  ClusterCommCost cost(imagined_cluster(4));
+  Distances distances(mesh, cost);
+  TensorShape shape{{64, 32}, DType::f32};
+  std::mt19937 generator(2);
+  Network network;
+  std::vector<std::vector<Sharding>> forms;
+  for (int v = 0; v < 4; ++v) {
+    forms.emplace_back();
+    for (int f = 0; f < 3; ++f) forms.back().push_back(random_sharding(generator, mesh, 2, v == 0));
+    network.add_variable({0, 0, 0});
+  }
+  std::vector<DemandDomain> consumers;
+  for (int v = 1; v < 4; ++v) consumers.push_back({v, demands_of(forms[v])});
+  add_conversions(network, shape, {0, demands_of(forms[0])}, consumers, distances);
+  Network split;
+  for (int v = 0; v < 4; ++v) split.add_variable({0, 0, 0});
+  add_conversions(split, shape, {0, demands_of(forms[0])}, consumers, distances, 30);
+  for (int n = 0; n < 81; ++n) {
+    Values values = {n % 3, n / 3 % 3, n / 9 % 3, n / 27};
+    std::vector<Demand> demands =
+        demands_of({forms[1][values[1]], forms[2][values[2]], forms[3][values[3]]});
+    double exact = conversion_seconds(shape, forms[0][values[0]], demands, distances);
+    EXPECT_NEAR(cost_of(network, values), exact, 1e-15);
+    EXPECT_GE(cost_of(split, values), exact - 1e-15);
+  }
+}
+
+TEST(FirstRank, HasTheLargestBlocks) {
+  Program program = testing_programs::tiny_step(10, 6, 8);
+  NestRules rules(nest_of(program.get("a")));
+  Mesh mesh = parse_mesh("data=4,model=2");
+  Assignment assignment = unassigned(mesh);
+  assignment.axes[0] = {Choice::Kind::loop, "b", {}};
+  assignment.axes[1] = {Choice::Kind::loop, "i", {}};
+  Nest local = first_rank_nest(rules, assignment, mesh);
+  EXPECT_EQ(extents(local.loops()), (std::vector<int64_t>{3, 8, 3}));
+  EXPECT_EQ(first_rank_extents(rules, assignment, mesh),
+            (std::vector<int64_t>{3, 8, 3, 3, 3, 3, 8}));
+  EXPECT_EQ(flops_of(local), 2.0 * 3 * 8 * 3);
+}
+
+TEST(MeshShapes, AreTheFactorisations) {
+  auto texts = [](int devices, int axes, std::vector<std::string> wanted) {
+    std::vector<std::string> result;
+    for (const Mesh& mesh : mesh_shapes(devices, axes, wanted)) result.push_back(print(mesh));
+    return result;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(texts(1, 3, {}), Texts{""});
+  EXPECT_EQ(texts(7, 3, {}), Texts{"data=7"});
+  EXPECT_EQ(texts(8, 3, {}),
+            (Texts{"data=8", "data=4,model=2", "data=2,model=4", "data=2,model=2,depth=2"}));
+  EXPECT_EQ(texts(4, 1, {"model"}), Texts{"model=4"});
+  EXPECT_EQ(texts(2, 2, {"data", "model"}), (Texts{"data=2,model=1", "data=1,model=2"}));
+}
+
+TEST(Cluster, RejectsNonsense) {
+  Cluster cluster = imagined_cluster(2);
+  cluster.inner.bandwidth = 0;
+  try {
+    verify(cluster);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "cluster: `inner.bandwidth` must be positive, found 0.000000");
+  }
+  EXPECT_THROW(this_machine(0), UserError);
+  EXPECT_EQ(describe(imagined_cluster(64)), "64 cpu devices of 16.0 GiB in 8 nodes");
+}
+
+TEST(Units, HaveThreeDigits) {
+  EXPECT_EQ(human_bytes(312), "312 B");
+  EXPECT_EQ(human_bytes(1536), "1.50 KiB");
+  EXPECT_EQ(human_bytes(int64_t{5} << 30), "5.00 GiB");
+  EXPECT_EQ(human_bytes(1023 * 1024), "1.00 MiB");
+  EXPECT_EQ(human_seconds(0.00123), "1.23 ms");
+  EXPECT_EQ(human_seconds(12.34), "12.3 s");
+  EXPECT_EQ(human_seconds(4.2e-7), "420 ns");
+  EXPECT_EQ(human_seconds(0), "0 s");
+}
+
+}  // namespace
+}  // namespace tessera
