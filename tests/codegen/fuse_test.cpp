@@ -130,12 +130,12 @@ TEST(Fuse, ContractionsKeepTheirOwnKernelWithItsEpilogue) {
 }
 
 TEST(Fuse, TheAdjointOfAConvolutionIsAConvolution) {
-  const Program program = normalize(parse(
-      "program p\ndim b = 4, y = 18, x = 18, c = 16, f = 32, ky = 3, kx = 3, oy = 16, ox = 16\n"
-      "param image[b, y, x, c] = normal(0, 1)\ninput w[ky, kx, c, f]\n"
-      "input g[b, oy, ox, f]\n"
-      "l = sum[b, oy, ox, f](g * sum[ky, kx, c](image[y: oy + ky, x: ox + kx] * w))\n"
-      "d = grad(l, image)\noutput d[b, y, x, c]\n"));
+  const Program program = normalize(
+      parse("program p\ndim b = 2, y = 8, x = 8, c = 5, f = 6, ky = 3, kx = 3, oy = 6, ox = 6\n"
+            "param image[b, y, x, c] = normal(0, 1)\ninput w[ky, kx, c, f]\n"
+            "input g[b, oy, ox, f]\n"
+            "l = sum[b, oy, ox, f](g * sum[ky, kx, c](image[y: oy + ky, x: ox + kx] * w))\n"
+            "d = grad(l, image)\noutput d[b, y, x, c]\n"));
   const std::vector<KernelGroup> groups = fuse(nests_of(program), needed_by(program));
   const Nest& adjoint = groups.back().nests.back();
   EXPECT_EQ(describe(adjoint.reduced), "f, ky, kx");
