@@ -114,6 +114,7 @@ void run_collective(const CommStep& step, Communicator& group, const std::byte* 
       group.all_reduce(send, recv, elements(step.input), type, step.op);
       break;
     case CommKind::all_to_all:
+    case CommKind::halo:
       group.all_to_all(send, out_counts, recv, in_counts, type);
       break;
     case CommKind::slice:
