@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "codegen/contraction_layout.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -199,11 +200,29 @@ Contraction swapped(const Contraction& contraction) {
   return c;
 }
 
+namespace {
+
+// Does an operand that has the result's last dim hold it other than contiguously?
+bool needs_transpose(const Contraction& c) {
+  const Dim& last = c.nest.out.dims().back();
+  for (const Expr& node : reads_of(c.nest)) {
+    const std::optional<Affine> form = address_of(*as<Read>(node));
+    if (!form) continue;
+    const auto step = form->terms.find(last);
+    if (step != form->terms.end() && step->second != 1) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 bool worth_tiling(const Contraction& c) {
   const int64_t m = volume(c.m), n = volume(c.n), k = volume(c.k);
   if (m * n * k * volume(c.batch) == 0) return false;  // nothing to multiply
-  if (std::min(m, n) < 4 || k < 8) return false;       // too little reuse of an element or a tile
-  return std::max(m, n) >= 8 && m * n * k >= 2048;
+  // Measured against the general nest, which keeps up to 16 steps of k, and two rows, in registers
+  // too but cannot transpose.
+  if (std::min(m, n) < 3 || std::max(m, n) < 4 || m * n * k < 2048) return false;
+  return k >= 16 || (k >= 4 && needs_transpose(c));
 }
 
 std::string describe(const Contraction& c) {

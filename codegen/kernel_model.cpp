@@ -19,6 +19,7 @@ constexpr double kBlock = 384;           // steps of k in one block
 constexpr double kChunkCycles = 60e3;    // work is not split finer
 constexpr double kSlack = 1.06;          // tiles against the registers-only peak
 constexpr double kScalarAccess = 1.0;    // a strided or gathered element
+constexpr double kReusedLoad = 0.4;  // a vector load in a reduction that keeps some in registers
 constexpr double kTileRows = 8, kTileVectors = 3;
 
 // Cycles for each element of packing along `side`, and of storing.
@@ -35,28 +36,29 @@ double store_cost(const Contraction& c, const IndexLevels& n, int lanes) {
   return 3.0 / static_cast<double>(contiguous ? piece_within(n, lanes) : 1);
 }
 
-// Vector instructions and scalar accesses of one point of a general nest.
-double cycles_of_point(const Nest& nest, int lanes) {
-  const double points = static_cast<double>(volume(nest.loops()));
-  double vectors = points > 0 ? flops_of(nest) / points : 1;
-  double scalars = 0;
-  const Dims& dims = nest.out.dims();
-  const std::optional<Dim> lane = !nest.reduced.empty() ? std::optional<Dim>(nest.reduced.back())
-                                  : dims.empty()        ? std::nullopt
-                                                        : std::optional<Dim>(dims.back());
-  for (const Expr& node : reads_of(nest)) {
-    const std::optional<Affine> form = address_of(*as<Read>(node));
-    const auto at =
-        form && lane ? form->terms.find(*lane) : std::map<Dim, int64_t>::const_iterator{};
-    if (!form || !lane)
-      scalars += 1;
-    else if (at != form->terms.end() && at->second != 1)
+// Cycles of one point of a general nest whose lanes run along `lane`: vector instructions for what
+// is contiguous or does not vary, an access a lane for the rest.
+double cycles_along(const Nest& nest, const Dim& lane, double flops, int lanes) {
+  double vectors = flops, scalars = 0;
+  const auto access = [&](const std::optional<Affine>& form) {
+    const auto at = form ? form->terms.find(lane) : std::map<Dim, int64_t>::const_iterator{};
+    if (!form || (at != form->terms.end() && at->second != 1))
       scalars += 1;
     else
-      vectors += 1;
-  }
-  if (!nest.op) vectors += 1;  // the store
+      vectors += nest.op ? kReusedLoad : 1;
+  };
+  for (const Expr& node : reads_of(nest)) access(address_of(*as<Read>(node)));
+  if (!nest.op) access(address_of(nest.out));
   return vectors / lanes + scalars * kScalarAccess;
+}
+
+double cycles_of_point(const Nest& nest, int lanes) {
+  const double points = static_cast<double>(volume(nest.loops()));
+  const double flops = points > 0 ? flops_of(nest) / points / 2 : 1;
+  double best = flops + 1 + static_cast<double>(reads_of(nest).size());
+  for (const Dim& lane : nest.loops())
+    best = std::min(best, cycles_along(nest, lane, flops, lanes));
+  return best;
 }
 
 }  // namespace
@@ -67,28 +69,9 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
   lanes_ = std::max(1, static_cast<int>(machine.vectors.vector_bytes / element));
   cycle_ = 2e-9 * machine.vectors.vector_bytes / 4 / std::max(1e-3, machine.peak_gflops);
 
-  const auto add_traffic = [&](const Tensor& tensor, const std::vector<Expr>* indices) {
-    Traffic t{
-        .element_bytes = static_cast<double>(size_of(tensor.type())), .indices = {}, .limits = {}};
-    for (size_t d = 0; d < tensor.dims().size(); ++d) {
-      t.limits.push_back(tensor.dims()[d].extent());
-      t.indices.emplace_back();
-      const std::optional<Affine> form =
-          indices == nullptr ? Affine{{{tensor.dims()[d], 1}}, 0} : affine_form((*indices)[d]);
-      const Dims all = loops;
-      if (form) {
-        for (const auto& [dim, coefficient] : form->terms)
-          if (const int at = position(all, dim); at >= 0)
-            t.indices.back().push_back({static_cast<size_t>(at), std::abs(coefficient)});
-      } else {
-        for (const Dim& dim : (*indices)[d].dims())
-          if (const int at = position(all, dim); at >= 0)
-            t.indices.back().push_back({static_cast<size_t>(at), tensor.dims()[d].extent()});
-      }
-    }
-    traffic_.push_back(std::move(t));
-  };
-  add_traffic(nest.out, nullptr);
+  std::vector<Expr> written;
+  for (const Dim& dim : nest.out.dims()) written.push_back(make_index(dim));
+  add_traffic(nest.out, written, loops);
   std::vector<Tensor> seen;
   for (const Expr& node : reads_of(nest)) {
     const Read* read = as<Read>(node);
@@ -96,7 +79,7 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
     seen.push_back(read->tensor);
     std::vector<Expr> indices;
     for (const Index& index : read->indices) indices.push_back(index.value);
-    add_traffic(read->tensor, &indices);
+    add_traffic(read->tensor, indices, loops);
   }
 
   const std::optional<Contraction> contraction = find_contraction(nest);
@@ -116,6 +99,25 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
   plain_ = {pack_cost(c.a, layout.m, layout.k, lanes_), pack_cost(c.b, layout.n, layout.k, lanes_),
             store_cost(c, layout.n, lanes_)};
   swapped_ = {plain_.pack_n, plain_.pack_m, store_cost(c, layout.m, lanes_)};
+}
+
+void KernelModel::add_traffic(const Tensor& tensor, const std::vector<Expr>& indices,
+                              const Dims& loops) {
+  Traffic t{.element_bytes = static_cast<double>(size_of(tensor.type())),
+            .indices = {},
+            .limits = extents(tensor.dims())};
+  for (size_t d = 0; d < indices.size(); ++d) {
+    std::vector<Term>& terms = t.indices.emplace_back();
+    const std::optional<Affine> form = affine_form(indices[d]);
+    for (const Dim& dim : indices[d].dims()) {
+      const int at = position(loops, dim);
+      const int64_t reach = form && form->terms.count(dim) ? std::abs(form->terms.at(dim))
+                            : form                         ? 0
+                                                           : t.limits[d];  // a gather: all
+      if (at >= 0) terms.push_back({static_cast<size_t>(at), reach});
+    }
+  }
+  traffic_.push_back(std::move(t));
 }
 
 double KernelModel::tiled_cycles(std::span<const int64_t> extents) const {

@@ -40,6 +40,7 @@ class KernelModel {
     double pack_m, pack_n, store;
   };
 
+  void add_traffic(const Tensor& tensor, const std::vector<Expr>& indices, const Dims& loops);
   double compute_cycles(std::span<const int64_t> extents) const;
   double tiled_cycles(std::span<const int64_t> extents) const;
   double bytes(std::span<const int64_t> extents) const;
