@@ -197,50 +197,56 @@ void LocalSearch::add_factors(Network& local, const std::vector<int32_t>& region
   }
 }
 
-// Solves a random connected set of variables exactly, the others fixed.
-void LocalSearch::improve_region(int32_t size) {
-  std::vector<int32_t> region = {static_cast<int32_t>(random() % network_.size())};
-  std::vector<int32_t> number(network_.size(), -1);
-  number[region[0]] = 0;
+// A random connected set of at most `size` variables; number[v] is v's place in it, or -1.
+std::vector<int32_t> LocalSearch::random_region(int32_t size, std::vector<int32_t>& number) {
+  std::vector<int32_t> region;
+  auto take = [&](int32_t v) {
+    if (number[v] >= 0 || static_cast<int32_t>(region.size()) >= size) return;
+    number[v] = static_cast<int32_t>(region.size());
+    region.push_back(v);
+  };
+  take(static_cast<int32_t>(random() % network_.size()));
   for (size_t i = 0; i < region.size(); ++i) {
     int32_t v = region[i];
     for (int32_t k = incidence_.begin[v]; k < incidence_.begin[v + 1]; ++k) {
       const Network::Edge& edge = network_.edges[incidence_.of[k]];
-      int32_t u = edge.a == v ? edge.b : edge.a;
-      if (number[u] >= 0 || static_cast<int32_t>(region.size()) >= size) continue;
-      number[u] = static_cast<int32_t>(region.size());
-      region.push_back(u);
+      take(edge.a == v ? edge.b : edge.a);
     }
     for (int32_t f : factors_at_[v])
-      for (size_t k = network_.factors[f].begin; k < network_.factors[f].end; ++k) {
-        int32_t u = network_.scope[k];
-        if (number[u] >= 0 || static_cast<int32_t>(region.size()) >= size) continue;
-        number[u] = static_cast<int32_t>(region.size());
-        region.push_back(u);
-      }
+      for (size_t k = network_.factors[f].begin; k < network_.factors[f].end; ++k)
+        take(network_.scope[k]);
   }
+  return region;
+}
+
+// What v = x costs when all variables outside the region stay.
+double LocalSearch::local_cost(int32_t v, int32_t x, const std::vector<int32_t>& number) const {
+  double cost = network_.costs[network_.first[v] + x];
+  for (int32_t i = row_begin_[v]; i < row_begin_[v + 1]; ++i) {
+    const RowItem& item = row_items_[i];
+    double slack = network_.rows[item.row].limit - usage_[item.row];
+    double more = network_.bytes[item.bytes + x] - network_.bytes[item.bytes + values_[v]];
+    if (more > slack || slack < 0) cost += penalty_[item.row] * (more - std::max(0.0, slack));
+  }
+  for (int32_t k = incidence_.begin[v]; k < incidence_.begin[v + 1]; ++k) {
+    const Network::Edge& edge = network_.edges[incidence_.of[k]];
+    int32_t u = edge.a == v ? edge.b : edge.a;
+    if (number[u] >= 0) continue;
+    size_t columns = network_.domain(edge.b);
+    cost += network_.tables[edge.table +
+                            (edge.a == v ? x * columns + values_[u] : values_[u] * columns + x)];
+  }
+  return cost;
+}
+
+// Solves a random region exactly, the others fixed.
+void LocalSearch::improve_region(int32_t size) {
+  std::vector<int32_t> number(network_.size(), -1);
+  std::vector<int32_t> region = random_region(size, number);
   Network local;
   for (int32_t v : region) {
     std::vector<double> costs;
-    int32_t old = values_[v];
-    for (int32_t x = 0; x < network_.domain(v); ++x) {
-      double cost = network_.costs[network_.first[v] + x];
-      for (int32_t i = row_begin_[v]; i < row_begin_[v + 1]; ++i) {
-        const RowItem& item = row_items_[i];
-        double slack = network_.rows[item.row].limit - usage_[item.row];
-        double more = network_.bytes[item.bytes + x] - network_.bytes[item.bytes + old];
-        if (more > slack || slack < 0) cost += penalty_[item.row] * (more - std::max(0.0, slack));
-      }
-      for (int32_t k = incidence_.begin[v]; k < incidence_.begin[v + 1]; ++k) {
-        const Network::Edge& edge = network_.edges[incidence_.of[k]];
-        int32_t u = edge.a == v ? edge.b : edge.a;
-        if (number[u] >= 0) continue;
-        size_t columns = network_.domain(edge.b);
-        cost += network_.tables[edge.table + (edge.a == v ? x * columns + values_[u]
-                                                          : values_[u] * columns + x)];
-      }
-      costs.push_back(cost);
-    }
+    for (int32_t x = 0; x < network_.domain(v); ++x) costs.push_back(local_cost(v, x, number));
     local.add_variable(costs);
   }
   for (int32_t v : region)
@@ -248,9 +254,8 @@ void LocalSearch::improve_region(int32_t size) {
       const Network::Edge& edge = network_.edges[incidence_.of[k]];
       if (edge.a != v || number[edge.b] < 0) continue;
       const double* table = network_.tables.data() + edge.table;
-      local.add_edge(
-          number[edge.a], number[edge.b],
-          {table, table + static_cast<size_t>(network_.domain(edge.a)) * network_.domain(edge.b)});
+      size_t entries = static_cast<size_t>(network_.domain(edge.a)) * network_.domain(edge.b);
+      local.add_edge(number[edge.a], number[edge.b], {table, table + entries});
     }
   add_factors(local, region, number);
   spent_ += static_cast<int64_t>(local.tables.size() + local.costs.size());

@@ -32,6 +32,8 @@ class LocalSearch {
                    const std::vector<int32_t>& number) const;
   void set(int32_t v, int32_t x);
   void descend();
+  std::vector<int32_t> random_region(int32_t size, std::vector<int32_t>& number);
+  double local_cost(int32_t v, int32_t x, const std::vector<int32_t>& number) const;
   void improve_region(int32_t size);
   double penalised() const;
   void load(const Values& values);

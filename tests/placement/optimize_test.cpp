@@ -156,6 +156,26 @@ TEST(Optimize, ObjectiveEqualsNetworkAndBoundsWhatLoweringDoes) {
   EXPECT_GT(equal, count / 3 * 3 / 4);
 }
 
+TEST(Optimize, SplitsAConvolutionInSpaceAndPricesTheHalo) {
+  Program p("blur");
+  Dim y("y", 4098), x("x", 1024), oy("oy", 4096), ky("ky", 3);
+  Tensor image = p.input("image", {y, x}), w = p.parameter("w", {ky});
+  Tensor sharp = p.define("sharp", exp(Expr(image)));
+  p.output("out", sum(ky, sharp.at(y, index(oy) + index(ky)) * w));
+  Program program = normalize(p);
+  Bench bench(program, "data=4", 1e9);
+  PlanRequest request = on_mesh("data=4", 1e9);
+  request.pins = {{"sharp", "y", "data", {}}, {"out", "oy", "data", {}}};
+  Plan plan = optimize(program, bench.cluster, request);
+  Objective objective = objective_of(bench.rules, plan, bench.prices());
+  EXPECT_NEAR(plan.predicted.seconds, objective.seconds(), 1e-12);
+  ASSERT_EQ(plan.predicted.collectives.size(), 1u);
+  EXPECT_EQ(plan.predicted.collectives[0].kind, "halo");
+  EXPECT_LT(plan.predicted.collectives[0].bytes, 64 * 1024);
+  EXPECT_GT(objective.communicate, 0);
+  EXPECT_LT(objective.communicate, 1e-3);  // gathering the image would take longer
+}
+
 TEST(Optimize, PlansComputeTheProgram) {
   Program program = mlp_step({8, 12, 4, {6, 5}}, two_moments(0.01));
   Arrays inputs, start;
