@@ -99,7 +99,7 @@ class Trainer {
     Feeds feeds(normal_, config_, data, Order::shuffled);
     const int64_t per_epoch = feeds.steps_per_epoch();
     const int64_t total = total_steps(per_epoch);
-    Progress progress("train", total, style());
+    Progress progress("train", total, style_of_stderr(), progress_writer());
     for (int64_t step = 0; step < total; ++step) {
       train_step(feeds, step, progress);
       const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
@@ -117,10 +117,10 @@ class Trainer {
  private:
   bool reports() const { return world_.rank() == 0; }
 
-  ProgressStyle style() const {
-    ProgressStyle style = style_of_stderr();
-    if (!reports() || options_.quiet) style.line_seconds = 1e18;
-    return style;
+  // Only rank 0 speaks, and only to people.
+  std::function<void(const std::string&)> progress_writer() const {
+    if (reports() && !options_.quiet) return {};
+    return [](const std::string&) {};
   }
 
   void build() {
@@ -172,7 +172,7 @@ class Trainer {
     if (loss) result_.loss = *loss;
     if (!reports()) return;
     folder_->append_metrics(line.dump());
-    if (!options_.quiet) progress.update(step + 1, loss);
+    progress.update(step + 1, loss);
   }
 
   // The metrics of the test set with the parameters as they are now.
@@ -196,7 +196,7 @@ class Trainer {
     folder_->append_metrics(line.dump());
     std::string text = fmt::format("epoch {}: test", epoch);
     for (const auto& [name, value] : sums) text += fmt::format(" {} {:.4f}", name, value);
-    if (!options_.quiet) progress.say(text);
+    progress.say(text);
   }
 
   void prepare_evaluation() {

@@ -18,20 +18,20 @@ TEST(Allocate, SharesBytesOnlyBetweenLivesThatCannotMeet) {
 }
 
 TEST(Allocate, AlignsAndGivesEmptyBuffersNoRoom) {
-  const Precedence precedence({{}});
+  const Precedence precedence(std::vector<std::vector<int>>{{}});
   const Allocation a = allocate({{1, {0}, false}, {65, {0}, false}, {0, {0}, false}}, precedence);
   for (size_t offset : a.offsets) EXPECT_EQ(offset % kBufferAlignment, 0u);
   EXPECT_EQ(a.bytes, 64u + 128u);
 }
 
 TEST(Allocate, ABufferOfOneTaskDoesNotShareWithAnotherOfIt) {
-  const Precedence precedence({{}});
+  const Precedence precedence(std::vector<std::vector<int>>{{}});
   const Allocation a = allocate({{64, {0}, false}, {64, {0}, false}}, precedence);
   EXPECT_NE(a.offsets[0], a.offsets[1]);
 }
 
 TEST(Precedence, RefusesForwardEdges) {
-  EXPECT_THROW(Precedence({{1}, {}}), InternalError);
+  EXPECT_THROW(Precedence(std::vector<std::vector<int>>{{1}, {}}), InternalError);
 }
 
 }  // namespace
