@@ -41,9 +41,11 @@ class Builder {
   }
 
  private:
-  // The number of collectives on the longest way to a tensor. A collective that starts from level n
-  // ends in level n + 1, so nests of one level never have a collective between them.
+  // The level of a tensor is the number of collectives, in the order in which they run, that must
+  // have ended before it can be there. Nests are fused within one level only, so that no kernel
+  // waits for a collective that comes after one which waits for the kernel.
   void find_levels() {
+    int collectives = 0;
     for (const Step& step : program_.steps) {
       int level = 0;
       for (const Tensor& input : inputs_of(step)) {
@@ -51,7 +53,7 @@ class Builder {
         if (it != level_.end()) level = std::max(level, it->second);
       }
       const bool compute = std::holds_alternative<ComputeStep>(step);
-      level_[output_of(step)] = compute ? level : level + 1;
+      level_[output_of(step)] = compute ? level : ++collectives;
       for (const Tensor& input : inputs_of(step)) {
         if (!compute) needed_.insert(input);
         const auto it = level_.find(input);
@@ -124,6 +126,12 @@ class Builder {
   }
 
   void connect() {
+    size_t last = graph_.tasks.size();
+    for (size_t t = 0; t < graph_.tasks.size(); ++t) {
+      if (graph_.tasks[t].kind != TaskKind::communicate) continue;
+      if (last < t) depend(t, last);
+      last = t;
+    }
     for (const auto& [tensor, tasks] : readers_) {
       const auto it = writer_.find(tensor);
       if (it == writer_.end()) continue;

@@ -13,6 +13,12 @@ std::string interval_text(const std::vector<Interval>& blocks) {
   return text;
 }
 
+// Are the blocks of this step those of every rank, and not of its own part of the mesh or window?
+bool same_on_all(const ShardedProgram& program, const CommStep& comm) {
+  return comm.kind != CommKind::halo &&
+         comm.axes.size() == static_cast<size_t>(program.mesh.count());
+}
+
 std::vector<Tensor> written_by(const Task& task) {
   if (task.kind == TaskKind::compute) return task.group.outputs;
   if (task.kind == TaskKind::communicate) return {task.comm->output};
@@ -77,7 +83,7 @@ std::string agreement_text(const ShardedProgram& program) {
     text += fmt::format(
         "{} of {} over {} {} {}{}\n", name_of(comm->kind), comm->origin,
         join(program.mesh.names(comm->axes)), name_of(comm->input.type()), name_of(comm->op),
-        comm->axes.size() == static_cast<size_t>(program.mesh.count())
+        same_on_all(program, *comm)
             ? interval_text(comm->gather_blocks) + " to" + interval_text(comm->scatter_blocks)
             : "");
   }

@@ -28,7 +28,9 @@ Plan random_plan(const Program& normal, const Mesh& mesh, uint64_t seed) {
     const Dim& dim =
         tensor.dims()[static_cast<size_t>(random.below(static_cast<int>(tensor.dims().size())))];
     const int axis = random.below(mesh.count());
-    if (tensor.role() == Role::definition) continue;
+    const bool pinned = std::any_of(normal.pins().begin(), normal.pins().end(),
+                                    [&](const Pin& pin) { return pin.tensor == tensor.name(); });
+    if (tensor.role() == Role::definition || pinned) continue;
     pins.push_back({tensor.name(), dim.name(), mesh.name(axis), {}});
   }
   return manual_plan(normal, mesh, pins);

@@ -14,7 +14,7 @@ namespace tessera {
 namespace {
 
 TaskGraph data_parallel_graph(int rank) {
-  const Program step = normalize(mlp({16, 12, {8, 8}, 4}, sgd(0.1)));
+  const Program step = normalize(mlp({256, 784, {512, 512}, 10}, sgd(0.1)));
   const Plan plan = manual_plan(step, Mesh{{{"data", 2}}}, {{"image", "batch", "data", {}}});
   return build_task_graph(lower(step, plan, rank));
 }
