@@ -7,6 +7,7 @@
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "placement/explain.h"
+#include "runtime/worker_pool.h"
 
 namespace tessera {
 namespace {
@@ -29,6 +30,12 @@ Plan plan_of_file(const Program& normal, int devices, const std::string& file) {
   return plan;
 }
 
+// This machine while its cores suffice, give or take a few ranks that share one; beyond that, the
+// machines that one would rent.
+Cluster cluster_of(int devices) {
+  return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
+}
+
 // The kernel model of codegen with what was measured on this host.
 KernelSeconds kernel_seconds_here(int threads) {
   return [machine = machine_facts(), threads](const Nest& local) {
@@ -38,8 +45,12 @@ KernelSeconds kernel_seconds_here(int threads) {
 
 }  // namespace
 
+ClusterCommCost comm_cost_here(int devices) {
+  return ClusterCommCost(cluster_of(devices));
+}
+
 std::string explain_here(const Program& normal, const Plan& plan, int threads) {
-  return explain(normal, plan, this_machine(plan.mesh.ranks()), kernel_seconds_here(threads));
+  return explain(normal, plan, cluster_of(plan.mesh.ranks()), kernel_seconds_here(threads));
 }
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
@@ -53,7 +64,7 @@ Plan make_plan(const Program& normal, int devices, const PlanSettings& settings)
                     std::to_string(settings.mesh->ranks()) + " ranks; this job has " +
                     std::to_string(devices) + ": change the mesh or the number of ranks");
   request.kernel_seconds = kernel_seconds_here(settings.threads);
-  return optimize(normal, this_machine(devices), request);
+  return optimize(normal, cluster_of(devices), request);
 }
 
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {

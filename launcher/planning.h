@@ -23,6 +23,9 @@ struct PlanSettings {
 // The plan of a program in normal form for `devices` ranks of this machine, verified.
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
 
+// The prices of communication that make_plan goes by, for lowering its plans.
+ClusterCommCost comm_cost_here(int devices);
+
 // The plan as a page for people (placement/explain.h), for ranks of this machine.
 std::string explain_here(const Program& normal, const Plan& plan, int threads);
 

@@ -78,7 +78,8 @@ Executable Session::compile(const Program& program) {
   const Program normal = normalize(program);
   const Plan plan =
       share_plan(*world_, [&] { return make_plan(normal, world_->size(), settings_); });
-  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, {}}};
+  const ClusterCommCost prices = comm_cost_here(world_->size());
+  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 
 std::string Session::explain(const Executable& executable) const {
@@ -88,7 +89,8 @@ std::string Session::explain(const Executable& executable) const {
 Executable Session::compile(const Program& program, const Plan& plan) {
   const Program normal = normalize(program);
   verify(plan, normal);
-  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, {}}};
+  const ClusterCommCost prices = comm_cost_here(world_->size());
+  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 
 }  // namespace tessera

@@ -90,10 +90,13 @@ class Trainer {
         compiler_(CompilerOptions{.worker_threads = threads_}) {}
 
   TrainResult run() {
+    if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
     std::future<DatasetPtr> loading =
         std::async(std::launch::async, data_loader(config_, Split::train));
     build();
+    const Clock::time_point waits = Clock::now();
     const DatasetPtr data = loading.get();
+    result_.startup["data"] = seconds_since(waits);
     std::future<DatasetPtr> loading_test =
         std::async(std::launch::async, data_loader(config_, Split::test));
     Feeds feeds(normal_, config_, data, Order::shuffled);
@@ -124,14 +127,19 @@ class Trainer {
   }
 
   void build() {
+    const Clock::time_point start = Clock::now();
     normal_ = normalize(training_program(config_));
     const Plan plan = share_plan(world_, [&] {
       return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
     });
     result_.plan_hash = plan_hash(plan);
+    result_.startup["plan"] = seconds_since(start);
+    const Clock::time_point compiles = Clock::now();
     if (reports()) open_folder(plan);
-    executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, {}});
+    const ClusterCommCost prices = comm_cost_here(world_.size());
+    executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, &prices});
     executable_->initialize(static_cast<uint64_t>(config_.train.seed));
+    result_.startup["compile"] = seconds_since(compiles);
   }
 
   void open_folder(const Plan& plan) {
@@ -165,6 +173,7 @@ class Trainer {
     }
     const double seconds = seconds_since(start);
     line["seconds"] = seconds;
+    if (step == 0) result_.startup["step"] = seconds;
     if (step == 0 && options_.started > 0)
       result_.first_step_seconds = now_seconds() - options_.started;
     step_seconds_.push_back(seconds);
@@ -208,8 +217,9 @@ class Trainer {
     settings.pins.clear();  // they name the training step's tensors
     const Plan plan =
         share_plan(world_, [&] { return make_plan(evaluation_program_, world_.size(), settings); });
+    const ClusterCommCost prices = comm_cost_here(world_.size());
     evaluation_.emplace(evaluation_program_, plan, compiler_, world_,
-                        ExecutableOptions{threads_, {}});
+                        ExecutableOptions{threads_, &prices});
     test_feeds_.emplace(evaluation_program_, config_, test_, Order::sequential);
   }
 

@@ -16,6 +16,8 @@ struct TrainResult {
   double seconds_per_step = 0;    // median
   double train_seconds = 0;       // all steps, evaluation not counted
   double first_step_seconds = 0;  // from the command to the end of the first step
+  // What the way to the first step went into, seconds each: launch, plan, compile, data, step.
+  std::map<std::string, double> startup;
   int ranks = 1;
   std::string plan_hash;
   std::string folder;  // of the run

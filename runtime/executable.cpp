@@ -29,7 +29,7 @@ Executable::Executable(const Program& program, const Plan& plan, Compiler& compi
                        Communicator& world, const ExecutableOptions& options)
     : program_(program),
       plan_(plan),
-      sharded_(lower(program, plan, world.rank(), options.lower)),
+      sharded_(lower(program, plan, world.rank(), LowerOptions{.cost = options.comm_cost})),
       world_(&world),
       executor_(build_task_graph(sharded_),
                 "plan " + plan_hash(plan) + "\n" + agreement_text(sharded_), compiler, world,

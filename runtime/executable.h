@@ -14,7 +14,9 @@ namespace tessera {
 
 struct ExecutableOptions {
   int threads = 0;  // per rank; 0: one for each usable core
-  LowerOptions lower;
+  // Prices that choose between ways of resharding; must be those the plan was made with, and the
+  // same on all ranks. Nothing: LinearCommCost. Need not outlive the constructor.
+  const CommCost* comm_cost = nullptr;
 };
 
 // A program under a plan, on this rank, ready to run. Arrays are row-major in declared order.

@@ -93,7 +93,8 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
   result.plan_hash = plan_hash(plan);
   const Clock::time_point start = Clock::now();
   Compiler compiler(CompilerOptions{.worker_threads = threads});
-  Executable step(normal, plan, compiler, world, {threads, {}});
+  const ClusterCommCost prices = comm_cost_here(world.size());
+  Executable step(normal, plan, compiler, world, {threads, &prices});
   result.compile_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   step.initialize(0);
   for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);

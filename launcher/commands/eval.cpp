@@ -90,7 +90,8 @@ Arrays run_rank(const EvalArguments& arguments, const Program& normal, const Fee
     return make_plan(normal, world.size(), settings);
   });
   Compiler compiler(CompilerOptions{.worker_threads = threads});
-  Executable step(normal, plan, compiler, world, {threads, {}});
+  const ClusterCommCost prices = comm_cost_here(world.size());
+  Executable step(normal, plan, compiler, world, {threads, &prices});
   step.initialize(arguments.seed);
   for (const auto& [name, array] : feed.state) step.set_value(name, array);
   for (const auto& [name, array] : feed.inputs) step.feed(name, array);

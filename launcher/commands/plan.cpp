@@ -39,8 +39,10 @@ Pin parse_pin(const std::string& text) {
 
 nlohmann::json to_json(const Plan& plan, const Program& normal) {
   const Prediction& p = plan.predicted;
+  const ClusterCommCost prices = comm_cost_here(plan.mesh.ranks());
   nlohmann::json traffic = nlohmann::json::object();
-  for (const auto& [kind, moved] : bytes_by_collective(lower(normal, plan, 0)))
+  for (const auto& [kind, moved] :
+       bytes_by_collective(lower(normal, plan, 0, LowerOptions{.cost = &prices})))
     traffic[kind] = moved.bytes;
   return {{"time_ms", 1e3 * p.seconds},
           {"lower_bound_ms", 1e3 * p.lower_bound_seconds},

@@ -24,6 +24,7 @@ nlohmann::json to_json(const TrainResult& result) {
                          {"seconds_per_step", result.seconds_per_step},
                          {"train_seconds", result.train_seconds},
                          {"first_step_seconds", result.first_step_seconds},
+                         {"startup", result.startup},
                          {"ranks", result.ranks},
                          {"plan_hash", result.plan_hash},
                          {"folder", result.folder}};
