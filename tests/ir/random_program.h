@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "ir/random_inputs.h"
 #include "ir/program.h"
+#include "ir/random_inputs.h"
 
 namespace tessera {
 

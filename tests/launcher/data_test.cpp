@@ -41,7 +41,8 @@ DatasetPtr small_set(int64_t examples, bool bytes) {
 template <typename T>
 std::vector<T> filled(BatchSource& source, int64_t step, size_t input, const Box& box) {
   size_t size = 1;
-  for (size_t d = 0; d < box.begin.size(); ++d) size *= static_cast<size_t>(box.end[d] - box.begin[d]);
+  for (size_t d = 0; d < box.begin.size(); ++d)
+    size *= static_cast<size_t>(box.end[d] - box.begin[d]);
   std::vector<T> values(size);
   source.fill(step, input, box, std::as_writable_bytes(std::span(values)));
   return values;
