@@ -10,11 +10,9 @@
 #include "ir/random_inputs.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
-#include "launcher/planning.h"
 #include "launcher/programs.h"
-#include "launcher/ranks.h"
-#include "runtime/executable.h"
 
 namespace tessera {
 namespace {
@@ -24,11 +22,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchArguments {
   std::string program;
   std::vector<std::string> dims;
-  int ranks = 1;
-  int threads = 0;
-  std::string transport = "local";
-  std::string mesh;
-  std::string plan;
+  ExecutionArguments execution;
   double seconds = 2;
   bool tasks = false;
   bool json = false;
@@ -82,19 +76,11 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
                        Communicator& world) {
   BenchResult result;
   result.name = normal.name();
-  const int threads = arguments.threads > 0 ? arguments.threads : threads_per_rank(world.size());
-  const Plan plan = share_plan(world, [&] {
-    PlanSettings settings;
-    settings.file = arguments.plan;
-    settings.mesh = parse_mesh_option(arguments.mesh);
-    settings.threads = threads;
-    return make_plan(normal, world.size(), settings);
-  });
-  result.plan_hash = plan_hash(plan);
+  const int threads = arguments.execution.threads_on(world);
   const Clock::time_point start = Clock::now();
   Compiler compiler(CompilerOptions{.worker_threads = threads});
-  const ClusterCommCost prices = comm_cost_here(world.size());
-  Executable step(normal, plan, compiler, world, {threads, &prices});
+  Executable step = arguments.execution.make(normal, compiler, world);
+  result.plan_hash = plan_hash(step.plan());
   result.compile_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   step.initialize(0);
   for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
@@ -135,8 +121,7 @@ void show(const BenchResult& result, bool json) {
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
   const Program normal = normalize(named_program(arguments.program, parse_dims(arguments.dims)));
-  const RanksOptions options{arguments.ranks, arguments.transport, 60, line.argv};
-  return run_on_ranks(options, [&](Communicator& world) {
+  return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
     const BenchResult result = bench_rank(arguments, normal, world);
     if (world.rank() == 0) show(result, arguments.json);
   });
@@ -150,14 +135,7 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name")
       ->required();
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
-  command->add_option("--ranks", arguments->ranks, "how many ranks share the work")
-      ->check(CLI::Range(1, 4096));
-  command->add_option("--threads", arguments->threads, "that compute on each rank")
-      ->check(CLI::Range(1, 4096));
-  command->add_option("--transport", arguments->transport, "local (threads) or mpi (mpirun)")
-      ->check(CLI::IsMember({"local", "mpi"}));
-  command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
-  command->add_option("--plan", arguments->plan, "a plan made by `tessera plan --out`");
+  arguments->execution.add_options(*command);
   command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)");
   command->add_flag("--tasks", arguments->tasks, "show when each task of the last step ran");
   command->add_flag("--json", arguments->json, "print one JSON object");

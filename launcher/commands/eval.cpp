@@ -9,11 +9,9 @@
 #include "ir/random.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
 #include "launcher/npy.h"
-#include "launcher/planning.h"
-#include "launcher/ranks.h"
-#include "runtime/executable.h"
 
 namespace tessera {
 namespace {
@@ -23,11 +21,7 @@ struct EvalArguments {
   std::vector<std::string> in;
   std::vector<std::string> out;
   std::vector<std::string> dims;
-  int ranks = 1;
-  int threads = 0;
-  std::string transport = "local";
-  std::string mesh;
-  std::string plan;
+  ExecutionArguments execution;
   uint64_t seed = 0;
   bool interpret = false;
   bool json = false;
@@ -81,17 +75,8 @@ std::map<std::string, std::string> check_outputs(const Program& program,
 
 Arrays run_rank(const EvalArguments& arguments, const Program& normal, const Feed& feed,
                 Communicator& world) {
-  const int threads = arguments.threads > 0 ? arguments.threads : threads_per_rank(world.size());
-  const Plan plan = share_plan(world, [&] {
-    PlanSettings settings;
-    settings.file = arguments.plan;
-    settings.mesh = parse_mesh_option(arguments.mesh);
-    settings.threads = threads;
-    return make_plan(normal, world.size(), settings);
-  });
-  Compiler compiler(CompilerOptions{.worker_threads = threads});
-  const ClusterCommCost prices = comm_cost_here(world.size());
-  Executable step(normal, plan, compiler, world, {threads, &prices});
+  Compiler compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)});
+  Executable step = arguments.execution.make(normal, compiler, world);
   step.initialize(arguments.seed);
   for (const auto& [name, array] : feed.state) step.set_value(name, array);
   for (const auto& [name, array] : feed.inputs) step.feed(name, array);
@@ -137,8 +122,7 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
     return kDone;
   }
   const Program normal = normalize(program);
-  const RanksOptions options{arguments.ranks, arguments.transport, 60, line.argv};
-  return run_on_ranks(options, [&](Communicator& world) {
+  return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
     const Arrays outputs = run_rank(arguments, normal, feed, world);
     if (world.rank() == 0) show(outputs, files, arguments.json);
   });
@@ -154,14 +138,7 @@ void add_eval_command(CLI::App& app, const CommandLine& line, Action& action) {
                       "NAME=FILE.npy, an input, parameter or state; repeatable");
   command->add_option("--out", arguments->out, "NAME=FILE.npy, where an output goes; repeatable");
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
-  command->add_option("--ranks", arguments->ranks, "how many ranks share the work")
-      ->check(CLI::Range(1, 4096));
-  command->add_option("--threads", arguments->threads, "that compute on each rank")
-      ->check(CLI::Range(1, 4096));
-  command->add_option("--transport", arguments->transport, "local (threads) or mpi (mpirun)")
-      ->check(CLI::IsMember({"local", "mpi"}));
-  command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
-  command->add_option("--plan", arguments->plan, "a plan made by `tessera plan --out`");
+  arguments->execution.add_options(*command);
   command->add_option("--seed", arguments->seed, "of the initial values of parameters");
   command->add_flag("--interpret", arguments->interpret,
                     "use the reference interpreter: slow, and the definition of the language");

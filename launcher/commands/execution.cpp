@@ -1,0 +1,38 @@
+#include "launcher/commands/execution.h"
+
+#include "launcher/commands/arguments.h"
+#include "launcher/planning.h"
+
+namespace tessera {
+
+void ExecutionArguments::add_options(CLI::App& command) {
+  command.add_option("--ranks", ranks, "how many ranks share the work")->check(CLI::Range(1, 4096));
+  command.add_option("--threads", threads, "that compute on each rank")->check(CLI::Range(1, 4096));
+  command.add_option("--transport", transport, "local (threads) or mpi (mpirun)")
+      ->check(CLI::IsMember({"local", "mpi"}));
+  command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
+  command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
+}
+
+RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {
+  return {ranks, transport, 60, line.argv};
+}
+
+int ExecutionArguments::threads_on(const Communicator& world) const {
+  return threads > 0 ? threads : threads_per_rank(world.size());
+}
+
+Executable ExecutionArguments::make(const Program& normal, Compiler& compiler,
+                                    Communicator& world) const {
+  const Plan shared = share_plan(world, [&] {
+    PlanSettings settings;
+    settings.file = plan;
+    settings.mesh = parse_mesh_option(mesh);
+    settings.threads = threads_on(world);
+    return make_plan(normal, world.size(), settings);
+  });
+  const ClusterCommCost prices = comm_cost_here(world.size());
+  return {normal, shared, compiler, world, ExecutableOptions{threads_on(world), &prices}};
+}
+
+}  // namespace tessera
