@@ -3,26 +3,44 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/structure.h"
 
 namespace tessera {
 namespace {
 
-Affine combine(const Affine& a, const Affine& b, int64_t sign) {
+// Bounds stay within ±2^62: whatever reaches that is out of every range, and no sum of two
+// overflows.
+__extension__ typedef __int128 Wide;
+constexpr int64_t kFar = int64_t{1} << 62;
+
+int64_t clamp(Wide value) {
+  return static_cast<int64_t>(std::clamp<Wide>(value, -kFar, kFar));
+}
+
+// Nothing when a coefficient overflows.
+std::optional<Affine> scale(const Affine& a, int64_t factor) {
+  Affine result;
+  if (factor == 0) return result;
+  if (__builtin_mul_overflow(a.constant, factor, &result.constant)) return std::nullopt;
+  for (const auto& [dim, coefficient] : a.terms)
+    if (__builtin_mul_overflow(coefficient, factor, &result.terms[dim])) return std::nullopt;
+  return result;
+}
+
+std::optional<Affine> add(const Affine& a, const Affine& b) {
   Affine result = a;
-  result.constant += sign * b.constant;
+  if (__builtin_add_overflow(a.constant, b.constant, &result.constant)) return std::nullopt;
   for (const auto& [dim, coefficient] : b.terms) {
-    const int64_t sum = (result.terms[dim] += sign * coefficient);
+    int64_t& sum = result.terms[dim];
+    if (__builtin_add_overflow(sum, coefficient, &sum)) return std::nullopt;
     if (sum == 0) result.terms.erase(dim);
   }
   return result;
 }
 
-Affine scale(const Affine& a, int64_t factor) {
-  Affine result;
-  if (factor == 0) return result;
-  result.constant = a.constant * factor;
-  for (const auto& [dim, coefficient] : a.terms) result.terms[dim] = coefficient * factor;
-  return result;
+std::optional<Affine> subtract(const Affine& a, const Affine& b) {
+  const std::optional<Affine> negated = scale(b, -1);
+  return negated ? add(a, *negated) : std::nullopt;
 }
 
 std::optional<Affine> affine_apply(const Expr& index, const Apply& apply) {
@@ -38,9 +56,9 @@ std::optional<Affine> affine_apply(const Expr& index, const Apply& apply) {
     case Fn::neg:
       return scale(args[0], -1);
     case Fn::add:
-      return combine(args[0], args[1], 1);
+      return add(args[0], args[1]);
     case Fn::sub:
-      return combine(args[0], args[1], -1);
+      return subtract(args[0], args[1]);
     case Fn::mul:
       if (args[0].terms.empty()) return scale(args[1], args[0].constant);
       if (args[1].terms.empty()) return scale(args[0], args[1].constant);
@@ -80,15 +98,17 @@ std::optional<IndexRange> range_apply(const Apply& apply) {
     case Fn::neg:
       return IndexRange{-args[0].high, -args[0].low};
     case Fn::mul:
-      return corners([](int64_t a, int64_t b) { return a * b; });
+      return corners([](int64_t a, int64_t b) { return clamp(Wide{a} * b); });
     case Fn::min:
       return corners([](int64_t a, int64_t b) { return std::min(a, b); });
     case Fn::max:
       return corners([](int64_t a, int64_t b) { return std::max(a, b); });
     case Fn::add:
-      return IndexRange{args[0].low + args[1].low, args[0].high + args[1].high};
+      return IndexRange{clamp(Wide{args[0].low} + args[1].low),
+                        clamp(Wide{args[0].high} + args[1].high)};
     case Fn::sub:
-      return IndexRange{args[0].low - args[1].high, args[0].high - args[1].low};
+      return IndexRange{clamp(Wide{args[0].low} - args[1].high),
+                        clamp(Wide{args[0].high} - args[1].low)};
     case Fn::where:
       return IndexRange{std::min(args[1].low, args[2].low), std::max(args[1].high, args[2].high)};
     case Fn::floordiv:
@@ -142,11 +162,12 @@ Expr to_expr(const Affine& affine, const SourceLocation& where) {
 
 std::optional<IndexRange> index_range(const Expr& index) {
   if (const std::optional<Affine> affine = affine_form(index)) {
-    IndexRange range{affine->constant, affine->constant};
+    IndexRange range{clamp(affine->constant), clamp(affine->constant)};
     for (const auto& [dim, coefficient] : affine->terms) {
       if (dim.extent() == 0) return std::nullopt;
-      const int64_t reach = coefficient * (dim.extent() - 1);
-      (reach < 0 ? range.low : range.high) += reach;
+      const Wide reach = Wide{coefficient} * (dim.extent() - 1);
+      int64_t& bound = reach < 0 ? range.low : range.high;
+      bound = clamp(bound + reach);
     }
     return range;
   }
@@ -154,7 +175,24 @@ std::optional<IndexRange> index_range(const Expr& index) {
   return std::nullopt;
 }
 
+namespace {
+
+// Index arithmetic of type i32 must not wrap: kernels do it in 64 bits.
+void check_width(const Expr& index, const SourceLocation& where) {
+  for (const Expr& node : subexpressions(index)) {
+    if (node.type() != DType::i32 || as<Apply>(node) == nullptr) continue;
+    const std::optional<IndexRange> range = index_range(node);
+    if (range && (range->low < INT32_MIN || range->high > INT32_MAX))
+      throw UserError(where, "the index computes values from " + std::to_string(range->low) +
+                                 " to " + std::to_string(range->high) +
+                                 ", which i32 does not hold; convert an operand, as in i64(i)");
+  }
+}
+
+}  // namespace
+
 void check_in_range(const Expr& index, const Dim& dim, const SourceLocation& where) {
+  if (as<IndexOf>(index) == nullptr) check_width(index, where);
   const std::optional<IndexRange> range = index_range(index);
   if (!range || (range->low >= 0 && range->high < dim.extent())) return;
   throw UserError(where, "dim `" + dim.name() + "` has extent " + std::to_string(dim.extent()) +
