@@ -27,6 +27,18 @@ struct Harness {
 // What the program under test offers: threads in test_comm, MPI in test_comm_mpi.
 std::vector<Harness> harnesses();
 
+// Those with more than one rank: a rank alone waits for nobody.
+inline std::vector<Harness> several_ranks() {
+  std::vector<Harness> several;
+  for (Harness& harness : harnesses())
+    if (harness.ranks > 1) several.push_back(std::move(harness));
+  return several;
+}
+
+inline void PrintTo(const Harness& harness, std::ostream* stream) {
+  *stream << harness.name;
+}
+
 // The suite every transport passes.
 class Conformance : public testing::TestWithParam<Harness> {
  protected:

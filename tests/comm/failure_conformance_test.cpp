@@ -9,15 +9,14 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::Each;
 using testing::HasSubstr;
 
 // How groups fail: each test says what every rank reads.
 class FailureConformance : public Conformance {
  protected:
-  void SetUp() override {
-    if (ranks() == 1) GTEST_SKIP() << "a rank alone waits for nobody";
-  }
+  void SetUp() override { ASSERT_GT(ranks(), 1); }
   std::string last() const { return std::to_string(ranks() - 1); }
 };
 
@@ -92,14 +91,14 @@ TEST_P(FailureConformance, TimeoutNamesTheCallAndTheMissingRank) {
         comm.all_reduce(values, values, 3, DType::f32, ReduceOp::sum);
       },
       milliseconds(300));
-  EXPECT_THAT(errors, Each(HasSubstr("timed out after 0.3 s: rank " + last() +
-                                     " has not arrived. See what it is doing; if only slow, raise "
-                                     "the timeout")));
+  EXPECT_THAT(errors, Each(ContainsRegex("timed out after [0-9.]+ s: rank " + last() +
+                                         " has not arrived. See what it is doing; if only slow, "
+                                         "raise the timeout")));
   for (int r = 0; r < ranks(); ++r)
     EXPECT_THAT(errors[r], HasSubstr("rank " + std::to_string(r) +
                                      ": all-reduce (sum) of 3 f32 (12 bytes) during `task 17 "
                                      "all-reduce of dw1, mlp.tess:12` "));
-  EXPECT_THAT(errors.back(), HasSubstr("ended after 0.0 s: rank "));
+  EXPECT_THAT(errors.back(), ContainsRegex("ended after [0-9.]+ s: rank "));
 }
 
 TEST_P(FailureConformance, ExceptionOfOneRankEndsTheWaitsOfOthers) {
@@ -153,8 +152,8 @@ TEST_P(FailureConformance, MessageThatNobodySendsTimesOut) {
       },
       milliseconds(200));
   EXPECT_THAT(errors[0],
-              HasSubstr("rank 0: recv of 4 bytes from rank 1 timed out after 0.2 s: rank "
-                        "1 has not arrived"));
+              ContainsRegex("rank 0: recv of 4 bytes from rank 1 timed out after [0-9.]+ s: rank "
+                            "1 has not arrived"));
   for (int r = 1; r < ranks(); ++r) EXPECT_EQ(errors[r], "");
 }
 
@@ -172,7 +171,9 @@ TEST_P(FailureConformance, MessagesOfAnotherSizeAreNamed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, FailureConformance, testing::ValuesIn(harnesses()),
+// Under mpirun with one rank there is nothing to instantiate.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FailureConformance);
+INSTANTIATE_TEST_SUITE_P(Ranks, FailureConformance, testing::ValuesIn(several_ranks()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

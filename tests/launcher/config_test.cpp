@@ -191,7 +191,7 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
        "place"},
       {"program: {model: mlp}\ntrain: {optimizer: {sdg: {lr: 1}}}\n",
        "t.yaml:2:21: `train.optimizer.sdg` is not a known key; `train.optimizer` may have sgd, "
-       "adam"},
+       "adam (did you mean `sgd`?)"},
       {"program: {model: mlp}\ntrain: {optimizer: {sgd: {}, adam: {}}}\n",
        "t.yaml:2:20: `train.optimizer` must name one optimizer, sgd or adam, found 2; for example "
        "{sgd: {lr: 0.1}}"},
