@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "launcher/exit_code.h"
+#include "launcher/progress_target.h"
 #include "launcher/subprocess.h"
 #include "runtime/worker_pool.h"
 
@@ -100,7 +101,7 @@ std::vector<std::string> mpirun_command(const std::vector<std::string>& command,
       // A failing job is reported by us.
       "--mca", "orte_abort_print_stack", "0"};
   if (geteuid() == 0) argv.push_back("--allow-run-as-root");
-  argv.insert(argv.end(), {"-x", kFolderVariable});
+  argv.insert(argv.end(), {"-x", kFolderVariable, "-x", kTerminalVariable});
   argv.insert(argv.end(), command.begin(), command.end());
   return argv;
 }
@@ -150,7 +151,9 @@ int supervise(const std::vector<std::string>& command, int ranks) {
   bool banner = false;
   SubprocessOptions options;
   options.argv = mpirun_command(command, ranks, folder.path());
-  options.environment = {{kFolderVariable, folder.path()}, {"TMPDIR", folder.path()}};
+  options.environment = {{kFolderVariable, folder.path()},
+                         {"TMPDIR", folder.path()},
+                         {kTerminalVariable, terminal_for_ranks()}};
   options.forward = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
   options.on_output = [&](OutputStream stream, std::string_view text) {
     if (stream == OutputStream::out) {

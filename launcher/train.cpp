@@ -14,7 +14,7 @@
 #include "launcher/feeds.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
-#include "launcher/progress.h"
+#include "launcher/progress_target.h"
 #include "launcher/ranks.h"
 #include "launcher/run_folder.h"
 #include "launcher/versions.h"
@@ -102,7 +102,8 @@ class Trainer {
     Feeds feeds(normal_, config_, data, Order::shuffled);
     const int64_t per_epoch = feeds.steps_per_epoch();
     const int64_t total = total_steps(per_epoch);
-    Progress progress("train", total, style_of_stderr(), progress_writer());
+    const ProgressTarget target = visible_progress();
+    Progress progress("train", total, target.style, target.write);
     for (int64_t step = 0; step < total; ++step) {
       train_step(feeds, step, progress);
       const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
@@ -121,9 +122,9 @@ class Trainer {
   bool reports() const { return world_.rank() == 0; }
 
   // Only rank 0 speaks, and only to people.
-  std::function<void(const std::string&)> progress_writer() const {
-    if (reports() && !options_.quiet) return {};
-    return [](const std::string&) {};
+  ProgressTarget visible_progress() const {
+    if (reports() && !options_.quiet) return progress_target();
+    return {{}, [](const std::string&) {}};
   }
 
   void build() {

@@ -23,7 +23,7 @@ std::vector<std::string> short_run(const TestFolder& folder, const std::string& 
                                     "output.dir=" + folder.file(name),
                                     "program.hidden=[32]",
                                     "data.batch=60",
-                                    "data.limit=2400",
+                                    "data.limit=6000",
                                     "train.epochs=1"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
@@ -60,9 +60,9 @@ TEST(Run, TransportsRanksAndPinsGiveTheSameLosses) {
     const nlohmann::json json = result.json();
     for (const char* key : {"accuracy", "loss", "steps", "seconds_per_step", "plan_hash", "ranks"})
       EXPECT_TRUE(json.contains(key)) << key;
-    EXPECT_EQ(json["steps"], 40);
+    EXPECT_EQ(json["steps"], 100);
     const std::vector<double> found = losses(folder.file(name));
-    ASSERT_EQ(found.size(), 40u);
+    ASSERT_EQ(found.size(), 100u);
     if (wanted.empty()) wanted = found;
     for (size_t s = 0; s < wanted.size(); ++s)
       EXPECT_NEAR(found[s], wanted[s], 1e-4 * wanted[s]) << name << " step " << s;
