@@ -151,7 +151,10 @@ class Trainer {
     folder_->write("plan.yaml", to_text(plan));
     const std::string text = explain_here(normal_, plan, threads_);
     folder_->write("plan.txt", text);
-    if (!options_.quiet) fmt::print(stderr, "{}\n", text);
+    if (options_.quiet) return;
+    const std::string summary = text.substr(0, text.find("\n\n"));
+    fmt::print(stderr, "{}\n  where everything lives, and why: {}\n\n", summary,
+               folder_->file("plan.txt"));
   }
 
   int64_t total_steps(int64_t per_epoch) const {
