@@ -47,6 +47,7 @@ TEST(Run, TransportsRanksAndPinsGiveTheSameLosses) {
       {"local2", {"cluster.transport=local", "cluster.ranks=2"}},
       {"mpi2", {"cluster.ranks=2"}},
       {"mpi3", {"cluster.ranks=3"}},
+      {"mpi4", {"cluster.ranks=4"}},
       {"tensor", {"cluster.ranks=2", "plan.mesh={model: 2}", "plan.pins={w1: {hidden1: model}}"}},
       {"mixed",
        {"cluster.transport=local", "cluster.ranks=4", "plan.mesh={data: 2, model: 2}",
