@@ -69,6 +69,7 @@ std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr&
     case Fn::ge:
     case Fn::logical_and:
     case Fn::logical_or:
+    case Fn::random_bits:
       return std::nullopt;
     case Fn::where:
       break;

@@ -100,6 +100,13 @@ DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
     case TypeRule::select:
       require(args[0].type() == DType::b8, row, "a bool as its condition", args[0].type(), where);
       return unify(fn, args, 1, where);
+    case TypeRule::counter:
+      for (Expr& arg : args) {
+        require(is_integer(arg.type()), row, "integers", arg.type(), where);
+        arg =
+            is_literal(arg) ? adopt(arg, DType::i64, row.name) : make_cast(DType::i64, arg, where);
+      }
+      return DType::i64;
     case TypeRule::conversion:
       break;
   }

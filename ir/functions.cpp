@@ -168,6 +168,9 @@ Expr argmax(const Dim& dim, const Expr& x, const Where& w) {
 Expr argmin(const Dim& dim, const Expr& x, const Where& w) {
   return make_reduce(Reduction::argmin, {dim}, x, w);
 }
+Expr random_bits(const Expr& seed, const Expr& counter, const Where& w) {
+  return make_apply(Fn::random_bits, {seed, counter}, w);
+}
 Expr grad(const Tensor& loss, const Tensor& wrt, const Where& w) {
   return make_gradient(loss, wrt, w);
 }

@@ -68,6 +68,20 @@ Expr mean(const Dim& dim, const Expr& x, const Where& = std::source_location::cu
 Expr argmax(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
 Expr argmin(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
 
+// Random values over `dims` and the dims of `seed`, an integer formula: a pure function of the seed
+// and of the element's row-major position over `dims` in the order given, so that neither sharding
+// nor the order of evaluation changes a number, and one seed an element gives independent draws.
+// Uniform in [0, 1) with 24 bits (f64: 53); standard normal by Box and Muller's transform, within
+// ±8.6. Gradients take them for constants. UserError for another type or another kind of seed.
+//   where(uniform({batch, hidden}, step) < 0.1, 0, h / 0.9)        dropout
+Expr uniform(const Dims& dims, const Expr& seed, DType type = DType::f32,
+             const Where& = std::source_location::current());
+Expr normal(const Dims& dims, const Expr& seed, DType type = DType::f32,
+            const Where& = std::source_location::current());
+// 53 random bits, an i64 from 0 to 2^53 - 1 (base/philox.h).
+Expr random_bits(const Expr& seed, const Expr& counter,
+                 const Where& = std::source_location::current());
+
 // d loss / d wrt, with the dims of `wrt`. `loss` has no dims.
 Expr grad(const Tensor& loss, const Tensor& wrt, const Where& = std::source_location::current());
 

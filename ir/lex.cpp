@@ -210,8 +210,8 @@ std::vector<std::string> function_names() {
 }
 
 bool is_reserved(std::string_view word) {
-  static const std::vector<std::string_view> words = {"and",  "or",    "not", "inf", "nan",
-                                                      "true", "false", "pi",  "pad", "grad"};
+  static const std::vector<std::string_view> words = {
+      "and", "or", "not", "inf", "nan", "true", "false", "pi", "pad", "grad", "normal", "uniform"};
   DType type;
   const FnInfo* function = find_function(word);
   return std::find(words.begin(), words.end(), word) != words.end() || parse_dtype(word, type) ||

@@ -283,7 +283,12 @@ Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
       !syntax.brackets)
     throw UserError(syntax.where,
                     shown + " reduces dims and must name them, as in " + text + "[k](x)");
+  const bool draws = text == "normal" || text == "uniform";
+  if (draws && !syntax.brackets)
+    throw UserError(syntax.where,
+                    shown + " draws over dims and must name them, as in " + text + "[a, b](seed)");
   if (syntax.brackets) {
+    if (draws) return random(syntax, frame);
     if (text == "mean" || find_reduction(text)) return reduction(syntax, frame);
     throw UserError(syntax.where, shown + " takes no dims; write " + text + "(x)");
   }
@@ -345,6 +350,22 @@ Value FormulaBuilder::gradient(const Syntax& syntax, const Frame* frame) {
                                              : unnamed(args[0].expr, syntax.children[0]->where);
   const Expr expr = make_gradient(loss, as<Read>(args[1].expr)->tensor, syntax.where);
   return over(expr, {}, syntax);
+}
+
+Value FormulaBuilder::random(const Syntax& syntax, const Frame* frame) {
+  if (syntax.children.size() != 1)
+    throw UserError(syntax.where, "`" + syntax.text + "` takes one seed, not " +
+                                      std::to_string(syntax.children.size()) + " values, as in " +
+                                      syntax.text + "[a, b](seed)");
+  const Dims dims = scope_.dims(syntax.dims, frame);
+  const Value seed = value(*syntax.children[0], frame);
+  const Expr drawn = syntax.text == "normal" ? normal(dims, seed.expr, DType::f32, syntax.where)
+                                             : uniform(dims, seed.expr, DType::f32, syntax.where);
+  const Expr position = make_index(dims.front());
+  created_ += static_cast<int64_t>(subexpressions(drawn).size());
+  // Ten operations lie between a normal value and its seed, two a dim above the positions.
+  const int height = std::max(seed.height + 10, 2 * static_cast<int>(dims.size()) + 10);
+  return over(drawn, {{position, height}}, syntax);
 }
 
 Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {

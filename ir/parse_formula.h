@@ -40,6 +40,7 @@ class FormulaBuilder {
   Value call_def(const Syntax& syntax, const Frame* frame);
   Value reduction(const Syntax& syntax, const Frame* frame);
   Value gradient(const Syntax& syntax, const Frame* frame);
+  Value random(const Syntax& syntax, const Frame* frame);
   std::vector<Value> arguments(const Syntax& syntax, const Frame* frame);
   // One more node over `children`.
   Value over(const Expr& expr, const std::vector<Value>& children, const Syntax& syntax);

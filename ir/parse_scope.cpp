@@ -160,7 +160,9 @@ Value Scope::value(const NameAt& name, const Frame* frame) const {
                     "`" + name.text + "` is a def; call it, as in " + name.text + "(x)");
   if (!name.quoted && is_reserved(name.text))
     throw UserError(name.where, "`" + name.text + "` is a function; call it, as in " + name.text +
-                                    (has(reduction_names(), name.text) ? "[k](x)" : "(x)"));
+                                    (has(reduction_names(), name.text)                 ? "[k](x)"
+                                     : name.text == "normal" || name.text == "uniform" ? "[k](seed)"
+                                                                                       : "(x)"));
   check_made(name);
   std::vector<std::string> known = tensor_names();
   if (frame != nullptr)
@@ -190,7 +192,7 @@ std::string Scope::callable_names(const std::string& found) const {
   std::vector<std::string> known = function_names();
   const std::string functions = join(known);
   known.insert(known.end(), reduction_names().begin(), reduction_names().end());
-  known.push_back("grad");
+  for (const char* name : {"grad", "normal", "uniform"}) known.emplace_back(name);
   known.insert(known.end(), defs.begin(), defs.end());
   return "functions are " + functions + "; reductions are " + join(reduction_names()) +
          "; casts are " + dtype_names() + "; defs are " + listed(defs) + did_you_mean(found, known);

@@ -23,6 +23,7 @@ size_t first_unified(const FnInfo& row) {
     case TypeRule::number:
     case TypeRule::floating:
     case TypeRule::comparison:
+    case TypeRule::counter:
       return 0;
     case TypeRule::select:
       return 1;
@@ -41,6 +42,7 @@ bool is_default(DType type) {
 // May argument i stand as a bare literal? Where all are constants, literals would be folded, or
 // take the default type, so the first is written with its type.
 bool may_be_bare(const FnInfo& row, const std::vector<Expr>& args, size_t i) {
+  if (row.rule == TypeRule::counter) return true;
   const size_t first = first_unified(row);
   if (i < first) return false;
   const bool all_constant =

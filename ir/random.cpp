@@ -10,17 +10,6 @@
 namespace tessera {
 namespace {
 
-void round_once(uint32_t counter[4], const uint32_t key[2]) {
-  const uint64_t a = uint64_t{0xD2511F53} * counter[0];
-  const uint64_t b = uint64_t{0xCD9E8D57} * counter[2];
-  const uint32_t c1 = counter[1];
-  const uint32_t c3 = counter[3];
-  counter[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ key[0];
-  counter[1] = static_cast<uint32_t>(b);
-  counter[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ key[1];
-  counter[3] = static_cast<uint32_t>(a);
-}
-
 struct Fans {
   double in = 1;
   double out = 1;
@@ -71,18 +60,6 @@ double draw(const Distribution& from, uint64_t seed, uint64_t stream, uint64_t c
 }
 
 }  // namespace
-
-RandomBits philox(uint64_t seed, uint64_t stream, uint64_t counter) {
-  uint32_t words[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32),
-                       static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)};
-  uint32_t key[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
-    round_once(words, key);
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  return {{words[0], words[1], words[2], words[3]}};
-}
 
 double uniform_value(uint64_t seed, uint64_t stream, uint64_t counter) {
   return (philox(seed, stream, counter).word[0] >> 8) * 0x1p-24;

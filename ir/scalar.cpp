@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/philox.h"
 
 namespace tessera {
 namespace {
@@ -46,6 +47,7 @@ const std::vector<FnInfo>& table() {
       {Fn::ge, "ge", ">=", 2, TypeRule::comparison, 1},
       {Fn::logical_and, "and", "and", 2, TypeRule::logical, 1},
       {Fn::logical_or, "or", "or", 2, TypeRule::logical, 1},
+      {Fn::random_bits, "random_bits", "", 2, TypeRule::counter, 90},
       {Fn::where, "where", "", 3, TypeRule::select, 1},
   };
   return rows;
@@ -240,6 +242,8 @@ Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result) {
     case TypeRule::comparison:
       return Scalar::of_bool(is_float(args[0].type) ? compare(fn, args[0].f, args[1].f)
                                                     : compare(fn, args[0].i, args[1].i));
+    case TypeRule::counter:
+      return Scalar::of_int(result, random_bits(args[0].i, args[1].i));
     case TypeRule::number:
     case TypeRule::floating:
       break;

@@ -67,6 +67,7 @@ enum class Fn : uint8_t {
   ge,
   logical_and,
   logical_or,
+  random_bits,  // of a seed and a counter: see base/philox.h
   where
 };
 
@@ -76,6 +77,7 @@ enum class TypeRule : uint8_t {
   comparison,  // any type, both alike; result bool
   logical,     // bool; result bool
   select,      // bool, then two of one type; result that type
+  counter,     // integers, widened to i64; result i64
   conversion   // any to any; the node's own type is the target
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "codegen/llvm/f32_emitter.h"
+#include "codegen/llvm/random_bits.h"
 
 namespace tessera {
 namespace {
@@ -105,8 +106,21 @@ llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
   return nullptr;
 }
 
+// Divisors 2^k: the floored quotient is a shift, the remainder a mask.
+llvm::Value* divided_by_power(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::Value* y) {
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(y);
+  if (constant == nullptr) return nullptr;
+  if (lanes_of(y) != 0) constant = constant->getSplatValue();
+  const auto* divisor = llvm::dyn_cast_or_null<llvm::ConstantInt>(constant);
+  if (divisor == nullptr || divisor->isNegative() || !divisor->getValue().isPowerOf2())
+    return nullptr;
+  if (fn == Fn::floordiv) return b.CreateAShr(x, divisor->getValue().logBase2());
+  return b.CreateAnd(x, llvm::ConstantInt::get(x->getType(), divisor->getValue() - 1));
+}
+
 // Floored division and remainder; 0 for a zero divisor, and nothing that traps.
 llvm::Value* int_floordiv(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::Value* y) {
+  if (llvm::Value* simple = divided_by_power(b, fn, x, y)) return simple;
   llvm::Type* type = x->getType();
   llvm::Value* zero = llvm::Constant::getNullValue(type);
   llvm::Value* one = llvm::ConstantInt::get(type, 1);
@@ -252,6 +266,8 @@ llvm::Value* emit_apply(llvm::IRBuilderBase& b, Fn fn, ApplyTypes types, const V
       return fn == Fn::logical_and ? b.CreateAnd(args[0], args[1]) : b.CreateOr(args[0], args[1]);
     case TypeRule::comparison:
       return emit_compare(b, fn, types.from, args[0], args[1]);
+    case TypeRule::counter:
+      return emit_random_bits(b, args[0], args[1]);
     case TypeRule::number:
     case TypeRule::floating:
       break;

@@ -111,9 +111,21 @@ RandomFormula::Bounded RandomFormula::float_leaf(DType type, const Dims& scope) 
     const double scale = 1.0 / static_cast<double>(std::max<int64_t>(1, dim.extent()));
     return {cast(type, make_index(dim)) * scale, 1};
   }
+  if (kind == 2 && options_.draws) return draw(type, scope);
   if (const std::optional<Tensor> tensor = source(type, scope))
     return {read(*tensor, scope), std::max(1.0, bound_of(*tensor))};
   return {number(type, 0.75), 1};
+}
+
+RandomFormula::Bounded RandomFormula::draw(DType type, const Dims& scope) {
+  Dims over;
+  for (const Dim& dim : scope)
+    if (random_.chance(0.6)) over.push_back(dim);
+  const Expr seed = options_.integers
+                        ? int_leaf(random_.chance(0.5) ? DType::i32 : DType::i64, scope).expr
+                        : Expr(random_.below(100));
+  if (random_.chance(0.6)) return {uniform(over, seed, type), 1};
+  return tame({normal(over, seed, type), 8.6}, 4);
 }
 
 RandomFormula::Bounded RandomFormula::float_value(DType type, const Dims& scope, int depth) {

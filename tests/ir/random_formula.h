@@ -43,6 +43,7 @@ class RandomFormula {
   std::optional<Tensor> source(DType type, const Dims& scope);
   double bound_of(const Tensor& tensor);
   Bounded float_leaf(DType type, const Dims& scope);
+  Bounded draw(DType type, const Dims& scope);
   Bounded float_sum(DType type, const Dims& scope, int depth);
   Bounded float_quotient(DType type, const Dims& scope, int depth);
   Bounded float_function(DType type, const Dims& scope, int depth);

@@ -23,6 +23,7 @@ struct RandomProgramOptions {
   bool reductions = true;
   bool discontinuous = true;   // floor, comparisons and argmax of floats, conversions to integers
   bool transcendental = true;  // exp, log, tanh, …
+  bool draws = true;           // uniform and normal values
 };
 
 // A program that is valid and numerically tame: with inputs from random_inputs its floats stay

@@ -107,6 +107,13 @@ TEST(RandomProgram, SwitchesFeaturesOnAndOff) {
         return apply != nullptr && (apply->fn == Fn::exp || apply->fn == Fn::tanh);
       },
       "transcendental");
+  check(
+      &RandomProgramOptions::draws,
+      [](const Expr& e) {
+        const Apply* apply = as<Apply>(e);
+        return apply != nullptr && apply->fn == Fn::random_bits;
+      },
+      "draws");
 }
 
 // Inputs that index something are kept inside by what they index, however the index is formed.

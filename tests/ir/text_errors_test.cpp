@@ -145,13 +145,15 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
        "convert the other side, as in f32(x)"},
       {"v = foo(x)\n",
        "<text>:6:5: there is no function `foo`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
-       "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, where; reductions are sum, "
-       "prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, bool; defs "
+       "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, random_bits, where; reductions "
+       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, "
+       "bool; defs "
        "are none"},
       {"v = xp(x)\n",
        "<text>:6:5: there is no function `xp`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
-       "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, where; reductions are sum, "
-       "prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, bool; defs "
+       "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, random_bits, where; reductions "
+       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, "
+       "bool; defs "
        "are none (did you mean `exp`?)"},
       {"v = exp(x, x)\n", "<text>:6:5: `exp` takes 1 value, not 2"},
       {"v = exp[i](x)\n", "<text>:6:5: `exp` takes no dims; write exp(x)"},

@@ -88,6 +88,20 @@ output prefix[h, j]
 output folded[h, j]
 output late[i, j]
 )",
+    R"(program draws
+dim i = 5, j = 7, run = 3
+input x[i, j]
+input seed[run] : i32
+keep = uniform[i, j](3)
+kept = where(keep < 0.75, x / 0.75, 0)
+noise = normal[j](seed)
+total = sum[j](normal[j, i](i64(5)) * x)
+dice = random_bits(seed, i64(i)) % 6
+output kept[j, i]
+output noise[run, j]
+output total[i]
+output dice[i, run]
+)",
     R"(program training
 dim batch = 6, pixel = 5, hidden = 7, label = 3
 input image[batch, pixel]
