@@ -42,7 +42,7 @@ TEST(RandomProgram, RunsWithGradients) {
 TEST(RandomProgram, IsTheSameOnEveryPlatform) {
   std::string all;
   for (uint64_t seed = 0; seed < 50; ++seed) all += print(random_program(seed));
-  EXPECT_EQ(hex(hash_bytes(all)), "5606fcdc1249d207");
+  EXPECT_EQ(hex(hash_bytes(all)), "1a2005da2a77075d");
 }
 
 // Does some formula of 300 programs satisfy the predicate?
