@@ -142,15 +142,14 @@ void Program::minimize(const Expr& loss, const Optimizer& optimizer, const Sourc
   adopt_definitions(make_read(target, where));
   std::set<Tensor> reached;
   reach(target, reached);
-  bool any = false;
-  for (const Tensor& parameter : parameters()) {
-    if (reached.count(parameter) == 0 || !is_float(parameter.type())) continue;
-    optimizer(*this, parameter, make_gradient(target, parameter, where));
-    any = true;
-  }
-  if (!any)
+  std::vector<ParameterGradient> gradients;
+  for (const Tensor& parameter : parameters())
+    if (reached.count(parameter) != 0 && is_float(parameter.type()))
+      gradients.push_back({parameter, make_gradient(target, parameter, where)});
+  if (gradients.empty())
     throw UserError(where, "the loss depends on no parameter of `" + name_ + "`; it has " +
                                std::to_string(parameters().size()) + " parameters");
+  optimizer(*this, gradients);
 }
 
 void Program::pin(const std::string& tensor, const std::string& dim, const std::string& axis,

@@ -12,9 +12,14 @@ namespace tessera {
 
 class Program;
 
-// Adds to a program what one training step does to one parameter, given its gradient.
+struct ParameterGradient {
+  Tensor parameter;
+  Expr gradient;  // of the loss, with the dims of the parameter
+};
+
+// Adds to a program what one training step does to its parameters, given all their gradients.
 using Optimizer =
-    std::function<void(Program& program, const Tensor& parameter, const Expr& gradient)>;
+    std::function<void(Program& program, const std::vector<ParameterGradient>& gradients)>;
 
 // After the step, `target` (a parameter or state) holds `value`, computed from old values.
 struct Update {

@@ -1,0 +1,13 @@
+#include "models/embedding.h"
+
+namespace tessera {
+
+Expr embedding(const Dim& vocabulary, const Expr& table, const Expr& token) {
+  return table.at(vocabulary, token);
+}
+
+Expr one_hot(const Dim& label, const Expr& truth, DType type) {
+  return cast(type, equal(truth, index(label)));
+}
+
+}  // namespace tessera
