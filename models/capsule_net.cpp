@@ -1,5 +1,7 @@
 #include "models/capsule_net.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "models/capsules.h"
 #include "models/layers.h"
@@ -39,7 +41,7 @@ Layer primary(Program& step, const Tensor& image, const Dim& y, const Dim& x, co
   const Tensor bias = step.parameter("bias", {channel});
   const Tensor z = step.define("z", convolution({down, across}, {}, image, filter) + bias);
   const Tensor h = step.define("h", relu(z));
-  const Tensor w = step.parameter("w_pose", {channel, kind, pose.row, pose.col}, glorot());
+  const Tensor w = step.parameter("w_pose", {channel, kind, pose.row, pose.col}, he());
   const Tensor w_active = step.parameter("w_active", {channel, kind}, glorot());
   const Tensor b_active = step.parameter("b_active", {kind});
   const Tensor poses = step.define("pose1", sum(channel, h * w));
@@ -53,7 +55,7 @@ Capsules connect(Program& step, const Layer& from, const Routing& routing, const
                  const std::string& number, const CapsuleNetOptions& options, bool place) {
   Dims dims = {from.kind, routing.parent[0], pose.mid, pose.col};
   for (const Window& each : routing.windows) dims.push_back(each.kernel);
-  const Tensor w = step.parameter("w" + number, dims, glorot());
+  const Tensor w = step.parameter("w" + number, dims, normal(0, 1 / std::sqrt(pose.mid.extent())));
   const Tensor beta_u = step.parameter("beta_u" + number, routing.parent);
   const Tensor beta_a = step.parameter("beta_a" + number, routing.parent);
   const Expr named = from.capsules.pose.at(pose.col, index(pose.mid));

@@ -1,7 +1,10 @@
 #include "models/registry.h"
 
 #include "base/error.h"
+#include "models/capsule_net.h"
+#include "models/cnn.h"
 #include "models/mlp.h"
+#include "models/transformer.h"
 
 namespace tessera {
 namespace {
@@ -31,25 +34,94 @@ int64_t one(const ModelOptions& options, const std::string& key) {
   return numbers[0];
 }
 
+// A model: what it is called, what it takes, and how it is made from that.
+struct Model {
+  ModelInfo info;
+  std::function<Program(const ModelOptions&, const Optimizer&)> build;
+};
+
+Program make_mlp(const ModelOptions& o, const Optimizer& optimizer) {
+  return mlp({one(o, "batch"), one(o, "pixels"), o.at("hidden"), one(o, "labels")}, optimizer);
+}
+
+Program make_cnn(const ModelOptions& o, const Optimizer& optimizer) {
+  return cnn(
+      {one(o, "batch"), one(o, "size"), o.at("channels"), one(o, "kernel"), one(o, "labels")},
+      optimizer);
+}
+
+Program make_capsules(const ModelOptions& o, const Optimizer& optimizer) {
+  return capsule_net(
+      {one(o, "batch"), one(o, "size"), o.at("channels"), one(o, "kernel"), one(o, "pose"),
+       one(o, "iterations"), one(o, "labels"), one(o, "margin_ramp")},
+      optimizer);
+}
+
+Program make_transformer(const ModelOptions& o, const Optimizer& optimizer) {
+  return transformer(
+      {one(o, "batch"), one(o, "time"), one(o, "vocabulary"), one(o, "layers"), one(o, "model"),
+       one(o, "groups"), one(o, "share"), one(o, "feature"), one(o, "hidden")},
+      optimizer);
+}
+
+const std::vector<Model>& models() {
+  static const std::vector<Model> list = {
+      {{"mlp",
+        "classifier of flat images, dense layers with relu between them",
+        {{"batch", {256}}, {"pixels", {784}}, {"hidden", {512, 512}}, {"labels", {10}}}},
+       make_mlp},
+      {{"cnn",
+        "classifier of images, stages of convolution, batch norm, relu and max pooling",
+        {{"batch", {128}},
+         {"size", {28}},
+         {"channels", {16, 32}},
+         {"kernel", {5}},
+         {"labels", {10}}}},
+       make_cnn},
+      {{"capsules",
+        "classifier of images, matrix capsules with EM routing",
+        {{"batch", {32}},
+         {"size", {28}},
+         {"channels", {16, 8, 8}},
+         {"kernel", {5}},
+         {"pose", {4}},
+         {"iterations", {3}},
+         {"labels", {10}},
+         {"margin_ramp", {100}}}},
+       make_capsules},
+      {{"transformer",
+        "language model, causal attention with rotary positions and grouped queries",
+        {{"batch", {16}},
+         {"time", {64}},
+         {"vocabulary", {128}},
+         {"layers", {2}},
+         {"model", {64}},
+         {"groups", {2}},
+         {"share", {2}},
+         {"feature", {16}},
+         {"hidden", {256}}}},
+       make_transformer},
+  };
+  return list;
+}
+
 }  // namespace
 
 const std::vector<ModelInfo>& all_models() {
-  static const std::vector<ModelInfo> models = {
-      {"mlp",
-       "classifier of flat images, dense layers with relu between them",
-       {{"batch", {256}}, {"pixels", {784}}, {"hidden", {512, 512}}, {"labels", {10}}}},
-  };
-  return models;
+  static const std::vector<ModelInfo> infos = [] {
+    std::vector<ModelInfo> list;
+    for (const Model& model : models()) list.push_back(model.info);
+    return list;
+  }();
+  return infos;
 }
 
 Program build_model(const std::string& name, const ModelOptions& options,
                     const Optimizer& optimizer) {
   std::vector<std::string> known;
-  for (const ModelInfo& model : all_models()) {
-    known.push_back(model.name);
-    if (model.name != name) continue;
-    const ModelOptions o = resolve(model, options);
-    return mlp({one(o, "batch"), one(o, "pixels"), o.at("hidden"), one(o, "labels")}, optimizer);
+  for (const Model& model : models()) {
+    known.push_back(model.info.name);
+    if (model.info.name == name) return model.build(resolve(model.info, options), optimizer);
   }
   throw UserError("there is no model `" + name + "`; known are " + join(known) +
                   did_you_mean(name, known));

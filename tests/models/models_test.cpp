@@ -102,7 +102,9 @@ TEST(Registry, NamesUnknownModelsAndOptions) {
     }
     return std::string();
   };
-  EXPECT_EQ(message("mpl", {}), "there is no model `mpl`; known are mlp (did you mean `mlp`?)");
+  EXPECT_EQ(message("mpl", {}),
+            "there is no model `mpl`; known are mlp, cnn, capsules, "
+            "transformer (did you mean `mlp`?)");
   EXPECT_EQ(message("mlp", {{"hiden", {5}}}),
             "model `mlp` has no option `hiden`; it takes batch, hidden, labels, pixels (did you "
             "mean `hidden`?)");

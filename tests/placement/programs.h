@@ -11,23 +11,26 @@
 namespace tessera::testing_programs {
 
 inline Optimizer plain_descent(double lr) {
-  return [lr](Program& program, const Tensor& parameter, const Expr& gradient) {
-    program.update(parameter, Expr(parameter) - lr * gradient);
+  return [lr](Program& program, const std::vector<ParameterGradient>& gradients) {
+    for (const auto& [parameter, gradient] : gradients)
+      program.update(parameter, Expr(parameter) - lr * gradient);
   };
 }
 
 // Keeps two moments per parameter, as Adam does, so that storage matters.
 inline Optimizer two_moments(double lr) {
-  return [lr](Program& program, const Tensor& parameter, const Expr& gradient) {
-    Tensor mean = program.state(parameter.name() + "_mean", parameter.dims());
-    Tensor square = program.state(parameter.name() + "_square", parameter.dims());
-    Tensor g = program.define(program.fresh_name("g_" + parameter.name()), gradient);
-    Tensor m = program.define(program.fresh_name("m_" + parameter.name()), 0.9 * mean + 0.1 * g);
-    Tensor v = program.define(program.fresh_name("v_" + parameter.name()),
-                              0.999 * square + 0.001 * Expr(g) * g);
-    program.update(mean, m);
-    program.update(square, v);
-    program.update(parameter, Expr(parameter) - lr * m / (sqrt(v) + 1e-8));
+  return [lr](Program& program, const std::vector<ParameterGradient>& gradients) {
+    for (const auto& [parameter, gradient] : gradients) {
+      Tensor mean = program.state(parameter.name() + "_mean", parameter.dims());
+      Tensor square = program.state(parameter.name() + "_square", parameter.dims());
+      Tensor g = program.define(program.fresh_name("g_" + parameter.name()), gradient);
+      Tensor m = program.define(program.fresh_name("m_" + parameter.name()), 0.9 * mean + 0.1 * g);
+      Tensor v = program.define(program.fresh_name("v_" + parameter.name()),
+                                0.999 * square + 0.001 * Expr(g) * g);
+      program.update(mean, m);
+      program.update(square, v);
+      program.update(parameter, Expr(parameter) - lr * m / (sqrt(v) + 1e-8));
+    }
   };
 }
 
