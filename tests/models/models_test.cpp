@@ -94,6 +94,8 @@ TEST(Optimizers, AdamsFirstStepIsTheLearningRate) {
 
 TEST(Registry, NamesUnknownModelsAndOptions) {
   EXPECT_EQ(build_model("mlp", {{"hidden", {7}}}).parameters().size(), 4u);
+  for (const ModelInfo& model : all_models())
+    EXPECT_EQ(build_model(model.name, {{"batch", {3}}}).inputs()[0].dims()[0].extent(), 3);
   const auto message = [](const std::string& name, const ModelOptions& options) {
     try {
       build_model(name, options);
