@@ -18,4 +18,12 @@ int64_t volume(const Box& box) {
   return count;
 }
 
+bool advance(std::vector<int64_t>& at, const Box& box) {
+  for (size_t d = at.size(); d-- > 0;) {
+    if (++at[d] < box.end[d]) return true;
+    at[d] = box.begin[d];
+  }
+  return false;
+}
+
 }  // namespace tessera

@@ -18,4 +18,8 @@ Box whole(const Dims& dims);
 std::vector<int64_t> shape(const Box& box);
 int64_t volume(const Box& box);
 
+// Steps `at` to the next point of the box, last dim fastest. After the last point, `at` is back at
+// the first one and the result is false. The box is not empty.
+bool advance(std::vector<int64_t>& at, const Box& box);
+
 }  // namespace tessera

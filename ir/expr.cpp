@@ -351,6 +351,20 @@ Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
   return Tensor(std::move(node));
 }
 
+const char* describe(Role role) {
+  switch (role) {
+    case Role::input:
+      return "an input";
+    case Role::parameter:
+      return "a parameter";
+    case Role::state:
+      return "a state";
+    case Role::definition:
+      return "a definition";
+  }
+  return "";
+}
+
 const char* name_of(Reduction op) {
   switch (op) {
     case Reduction::argmax:

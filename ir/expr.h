@@ -57,6 +57,8 @@ enum class Role : uint8_t {
   definition,  // computed from the others
 };
 
+const char* describe(Role role);  // "an input"
+
 // A named array over a set of dims. The order of `dims()` matters only where arrays cross the
 // border of the program. A Tensor is an immutable value, equal by identity.
 class Tensor {

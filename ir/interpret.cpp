@@ -4,41 +4,13 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ir/box.h"
+#include "ir/element.h"
 #include "ir/normalize.h"
 #include "ir/structure.h"
 
 namespace tessera {
 namespace {
-
-// Steps `at` to the next point of the box 0 … extents-1, last dim fastest; false after the last.
-bool advance(std::vector<int64_t>& at, const std::vector<int64_t>& extents) {
-  for (size_t d = at.size(); d-- > 0;) {
-    if (++at[d] < extents[d]) return true;
-    at[d] = 0;
-  }
-  return false;
-}
-
-Scalar load(const Array& array, size_t i) {
-  switch (array.type) {
-    case DType::i64:
-      return Scalar::of_int(DType::i64, array.as<int64_t>()[i]);
-    case DType::i32:
-      return Scalar::of_int(DType::i32, array.as<int32_t>()[i]);
-    case DType::b8:
-      return Scalar::of_bool(array.as<uint8_t>()[i] != 0);
-    default:
-      return Scalar::of_float(array.type, array.get(i));
-  }
-}
-
-void store(Array& array, size_t i, const Scalar& value) {
-  if (array.type == DType::i64) {
-    array.as<int64_t>()[i] = value.i;
-  } else {
-    array.set(i, value.number());
-  }
-}
 
 using Lookup = std::function<const Array&(const Tensor&)>;
 
@@ -59,14 +31,14 @@ class Evaluator {
  private:
   template <typename Body>
   void each_point(const Dims& dims, const Body& body) {
-    const std::vector<int64_t> bounds = extents(dims);
-    if (volume(dims) == 0) return;
+    const Box box = whole(dims);
+    if (volume(box) == 0) return;
     std::vector<int64_t> at(dims.size(), 0);
     size_t i = 0;
     do {
       for (size_t d = 0; d < dims.size(); ++d) point_[slot(dims[d])] = at[d];
       body(i++);
-    } while (advance(at, bounds));
+    } while (advance(at, box));
   }
 
   size_t slot(const Dim& dim) {

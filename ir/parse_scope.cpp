@@ -8,20 +8,6 @@
 namespace tessera {
 namespace {
 
-const char* kind_of(Role role) {
-  switch (role) {
-    case Role::input:
-      return "an input";
-    case Role::parameter:
-      return "a parameter";
-    case Role::state:
-      return "a state";
-    case Role::definition:
-      return "a definition";
-  }
-  return "";
-}
-
 bool has(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
@@ -72,7 +58,7 @@ void Scope::check_free(const NameAt& name) const {
   if (const auto it = defs_.find(name.text); it != defs_.end())
     taken("a def", it->second.name.where);
   if (const std::optional<Tensor> known = program_.find(name.text))
-    taken(kind_of(known->role()), known->where());
+    taken(describe(known->role()), known->where());
 }
 
 std::string Scope::unnamed() const {

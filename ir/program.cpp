@@ -9,20 +9,6 @@
 namespace tessera {
 namespace {
 
-const char* describe(Role role) {
-  switch (role) {
-    case Role::input:
-      return "an input";
-    case Role::parameter:
-      return "a parameter";
-    case Role::state:
-      return "a state";
-    case Role::definition:
-      return "a definition";
-  }
-  return "";
-}
-
 // Does `tensor` depend on a parameter through definitions? Collects those reached.
 void reach(const Tensor& tensor, std::set<Tensor>& seen) {
   if (!seen.insert(tensor).second || tensor.role() != Role::definition) return;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "ir/element.h"
 #include "partition/simulate.h"
 
 namespace tessera {
@@ -15,17 +16,13 @@ void each_run(const std::vector<int64_t>& whole, const Box& box, const Body& bod
   const size_t rank = whole.size();
   const int64_t run = rank == 0 ? 1 : box.end[rank - 1] - box.begin[rank - 1];
   std::vector<int64_t> at = box.begin;
-  while (true) {
+  Box starts = box;  // of the runs
+  if (rank > 0) starts.end[rank - 1] = starts.begin[rank - 1] + 1;
+  do {
     int64_t offset = 0;
     for (size_t d = 0; d < rank; ++d) offset = offset * whole[d] + at[d];
     body(static_cast<size_t>(offset), static_cast<size_t>(run));
-    size_t d = rank == 0 ? 0 : rank - 1;
-    for (; d > 0; --d) {
-      if (++at[d - 1] < box.end[d - 1]) break;
-      at[d - 1] = box.begin[d - 1];
-    }
-    if (d == 0) return;
-  }
+  } while (advance(at, starts));
 }
 
 Box whole_box(const std::vector<int64_t>& extents) {
@@ -38,28 +35,10 @@ void narrow(Box& box, int dim, const Interval& range) {
   box.end[static_cast<size_t>(dim)] = range.end;
 }
 
-Scalar load(const Array& array, size_t i) {
-  switch (array.type) {
-    case DType::i64:
-      return Scalar::of_int(DType::i64, array.as<int64_t>()[i]);
-    case DType::i32:
-      return Scalar::of_int(DType::i32, array.as<int32_t>()[i]);
-    case DType::b8:
-      return Scalar::of_bool(array.as<uint8_t>()[i] != 0);
-    default:
-      return Scalar::of_float(array.type, array.get(i));
-  }
-}
-
 void combine_into(Array& total, const Array& other, ReduceOp op) {
   TESSERA_CHECK(total.shape == other.shape) << "partial values of different shapes";
-  for (size_t i = 0; i < total.size(); ++i) {
-    const Scalar value = combine(op, load(total, i), load(other, i));
-    if (total.type == DType::i64)
-      total.as<int64_t>()[i] = value.i;
-    else
-      total.set(i, value.number());
-  }
+  for (size_t i = 0; i < total.size(); ++i)
+    store(total, i, combine(op, load(total, i), load(other, i)));
 }
 
 }  // namespace
