@@ -1,7 +1,6 @@
 #include "codegen/build_kernel.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <functional>
 #include <optional>
@@ -12,6 +11,7 @@
 #include "codegen/llvm/emit_loop_nest.h"
 #include "codegen/llvm/jit.h"
 #include "codegen/lower.h"
+#include "codegen/machine.h"
 #include "codegen/schedule.h"
 #include "codegen_version.h"
 #include "ir/index_range.h"
@@ -19,22 +19,8 @@
 namespace tessera {
 namespace {
 
-VectorTarget find_vector_target() {
-  VectorTarget target;
-  target.vector_bytes = host_target().vector_bytes;
-  target.registers = target.vector_bytes == 64 ? 32 : 16;
-  const auto cache = [](int name, int64_t& bytes) {
-    const int64_t found = sysconf(name);
-    if (found > 0) bytes = found;
-  };
-  cache(_SC_LEVEL1_DCACHE_SIZE, target.l1_bytes);
-  cache(_SC_LEVEL2_CACHE_SIZE, target.l2_bytes);
-  cache(_SC_LEVEL3_CACHE_SIZE, target.l3_bytes);
-  return target;
-}
-
 const VectorTarget& vector_target() {
-  static const VectorTarget target = find_vector_target();
+  static const VectorTarget target = host_vectors();
   return target;
 }
 
@@ -49,25 +35,40 @@ struct Emission {
   bool optimize = true;
 };
 
-Emission emission_of(const KernelGroup& group, const BuildOptions& options,
-                     CompiledObject& metadata) {
-  std::vector<std::string> faults;
-  if (const std::optional<ContractionGroup> contraction = tiled(group, options)) {
-    const ContractionPlan plan = plan_contraction(*contraction, vector_target());
-    return {[plan, &metadata](llvm::Module& module) {
-              const ContractionCode code = emit_contraction(module, plan, kKernelSymbol);
-              metadata.chunks = code.chunks;
-              metadata.scratch_bytes = code.scratch_bytes;
-              for (const std::string& fault : code.faults) metadata.faults += fault + "\n";
-            },
-            false};
-  }
-  LoopNest nest = lower(group);
-  schedule(nest, {vector_target().vector_bytes, options.workers});
+Emission emission_of(const ContractionPlan& plan, CompiledObject& metadata) {
+  return {[plan, &metadata](llvm::Module& module) {
+            const ContractionCode code = emit_contraction(module, plan, kKernelSymbol);
+            metadata.chunks = code.chunks;
+            metadata.scratch_bytes = code.scratch_bytes;
+            for (const std::string& fault : code.faults) metadata.faults += fault + "\n";
+          },
+          false};
+}
+
+Emission emission_of(const LoopNest& nest, CompiledObject& metadata) {
   metadata.chunks = nest.chunks;
   metadata.scratch_bytes = nest.scratch_bytes;
   for (const std::string& fault : nest.faults) metadata.faults += fault + "\n";
   return {[nest](llvm::Module& module) { emit_loop_nest(module, nest, kKernelSymbol); }, true};
+}
+
+Emission emission_of(const KernelGroup& group, const BuildOptions& options,
+                     const std::optional<ScheduleChoice>& choice, CompiledObject& metadata) {
+  const ScheduleTarget target{vector_target().vector_bytes, options.workers};
+  if (choice && std::holds_alternative<TileChoice>(*choice)) {
+    if (const std::optional<ContractionGroup> contraction = find_contraction(group))
+      if (const std::optional<ContractionPlan> plan =
+              plan_contraction(*contraction, vector_target(), std::get<TileChoice>(*choice)))
+        return emission_of(*plan, metadata);
+  } else if (choice) {
+    LoopNest nest = lower(group);
+    if (schedule(nest, target, std::get<LoopChoice>(*choice))) return emission_of(nest, metadata);
+  }
+  if (const std::optional<ContractionGroup> contraction = tiled(group, options))
+    return emission_of(plan_contraction(*contraction, vector_target()), metadata);
+  LoopNest nest = lower(group);
+  schedule(nest, target);
+  return emission_of(nest, metadata);
 }
 
 // Some index is known only when it is read, so that a fault may have to be described.
@@ -82,15 +83,20 @@ bool may_fault(const KernelGroup& group) {
 }  // namespace
 
 CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options) {
+  return build_kernel(group, options, std::nullopt);
+}
+
+CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options,
+                            const std::optional<ScheduleChoice>& choice) {
   CompiledObject result;
-  const Emission emission = emission_of(group, options, result);
+  const Emission emission = emission_of(group, options, choice, result);
   result.object = build_object(emission.emit, emission.optimize);
   return result;
 }
 
 std::string text_of_kernel(const KernelGroup& group, const BuildOptions& options, bool optimized) {
   CompiledObject ignored;
-  const Emission emission = emission_of(group, options, ignored);
+  const Emission emission = emission_of(group, options, std::nullopt, ignored);
   return build_text(emission.emit, emission.optimize && optimized);
 }
 

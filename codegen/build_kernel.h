@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "codegen/kernel_group.h"
 #include "codegen/object_cache.h"
+#include "codegen/schedule_choice.h"
 
 namespace tessera {
 
@@ -16,6 +18,9 @@ struct BuildOptions {
 // the general loop nest (lower.h, schedule.h) otherwise. The schedule follows from the group, the
 // host and the options.
 CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options);
+// The same with the schedule chosen; one that does not fit the group is passed over.
+CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options,
+                            const std::optional<ScheduleChoice>& choice);
 
 // Equal keys mean equal objects: a digest of the group up to names (but with them where the text of
 // a fault may hold them), of the options and the host, of LLVM's version and of the sources of

@@ -13,9 +13,11 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "codegen/build_kernel.h"
 #include "codegen/llvm/jit.h"
 #include "codegen/object_cache.h"
+#include "codegen/tuned_schedules.h"
 
 namespace tessera {
 namespace {
@@ -23,6 +25,16 @@ namespace {
 int or_all(int threads) {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
+
+struct Recipe {
+  std::string key;  // of the object
+  std::optional<ScheduleChoice> choice;
+
+  void use(const ScheduleChoice& chosen) {
+    choice = chosen;
+    key += "-" + hex(hash_bytes(print(chosen)));
+  }
+};
 
 struct Loaded {
   CompiledObject code;  // its object is dropped once linked
@@ -77,6 +89,7 @@ struct Compiler::State {
   CompilerOptions options;
   BuildOptions build;
   std::optional<ObjectCache> cache;
+  std::optional<TunedSchedules> tuned;
   Jit jit;
   std::mutex mutex;  // of what follows
   std::map<std::string, Loaded> loaded;
@@ -87,10 +100,19 @@ struct Compiler::State {
     return loaded.count(key) != 0;
   }
 
-  CompiledObject obtain(const std::string& key, const KernelGroup& group) {
+  // What `group` is built as: by the model, or as tuned.
+  Recipe recipe_of(const KernelGroup& group) const {
+    Recipe recipe{key_of_kernel(group, build), std::nullopt};
+    if (!tuned) return recipe;
+    if (const std::optional<TunedSchedule> found = tuned->read(recipe.key))
+      recipe.use(found->choice);
+    return recipe;
+  }
+
+  CompiledObject obtain(const Recipe& recipe, const KernelGroup& group) {
     bool damaged = false;
     if (cache) {
-      std::optional<CompiledObject> found = cache->read(key, damaged);
+      std::optional<CompiledObject> found = cache->read(recipe.key, damaged);
       const std::lock_guard lock(mutex);
       if (damaged) ++stats.cache_rejects;
       if (found) {
@@ -98,15 +120,14 @@ struct Compiler::State {
         return std::move(*found);
       }
     }
-    CompiledObject made = build_kernel(group, build);
-    if (cache) cache->write(key, made);
+    CompiledObject made = build_kernel(group, build, recipe.choice);
+    if (cache) cache->write(recipe.key, made);
     const std::lock_guard lock(mutex);
     ++stats.built;
     return made;
   }
 
-  void load(const std::string& key, const KernelGroup& group) {
-    CompiledObject code = obtain(key, group);
+  void load(const std::string& key, CompiledObject code) {
     const std::lock_guard lock(mutex);
     if (loaded.count(key) != 0) return;
     Loaded entry;
@@ -134,13 +155,18 @@ struct Compiler::State {
   }
 };
 
+BuildOptions build_options(const CompilerOptions& options) {
+  return {or_all(options.worker_threads), options.always_tile};
+}
+
 Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>()) {
   state_->options = options;
   state_->options.threads = or_all(options.threads);
-  state_->build = {or_all(options.worker_threads), options.always_tile};
-  if (options.use_cache)
-    state_->cache.emplace(options.cache_dir.empty() ? default_cache_folder() : options.cache_dir,
-                          options.cache_bytes);
+  state_->build = build_options(options);
+  if (!options.use_cache) return;
+  const std::string folder = options.cache_dir.empty() ? default_cache_folder() : options.cache_dir;
+  state_->cache.emplace(folder, options.cache_bytes);
+  state_->tuned.emplace(folder);
 }
 
 Compiler::~Compiler() = default;
@@ -151,24 +177,37 @@ Kernel Compiler::compile(const KernelGroup& group) {
   return compile(std::vector<KernelGroup>{group}).front();
 }
 
+Kernel Compiler::compile(const KernelGroup& group, const ScheduleChoice& choice) {
+  Recipe recipe{key_of_kernel(group, state_->build), std::nullopt};
+  recipe.use(choice);
+  if (!state_->is_loaded(recipe.key))
+    state_->load(recipe.key, build_kernel(group, state_->build, choice));
+  return state_->kernel_of(recipe.key, group);
+}
+
 std::vector<Kernel> Compiler::compile(const std::vector<KernelGroup>& groups) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> keys;
+  std::vector<Recipe> recipes;
   std::vector<size_t> missing;  // the first group of each key that is not loaded
   std::map<std::string, size_t> first;
+  int tuned = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
-    keys.push_back(key_of_kernel(groups[i], state_->build));
-    if (first.emplace(keys.back(), i).second && !state_->is_loaded(keys.back()))
-      missing.push_back(i);
+    recipes.push_back(state_->recipe_of(groups[i]));
+    tuned += recipes.back().choice ? 1 : 0;
+    const std::string& key = recipes.back().key;
+    if (first.emplace(key, i).second && !state_->is_loaded(key)) missing.push_back(i);
   }
-  in_parallel(missing.size(), state_->options.threads,
-              [&](size_t i) { state_->load(keys[missing[i]], groups[missing[i]]); });
+  in_parallel(missing.size(), state_->options.threads, [&](size_t i) {
+    const size_t g = missing[i];
+    state_->load(recipes[g].key, state_->obtain(recipes[g], groups[g]));
+  });
   std::vector<Kernel> kernels;
   for (size_t i = 0; i < groups.size(); ++i)
-    kernels.push_back(state_->kernel_of(keys[i], groups[i]));
+    kernels.push_back(state_->kernel_of(recipes[i].key, groups[i]));
   const std::lock_guard lock(state_->mutex);
   state_->stats.kernels += static_cast<int>(groups.size());
   state_->stats.shared += static_cast<int>(groups.size() - missing.size());
+  state_->stats.tuned += tuned;
   state_->stats.seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return kernels;

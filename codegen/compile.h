@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "codegen/build_kernel.h"
 #include "codegen/kernel.h"
 #include "codegen/kernel_group.h"
+#include "codegen/schedule_choice.h"
 
 namespace tessera {
 
@@ -19,6 +21,9 @@ struct CompilerOptions {
   bool always_tile = false;  // contractions of any size get tiles: for tests
 };
 
+// The options of build_kernel that a Compiler uses.
+BuildOptions build_options(const CompilerOptions& options);
+
 struct CompileStats {
   int kernels = 0;        // asked for
   int built = 0;          // by LLVM
@@ -26,11 +31,13 @@ struct CompileStats {
   int shared = 0;         // equal, up to names, to one already loaded
   double seconds = 0;     // wall time in compile()
   int cache_rejects = 0;  // corrupt entries, rebuilt
+  int tuned = 0;          // asked for, and scheduled as tuning found best
 };
 
 // Turns groups into machine code for this host. Kernels live as long as the Compiler. Objects are
-// kept on disk, addressed by what they were made from; a second process only links them. Any number
-// of threads may call compile(), and any number of processes may share a folder.
+// kept on disk, addressed by what they were made from; a second process only links them. Where the
+// folder holds a tuned schedule for a kernel (tune.h), that one is built. Any number of threads may
+// call compile(), and any number of processes may share a folder.
 //
 //   Compiler compiler({});
 //   for (const KernelGroup& group : fuse(nests, needed))
@@ -45,6 +52,9 @@ class Compiler {
   Kernel compile(const KernelGroup& group);
   // As above for each, in parallel.
   std::vector<Kernel> compile(const std::vector<KernelGroup>& groups);
+  // With a schedule chosen instead of the model's or a tuned one (one that does not fit is passed
+  // over); neither read from disk nor kept there.
+  Kernel compile(const KernelGroup& group, const ScheduleChoice& choice);
   CompileStats stats() const;
 
  private:

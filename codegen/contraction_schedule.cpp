@@ -21,6 +21,12 @@ constexpr double kPackTransposed = 10;  // one vector's worth of elements throug
 constexpr double kPackScalar = 3;       // one element gathered or computed alone
 constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its width
 constexpr int kDirectRows = 8;          // row pointers that fit general registers
+constexpr int kMostRows = 14, kMostVectors = 4;
+
+// The accumulators, one row of b and a broadcast element of a.
+bool fits_registers(int rows, int vectors, const VectorTarget& target) {
+  return rows * vectors + vectors + 1 <= target.registers;
+}
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -119,6 +125,44 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
   s.chunks = count();
 }
 
+// The group with either side as m.
+struct Sides {
+  explicit Sides(const ContractionGroup& group) : groups{group, group} {
+    groups[1].contraction = swapped(group.contraction);
+    for (size_t side : {0, 1}) layouts[side] = layout_of(groups[side]);
+  }
+
+  ContractionGroup groups[2];
+  ContractionLayout layouts[2];
+};
+
+struct Tile {
+  ContractionSchedule schedule;
+  bool swapped = false;
+};
+
+// Fastest predicted first.
+std::vector<Tile> ranked(const Sides& sides, const VectorTarget& target) {
+  std::vector<Tile> tiles;
+  for (size_t side : {0, 1}) {
+    const int64_t m = volume(sides.layouts[side].m);
+    for (int vectors = 1; vectors <= kMostVectors; ++vectors)
+      for (int rows = 1; rows <= kMostRows && rows <= m; ++rows)
+        if (fits_registers(rows, vectors, target))
+          tiles.push_back(
+              {make_schedule(sides.groups[side], sides.layouts[side], target, rows, vectors),
+               side == 1});
+  }
+  std::stable_sort(tiles.begin(), tiles.end(), [](const Tile& a, const Tile& b) {
+    return a.schedule.cycles < b.schedule.cycles;
+  });
+  return tiles;
+}
+
+TileChoice choice_of(const ContractionSchedule& s, bool swapped) {
+  return {swapped, s.rows, s.vectors, s.m_block, s.n_block, s.k_block, s.a, s.b};
+}
+
 }  // namespace
 
 std::optional<Affine> simple_address(const Expr& operand) {
@@ -155,24 +199,56 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   return s;
 }
 
+std::vector<TileChoice> tiles_of(const ContractionGroup& group, const VectorTarget& target) {
+  std::vector<TileChoice> choices;
+  for (const Tile& tile : ranked(Sides(group), target))
+    choices.push_back(choice_of(tile.schedule, tile.swapped));
+  return choices;
+}
+
 ContractionPlan plan_contraction(const ContractionGroup& group, const VectorTarget& target) {
-  std::optional<ContractionPlan> best;
-  for (const bool swap : {false, true}) {
-    ContractionGroup candidate = group;
-    if (swap) candidate.contraction = swapped(group.contraction);
-    const ContractionLayout layout = layout_of(candidate);
-    const int64_t m = volume(layout.m);
-    for (int vectors = 1; vectors <= 4; ++vectors) {
-      for (int rows = 1; rows <= 14 && rows <= m; ++rows) {
-        if (rows * vectors + vectors + 1 > target.registers) break;
-        ContractionSchedule s = make_schedule(candidate, layout, target, rows, vectors);
-        if (best && s.cycles >= best->schedule.cycles) continue;
-        best = ContractionPlan{candidate, layout, s};
-      }
-    }
-  }
-  TESSERA_CHECK(best) << "no tile for " << describe(group.contraction);
-  return *best;
+  const Sides sides(group);
+  const std::vector<Tile> tiles = ranked(sides, target);
+  TESSERA_CHECK(!tiles.empty()) << "no tile for " << describe(group.contraction);
+  const Tile& best = tiles.front();
+  const size_t side = best.swapped ? 1 : 0;
+  return {sides.groups[side], sides.layouts[side], best.schedule, best.swapped};
+}
+
+TileChoice choice_of(const ContractionPlan& plan) {
+  return choice_of(plan.schedule, plan.swapped);
+}
+
+std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
+                                                const VectorTarget& target,
+                                                const TileChoice& choice) {
+  ContractionPlan plan{group, {}, {}, choice.swapped};
+  if (choice.swapped) plan.group.contraction = swapped(group.contraction);
+  plan.layout = layout_of(plan.group);
+  const int64_t m = volume(plan.layout.m), n = volume(plan.layout.n), k = volume(plan.layout.k);
+  const bool tile = choice.rows >= 1 && choice.rows <= std::min<int64_t>(kMostRows, m) &&
+                    choice.vectors >= 1 && choice.vectors <= kMostVectors &&
+                    fits_registers(choice.rows, choice.vectors, target);
+  if (!tile) return std::nullopt;
+  plan.schedule = make_schedule(plan.group, plan.layout, target, choice.rows, choice.vectors);
+  ContractionSchedule& s = plan.schedule;
+  const auto is_block = [](int64_t block, int64_t unit, int64_t extent) {
+    return block >= unit && block % unit == 0 && block <= round_up(extent, unit);
+  };
+  if (!is_block(choice.m_block, s.rows, m) || !is_block(choice.n_block, s.columns(), n) ||
+      !is_block(choice.k_block, 1, k))
+    return std::nullopt;
+  const Contraction& c = plan.group.contraction;
+  if (choice.a == Feed::direct && !(s.rows <= kDirectRows && rows_are_streams(c.a, plan.layout)))
+    return std::nullopt;
+  if (choice.b == Feed::direct && !vectors_in_place(c.b, plan.layout, s.lanes)) return std::nullopt;
+  s.m_block = choice.m_block;
+  s.n_block = choice.n_block;
+  s.k_block = choice.k_block;
+  s.a = choice.a;
+  s.b = choice.b;
+  s.chunks = volume(plan.layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
+  return plan;
 }
 
 }  // namespace tessera

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "codegen/contraction_layout.h"
 
@@ -47,10 +49,32 @@ struct ContractionPlan {
   ContractionGroup group;
   ContractionLayout layout;
   ContractionSchedule schedule;
+  bool swapped = false;  // m and n were exchanged
 };
+
+// What a schedule is made from; the rest of it follows.
+struct TileChoice {
+  bool swapped = false;
+  int rows = 1, vectors = 1;
+  int64_t m_block = 1, n_block = 1, k_block = 1;
+  Feed a = Feed::packed, b = Feed::packed;
+
+  bool operator==(const TileChoice&) const = default;
+};
+TileChoice choice_of(const ContractionPlan& plan);
 
 // The schedule that the model finds best for the host, trying both sides as m. Microseconds.
 ContractionPlan plan_contraction(const ContractionGroup& group, const VectorTarget& target);
+
+// Every tile that fits the registers, with the blocks that the model gives it, fastest predicted
+// first. plan_contraction takes the first of them.
+std::vector<TileChoice> tiles_of(const ContractionGroup& group, const VectorTarget& target);
+
+// The schedule chosen; nothing when the choice does not fit the group or the host: too many
+// registers, blocks that are no multiples of the tile, an operand in place that has to be packed.
+std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
+                                                const VectorTarget& target,
+                                                const TileChoice& choice);
 
 // The schedule for given loops, for tests and for tuning: `rows` x `vectors` is used as it is.
 ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,

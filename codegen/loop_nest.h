@@ -74,7 +74,7 @@ struct Loop {
   int64_t extent = 1;
 };
 
-struct Buffer {
+struct NestBuffer {
   std::string name;
   DType type = DType::f32;
   int argument = -1;          // or scratch
@@ -108,7 +108,7 @@ struct Stage {
 
 struct LoopNest {
   std::vector<Loop> loops;
-  std::vector<Buffer> buffers;
+  std::vector<NestBuffer> buffers;
   std::vector<Node> nodes;
   std::vector<Accumulation> reductions;
   std::vector<int> shared;  // outermost first

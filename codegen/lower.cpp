@@ -49,7 +49,7 @@ class Lowering {
   }
 
   void add_argument(const Tensor& tensor) {
-    Buffer buffer;
+    NestBuffer buffer;
     buffer.name = tensor.name();
     buffer.type = tensor.type();
     buffer.argument = result_.arguments++;
@@ -61,7 +61,7 @@ class Lowering {
 
   void add_scratch(const Tensor& tensor) {
     if (buffer_of_.count(tensor) != 0) return;
-    Buffer buffer;
+    NestBuffer buffer;
     buffer.name = tensor.name();
     buffer.type = tensor.type();
     buffer.elements = volume(subtract(tensor.dims(), plan_.shared));

@@ -34,20 +34,6 @@ Choice best_lane(const LoopNest& nest, const Stage& stage, const StageUse& use,
   return best;
 }
 
-std::vector<int> own_loops(const Stage& stage) {
-  std::vector<int> loops = stage.free;
-  // Lanes that add to the same place would lose additions.
-  if (!stage.scatters) loops.insert(loops.end(), stage.reduced.begin(), stage.reduced.end());
-  return loops;
-}
-
-bool lanes_may_share(const LoopNest& nest, const Stage& stage, int loop) {
-  if (!stage.scatters) return true;
-  for (const Store& store : stage.inner)
-    if (!step_of(nest, store.address, loop)) return false;
-  return true;
-}
-
 // Chooses between one shared lane loop and a lane loop for each stage.
 double choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
   std::vector<StageUse> uses;
@@ -55,7 +41,7 @@ double choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
   double own_cost = 0;
   for (const Stage& stage : nest.stages) {
     uses.push_back(use_of(nest, stage));
-    own.push_back(best_lane(nest, stage, uses.back(), own_loops(stage), target));
+    own.push_back(best_lane(nest, stage, uses.back(), lane_loops_of(stage), target));
     own_cost += own.back().cost;
   }
   Choice shared{own_cost, -1};
@@ -138,7 +124,8 @@ void order_loops(LoopNest& nest) {
   place_lane(nest, all, nest.lane, nest.shared);
 }
 
-void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target) {
+// With `grain` 0, chunks take about kChunkSeconds.
+void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target, int64_t grain) {
   const int64_t wanted = int64_t{16} * std::max(1, target.workers);
   nest.points = 1;
   nest.collapsed = 0;
@@ -154,8 +141,9 @@ void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target)
     return;
   }
   const double each = seconds / static_cast<double>(nest.points);
-  nest.grain = each > 0 ? static_cast<int64_t>(std::ceil(std::min(kChunkSeconds / each, 1e15)))
-                        : nest.points;
+  nest.grain = grain > 0  ? grain
+               : each > 0 ? static_cast<int64_t>(std::ceil(std::min(kChunkSeconds / each, 1e15)))
+                          : nest.points;
   nest.grain = std::max(nest.grain, (nest.points + kMostChunks - 1) / kMostChunks);
   nest.grain = std::clamp<int64_t>(nest.grain, 1, nest.points);
   nest.chunks = (nest.points + nest.grain - 1) / nest.grain;
@@ -163,7 +151,7 @@ void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target)
 
 void place_scratch(LoopNest& nest) {
   size_t offset = 0;
-  for (Buffer& buffer : nest.buffers) {
+  for (NestBuffer& buffer : nest.buffers) {
     if (buffer.argument >= 0) continue;
     buffer.per_lane = nest.lane >= 0;
     buffer.scratch_offset = offset;
@@ -176,7 +164,7 @@ void place_scratch(LoopNest& nest) {
 
 double argument_bytes(const LoopNest& nest) {
   double bytes = 0;
-  for (const Buffer& buffer : nest.buffers)
+  for (const NestBuffer& buffer : nest.buffers)
     if (buffer.argument >= 0)
       bytes += static_cast<double>(buffer.elements) * static_cast<double>(size_of(buffer.type));
   return bytes;
@@ -186,13 +174,69 @@ double seconds_of(const LoopNest& nest, double instructions) {
   return std::max(instructions * kSecondsPerInstruction, argument_bytes(nest) * kSecondsPerByte);
 }
 
+constexpr int kMostLanes = 256;
+
+bool is_order_of(const std::vector<int>& order, const std::vector<int>& loops) {
+  return order.size() == loops.size() &&
+         std::is_permutation(order.begin(), order.end(), loops.begin());
+}
+
+bool are_lanes(int lane, int lanes) {
+  return lane < 0 ? lane == -1 && lanes == 1
+                  : lanes >= 1 && lanes <= kMostLanes && (lanes & (lanes - 1)) == 0;
+}
+
+bool fits(const LoopNest& nest, const LoopChoice& choice) {
+  if (!is_order_of(choice.shared, nest.shared) || choice.stages.size() != nest.stages.size() ||
+      !are_lanes(choice.lane, choice.lanes) || choice.grain < 0)
+    return false;
+  if (choice.lane >= 0 && !has(nest.shared, choice.lane)) return false;
+  for (size_t s = 0; s < nest.stages.size(); ++s) {
+    const Stage& stage = nest.stages[s];
+    const StageChoice& chosen = choice.stages[s];
+    if (!is_order_of(chosen.free, stage.free) || !is_order_of(chosen.reduced, stage.reduced) ||
+        !are_lanes(chosen.lane, chosen.lanes))
+      return false;
+    const bool lane_fits = choice.lane >= 0
+                               ? chosen.lane == choice.lane && chosen.lanes == choice.lanes &&
+                                     lanes_may_share(nest, stage, choice.lane)
+                               : chosen.lane < 0 || has(lane_loops_of(stage), chosen.lane);
+    if (!lane_fits) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void schedule(LoopNest& nest, const ScheduleTarget& target) {
   const double instructions = choose_lanes(nest, target);
   order_loops(nest);
-  choose_chunks(nest, seconds_of(nest, instructions), target);
+  choose_chunks(nest, seconds_of(nest, instructions), target, 0);
   place_scratch(nest);
+}
+
+LoopChoice choice_of(const LoopNest& scheduled) {
+  LoopChoice choice{scheduled.shared, scheduled.lane, scheduled.lanes, {}, 0};
+  for (const Stage& stage : scheduled.stages)
+    choice.stages.push_back({stage.free, stage.reduced, stage.lane, stage.lanes});
+  return choice;
+}
+
+bool schedule(LoopNest& nest, const ScheduleTarget& target, const LoopChoice& choice) {
+  if (!fits(nest, choice)) return false;
+  nest.shared = choice.shared;
+  nest.lane = choice.lane;
+  nest.lanes = choice.lanes;
+  for (size_t s = 0; s < nest.stages.size(); ++s) {
+    Stage& stage = nest.stages[s];
+    stage.free = choice.stages[s].free;
+    stage.reduced = choice.stages[s].reduced;
+    stage.lane = choice.stages[s].lane;
+    stage.lanes = choice.stages[s].lanes;
+  }
+  choose_chunks(nest, predicted_seconds(nest, target), target, choice.grain);
+  place_scratch(nest);
+  return true;
 }
 
 double predicted_seconds(const LoopNest& nest, const ScheduleTarget& target) {

@@ -108,6 +108,20 @@ std::optional<int64_t> step_of(const LoopNest& nest, const Address& address, int
   return address.affine.coefficient(loop);
 }
 
+std::vector<int> lane_loops_of(const Stage& stage) {
+  std::vector<int> loops = stage.free;
+  // Lanes that add to the same place would lose additions.
+  if (!stage.scatters) loops.insert(loops.end(), stage.reduced.begin(), stage.reduced.end());
+  return loops;
+}
+
+bool lanes_may_share(const LoopNest& nest, const Stage& stage, int loop) {
+  if (!stage.scatters) return true;
+  for (const Store& store : stage.inner)
+    if (!step_of(nest, store.address, loop)) return false;
+  return true;
+}
+
 double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, int lane,
                const ScheduleTarget& target) {
   const auto extent =

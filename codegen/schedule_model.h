@@ -19,6 +19,11 @@ std::vector<const Address*> addresses_of(const LoopNest& nest, const Stage& stag
 // How far one step of `loop` moves along memory; nothing when it jumps (through an index read).
 std::optional<int64_t> step_of(const LoopNest& nest, const Address& address, int loop);
 
+// The stage's own loops that may be its lane loop.
+std::vector<int> lane_loops_of(const Stage& stage);
+// May the shared `loop` be the lane loop as far as this stage is concerned?
+bool lanes_may_share(const LoopNest& nest, const Stage& stage, int loop);
+
 // Instructions of one run of the stage when `lane` is its lane loop (-1: no vectors), in units of
 // a cheap scalar instruction.
 double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, int lane,

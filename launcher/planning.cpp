@@ -30,12 +30,6 @@ Plan plan_of_file(const Program& normal, int devices, const std::string& file) {
   return plan;
 }
 
-// This machine while its cores suffice, give or take a few ranks that share one; beyond that, the
-// machines that one would rent.
-Cluster cluster_of(int devices) {
-  return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
-}
-
 // The kernel model of codegen with what was measured on this host.
 KernelSeconds kernel_seconds_here(int threads) {
   return [machine = machine_facts(), threads](const Nest& local) {
@@ -43,28 +37,42 @@ KernelSeconds kernel_seconds_here(int threads) {
   };
 }
 
-}  // namespace
-
-ClusterCommCost comm_cost_here(int devices) {
-  return ClusterCommCost(cluster_of(devices));
-}
-
-std::string explain_here(const Program& normal, const Plan& plan, int threads) {
-  return explain(normal, plan, cluster_of(plan.mesh.ranks()), kernel_seconds_here(threads));
-}
-
-Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
-  if (!settings.file.empty()) return plan_of_file(normal, devices, settings.file);
+PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
   PlanRequest request;
   request.mesh = settings.mesh;
   request.memory = settings.memory;
   request.pins = settings.pins;
-  if (settings.mesh && settings.mesh->ranks() != devices)
+  if (settings.mesh && settings.mesh->ranks() != cluster.devices)
     throw UserError("mesh " + print(*settings.mesh) + " has " +
                     std::to_string(settings.mesh->ranks()) + " ranks; this job has " +
-                    std::to_string(devices) + ": change the mesh or the number of ranks");
+                    std::to_string(cluster.devices) + ": change the mesh or the number of ranks");
+  return request;
+}
+
+}  // namespace
+
+Cluster cluster_here(int devices) {
+  return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
+}
+
+ClusterCommCost comm_cost_here(int devices) {
+  return ClusterCommCost(cluster_here(devices));
+}
+
+std::string explain_here(const Program& normal, const Plan& plan, int threads) {
+  return explain(normal, plan, cluster_here(plan.mesh.ranks()), kernel_seconds_here(threads));
+}
+
+Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
+  if (!settings.file.empty()) return plan_of_file(normal, devices, settings.file);
+  const Cluster cluster = cluster_here(devices);
+  PlanRequest request = request_of(cluster, settings);
   request.kernel_seconds = kernel_seconds_here(settings.threads);
-  return optimize(normal, cluster_of(devices), request);
+  return optimize(normal, cluster, request);
+}
+
+Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
+  return optimize(normal, cluster, request_of(cluster, settings));
 }
 
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {

@@ -7,6 +7,7 @@
 
 #include "comm/communicator.h"
 #include "partition/plan.h"
+#include "placement/cluster.h"
 #include "placement/optimize.h"
 
 namespace tessera {
@@ -20,8 +21,16 @@ struct PlanSettings {
   int threads = 1;                // that compute on each rank
 };
 
-// The plan of a program in normal form for `devices` ranks of this machine, verified.
+// The machines that make_plan plans for: this one while its cores suffice, give or take a few ranks
+// that share one; beyond that, imagined ones such as one would rent.
+Cluster cluster_here(int devices);
+
+// The plan of a program in normal form for `devices` ranks of cluster_here(), verified.
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
+
+// The plan for a cluster described elsewhere, its devices' kernels priced by a roofline. Of the
+// settings, `file` and `threads` mean nothing here.
+Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
 
 // The prices of communication that make_plan goes by, for lowering its plans.
 ClusterCommCost comm_cost_here(int devices);

@@ -19,8 +19,23 @@ constexpr std::array<Unit, 10> kByteUnits = {{{"", 1.0},
                                               {"MiB", 1048576.0},
                                               {"GiB", 1073741824.0},
                                               {"TiB", 1099511627776.0}}};
-constexpr std::array<Unit, 5> kTimeUnits = {
-    {{"", 1.0}, {"ms", 1e-3}, {"s", 1.0}, {"min", 60.0}, {"h", 3600.0}}};
+constexpr std::array<Unit, 7> kTimeUnits = {{{"", 1.0},
+                                             {"ns", 1e-9},
+                                             {"us", 1e-6},
+                                             {"ms", 1e-3},
+                                             {"s", 1.0},
+                                             {"min", 60.0},
+                                             {"h", 3600.0}}};
+constexpr std::array<Unit, 8> kBandwidthUnits = {{{"KB/s", 1e3},
+                                                  {"MB/s", 1e6},
+                                                  {"GB/s", 1e9},
+                                                  {"TB/s", 1e12},
+                                                  {"GiB/s", 1073741824.0},
+                                                  {"TiB/s", 1099511627776.0},
+                                                  {"Mbit/s", 1e6 / 8},
+                                                  {"Gbit/s", 1e9 / 8}}};
+constexpr std::array<Unit, 3> kFlopsUnits = {
+    {{"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}}};
 constexpr std::array<Unit, 3> kStepUnits = {{{"", 1.0}, {"step", 1.0}, {"steps", 1.0}}};
 
 // The value in base units, or a negative number when the text is not one number and one unit.
@@ -54,6 +69,20 @@ double seconds_of(const YamlNode& node) {
   const double value = scaled(node, kTimeUnits);
   if (!(value > 0 && value <= 1e9))
     node.fail("must be a time such as 60 s, 2 min or 500 ms, found " + node.found());
+  return value;
+}
+
+double bandwidth_of(const YamlNode& node) {
+  const double value = scaled(node, kBandwidthUnits);
+  if (!(value > 0 && value <= 1e18))
+    node.fail("must be a bandwidth such as 10 GB/s, 500 MB/s or 100 Gbit/s, found " + node.found());
+  return value;
+}
+
+double flops_of(const YamlNode& node) {
+  const double value = scaled(node, kFlopsUnits);
+  if (!(value > 0 && value <= 1e21))
+    node.fail("must be a rate such as 400 GFLOP/s or 60 TFLOP/s, found " + node.found());
   return value;
 }
 

@@ -26,6 +26,32 @@ std::string who(const Provenance& chosen) {
   return text;
 }
 
+// "w1, w1_mean, w1_square", or the first two and how many more.
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kAll = 3, kFirst = 2;
+  if (names.size() <= kAll) return join(names, ", ");
+  return names[0] + ", " + names[kFirst - 1] + fmt::format(" and {} more", names.size() - kFirst);
+}
+
+// Rows that differ in their first cell only become one, where the first of them stands.
+Rows merged(const Rows& rows) {
+  using Cells = std::vector<std::string>;
+  std::map<Cells, size_t> known;  // by the other cells
+  std::vector<Cells> names;
+  Rows result;
+  for (const Cells& row : rows) {
+    const Cells others(row.begin() + 1, row.end());
+    const auto [it, added] = known.emplace(others, result.size());
+    if (added) {
+      result.push_back(row);
+      names.emplace_back();
+    }
+    names[it->second].push_back(row[0]);
+  }
+  for (size_t i = 0; i < result.size(); ++i) result[i][0] = listed(names[i]);
+  return result;
+}
+
 class Explanation {
  public:
   Explanation(const Program& program, const Plan& plan, const Cluster& cluster,
@@ -85,10 +111,10 @@ class Explanation {
     };
     for (const StorageDecision& decision : plan_.stored)
       add(decision, program_.get(decision.tensor));
-    section("inputs, parameters and states", rows, {2});
+    section("inputs, parameters and states", merged(rows), {2});
     rows.resize(1);
     for (const Output& output : program_.outputs()) add(plan_.output(output.name), output.value);
-    section("outputs", rows, {2});
+    section("outputs", merged(rows), {2});
   }
 
   void nest_choices() {

@@ -37,8 +37,8 @@ ContractionContext::ContractionContext(llvm::Module& target_module,
       pointer(llvm::PointerType::getUnqual(llvm)),
       i64(llvm::Type::getInt64Ty(llvm)) {}
 
-const IndexLevels& ContractionContext::levels(Axis axis) const {
-  return axis == Axis::m ? plan.layout.m : axis == Axis::n ? plan.layout.n : plan.layout.k;
+const IndexLevels& ContractionContext::levels(TileAxis axis) const {
+  return axis == TileAxis::m ? plan.layout.m : axis == TileAxis::n ? plan.layout.n : plan.layout.k;
 }
 
 int ContractionContext::argument_of(const Tensor& tensor) const {
@@ -66,7 +66,7 @@ int64_t ContractionContext::slot_of(const Affine& form) {
   return slots_.back().offset;
 }
 
-int64_t ContractionContext::table_of(const Affine& form, Axis axis) {
+int64_t ContractionContext::table_of(const Affine& form, TileAxis axis) {
   std::vector<Table>& tables = tables_[static_cast<int>(axis)];
   const IndexLevels& along = levels(axis);
   for (const Table& table : tables)
@@ -74,15 +74,15 @@ int64_t ContractionContext::table_of(const Affine& form, Axis axis) {
           return step_of(table.form, level) == step_of(form, level);
         }))
       return table.offset;
-  const int64_t entries = axis == Axis::m   ? schedule().m_block
-                          : axis == Axis::n ? schedule().n_block
-                                            : volume(along);
+  const int64_t entries = axis == TileAxis::m   ? schedule().m_block
+                          : axis == TileAxis::n ? schedule().n_block
+                                                : volume(along);
   tables.push_back({form, reserve(entries * 8)});
   return tables.back().offset;
 }
 
 llvm::Value* ContractionContext::part(llvm::IRBuilder<>& b, llvm::Value* scratch,
-                                      const Affine& form, Axis axis, llvm::Value* index) {
+                                      const Affine& form, TileAxis axis, llvm::Value* index) {
   if (const std::optional<int64_t> step = single_step(form, levels(axis)))
     return b.CreateMul(index, constant(*step));
   llvm::Value* table = at_scratch(b, scratch, table_of(form, axis));
@@ -92,13 +92,13 @@ llvm::Value* ContractionContext::part(llvm::IRBuilder<>& b, llvm::Value* scratch
 llvm::Value* ContractionContext::evaluate(llvm::IRBuilder<>& b, llvm::Value* scratch,
                                           const Affine& form, const ContractionPoint& point) {
   llvm::Value* value = load_fixed(b, i64, at_scratch(b, scratch, slot_of(form)));
-  for (const Axis axis : {Axis::m, Axis::n, Axis::k})
+  for (const TileAxis axis : {TileAxis::m, TileAxis::n, TileAxis::k})
     if (point[axis] != nullptr && single_step(form, levels(axis)) != 0)
       value = b.CreateAdd(value, part(b, scratch, form, axis, point[axis]));
   return value;
 }
 
-void ContractionContext::fill_tables(llvm::IRBuilder<>& b, llvm::Value* scratch, Axis axis,
+void ContractionContext::fill_tables(llvm::IRBuilder<>& b, llvm::Value* scratch, TileAxis axis,
                                      llvm::Value* origin, llvm::Value* count) {
   const std::vector<Table>& tables = tables_[static_cast<int>(axis)];
   if (tables.empty()) return;

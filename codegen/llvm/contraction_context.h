@@ -14,14 +14,18 @@ namespace tessera {
 
 // The three flattened indices of a point of a contraction. m and n count from the start of the
 // chunk's block, k from 0. Null where a formula does not depend on that role.
-enum class Axis : uint8_t { m, n, k };
+enum class TileAxis : uint8_t { m, n, k };
 struct ContractionPoint {
   llvm::Value* m = nullptr;
   llvm::Value* n = nullptr;
   llvm::Value* k = nullptr;
 
-  llvm::Value*& operator[](Axis axis) { return axis == Axis::m ? m : axis == Axis::n ? n : k; }
-  llvm::Value* operator[](Axis axis) const { return axis == Axis::m ? m : axis == Axis::n ? n : k; }
+  llvm::Value*& operator[](TileAxis axis) {
+    return axis == TileAxis::m ? m : axis == TileAxis::n ? n : k;
+  }
+  llvm::Value* operator[](TileAxis axis) const {
+    return axis == TileAxis::m ? m : axis == TileAxis::n ? n : k;
+  }
 };
 
 // What the parts of one contraction kernel share while it is emitted: types, the layout of
@@ -44,7 +48,7 @@ class ContractionContext {
   std::vector<std::string> faults;
 
   const ContractionSchedule& schedule() const { return plan.schedule; }
-  const IndexLevels& levels(Axis axis) const;
+  const IndexLevels& levels(TileAxis axis) const;
   int64_t element_bytes() const {
     return static_cast<int64_t>(size_of(plan.group.contraction.type));
   }
@@ -59,10 +63,10 @@ class ContractionContext {
   llvm::Value* evaluate(llvm::IRBuilder<>& b, llvm::Value* scratch, const Affine& form,
                         const ContractionPoint& point);
   // Only the part of one axis.
-  llvm::Value* part(llvm::IRBuilder<>& b, llvm::Value* scratch, const Affine& form, Axis axis,
+  llvm::Value* part(llvm::IRBuilder<>& b, llvm::Value* scratch, const Affine& form, TileAxis axis,
                     llvm::Value* index);
   // Code that fills the tables of an axis for `count` flattened indices from `origin` on.
-  void fill_tables(llvm::IRBuilder<>& b, llvm::Value* scratch, Axis axis, llvm::Value* origin,
+  void fill_tables(llvm::IRBuilder<>& b, llvm::Value* scratch, TileAxis axis, llvm::Value* origin,
                    llvm::Value* count);
   // Code that fills every slot for a batch and a block that starts at m0, n0.
   void fill_slots(llvm::IRBuilder<>& b, llvm::Value* scratch, llvm::Value* batch, llvm::Value* m0,
@@ -84,7 +88,7 @@ class ContractionContext {
     int64_t offset;
   };
   int64_t slot_of(const Affine& form);
-  int64_t table_of(const Affine& form, Axis axis);
+  int64_t table_of(const Affine& form, TileAxis axis);
 
   int64_t scratch_bytes_ = 0;
   std::vector<std::pair<llvm::Function*, unsigned>> functions_;  // with the place of scratch

@@ -15,7 +15,7 @@ struct FormulaSite {
   llvm::Value* scratch = nullptr;
   llvm::Value* fault = nullptr;
   ContractionPoint point;
-  Axis axis = Axis::n;
+  TileAxis axis = TileAxis::n;
   int lanes = 1;
   llvm::Value* valid = nullptr;
   std::map<Tensor, llvm::Value*> known;  // values of tensors at these points

@@ -23,7 +23,7 @@ class EntryEmitter {
   void emit() {
     emit_parts();
     reserve_buffers();
-    c_.fill_tables(b_, scratch(), Axis::k, num(0), num(k_));
+    c_.fill_tables(b_, scratch(), TileAxis::k, num(0), num(k_));
     emit_loop(b_, entry_->getArg(2), entry_->getArg(3), 1,
               [&](llvm::Value* chunk) { emit_chunk(chunk); });
     b_.CreateRetVoid();
@@ -60,8 +60,8 @@ class EntryEmitter {
             emit_tile(c_, {rows, vectors, rest_n && rest != 0 ? last_lanes() : s_.lanes});
       }
     }
-    if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, Axis::m);
-    if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, Axis::n);
+    if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, TileAxis::m);
+    if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
     store_ = emit_store(c_);
     // Registers the forms that the entry itself evaluates, so that their slots are filled.
     for (const bool is_a : {true, false}) {
@@ -97,11 +97,11 @@ class EntryEmitter {
     m_count_ = emit_min(b_, num(s_.m_block), b_.CreateSub(num(m_), m0));
     n_count_ = emit_min(b_, num(s_.n_block), b_.CreateSub(num(n_), n0));
     c_.fill_slots(b_, scratch(), batch, m0, n0);
-    c_.fill_tables(b_, scratch(), Axis::m, m0, m_count_);
+    c_.fill_tables(b_, scratch(), TileAxis::m, m0, m_count_);
     llvm::Value* fresh =
         b_.CreateOr(b_.CreateICmpEQ(chunk, entry_->getArg(2)), b_.CreateICmpEQ(m_index, num(0)));
     emit_if(b_, fresh, [&] {
-      c_.fill_tables(b_, scratch(), Axis::n, n0, n_count_);
+      c_.fill_tables(b_, scratch(), TileAxis::n, n0, n_count_);
       if (pack_b_ != nullptr) pack_all_b();
     });
     if (pack_a_ == nullptr) fill_rows();
@@ -141,7 +141,7 @@ class EntryEmitter {
   }
 
   // Where a direct operand lies at one m or n, for k = 0.
-  llvm::Value* direct_at(const Expr& operand, Axis axis, llvm::Value* index) {
+  llvm::Value* direct_at(const Expr& operand, TileAxis axis, llvm::Value* index) {
     ContractionPoint point;
     point[axis] = index;
     llvm::Value* offset = c_.evaluate(b_, scratch(), *simple_address(operand), point);
@@ -153,7 +153,7 @@ class EntryEmitter {
   void fill_rows() {
     emit_loop(b_, num(0), m_count_, 1, [&](llvm::Value* m) {
       llvm::Value* slot = b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
-      b_.CreateStore(direct_at(contraction().a, Axis::m, m), slot);
+      b_.CreateStore(direct_at(contraction().a, TileAxis::m, m), slot);
     });
   }
 
@@ -176,7 +176,7 @@ class EntryEmitter {
     llvm::Value* a = pack_a_ != nullptr ? at(buffer(packed_a_), b_.CreateMul(m, count))
                                         : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
     llvm::Value* right =
-        pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, Axis::n, n);
+        pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, TileAxis::n, n);
     llvm::Value* sums = buffer(sums_);
     if (k_blocks() > 1)  // all tiles of the chunk are kept between k blocks
       sums = at(sums,

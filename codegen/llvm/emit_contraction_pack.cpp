@@ -12,7 +12,7 @@ namespace {
 struct PackCode {
   ContractionContext& c;
   llvm::IRBuilder<>& b;
-  Axis side;
+  TileAxis side;
   const Expr& operand;
   llvm::Function* function;
 
@@ -37,15 +37,15 @@ struct PackCode {
   }
 };
 
-int64_t panel_width(const ContractionContext& c, Axis side) {
-  return side == Axis::m ? c.schedule().rows : c.schedule().columns();
+int64_t panel_width(const ContractionContext& c, TileAxis side) {
+  return side == TileAxis::m ? c.schedule().rows : c.schedule().columns();
 }
-int64_t side_volume(const ContractionContext& c, Axis side) {
+int64_t side_volume(const ContractionContext& c, TileAxis side) {
   return volume(c.levels(side));
 }
 
 // Points along the panel that one vector holds.
-int along_lanes(const ContractionContext& c, Axis side) {
+int along_lanes(const ContractionContext& c, TileAxis side) {
   const int64_t lanes = piece_within(c.levels(side), c.schedule().lanes);
   int64_t width = panel_width(c, side), power = 1;
   while (width % (2 * power) == 0 && 2 * power <= lanes) power *= 2;
@@ -54,18 +54,18 @@ int along_lanes(const ContractionContext& c, Axis side) {
 
 // Points along k, and columns, of one square that is transposed; 1 when reading along the panel is
 // as good.
-int square_lanes(const ContractionContext& c, Axis side, const Expr& operand) {
+int square_lanes(const ContractionContext& c, TileAxis side, const Expr& operand) {
   int64_t along_k = 0, along_side = 0;
   for (const Expr& node : subexpressions(operand)) {
     const Read* read = as<Read>(node);
     const std::optional<Affine> form = read ? address_of(*read) : std::nullopt;
     if (!form) continue;
-    if (inner_step(*form, c.levels(Axis::k)) == 1) ++along_k;
+    if (inner_step(*form, c.levels(TileAxis::k)) == 1) ++along_k;
     if (inner_step(*form, c.levels(side)) == 1) ++along_side;
   }
   if (along_k <= along_side) return 1;
-  const int64_t k = volume(c.levels(Axis::k));
-  const int64_t run = piece_within(c.levels(Axis::k), c.schedule().lanes);
+  const int64_t k = volume(c.levels(TileAxis::k));
+  const int64_t run = piece_within(c.levels(TileAxis::k), c.schedule().lanes);
   int64_t size = 1;
   while (2 * size <= run && 2 * size <= k && panel_width(c, side) % (2 * size) == 0) size *= 2;
   return static_cast<int>(size);
@@ -120,7 +120,7 @@ llvm::Value* pack_squares(PackCode& code, int size) {
       llvm::Value* last = b.CreateSub(code.count(), c.constant(1));
       for (int i = 0; i < size; ++i) {
         FormulaSite site = code.site(emit_min(b, b.CreateAdd(column, c.constant(i)), last), p);
-        site.axis = Axis::k;
+        site.axis = TileAxis::k;
         site.lanes = size;
         rows.push_back(emit_formula(c, b, site, code.operand));
       }
@@ -134,18 +134,18 @@ llvm::Value* pack_squares(PackCode& code, int size) {
 
 }  // namespace
 
-llvm::Function* emit_pack(ContractionContext& context, Axis side) {
+llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
   llvm::Type* i64 = context.i64;
   llvm::Type* pointer = context.pointer;
   llvm::Function* function =
-      context.make_function(side == Axis::m ? "pack_a" : "pack_b",
+      context.make_function(side == TileAxis::m ? "pack_a" : "pack_b",
                             {pointer, pointer, pointer, i64, i64, i64, i64, i64, pointer}, 1);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
   const Contraction& contraction = context.plan.group.contraction;
   PackCode code{.c = context,
                 .b = b,
                 .side = side,
-                .operand = side == Axis::m ? contraction.a : contraction.b,
+                .operand = side == TileAxis::m ? contraction.a : contraction.b,
                 .function = function};
   const int square = square_lanes(context, side, code.operand);
   llvm::Value* done = context.constant(0);

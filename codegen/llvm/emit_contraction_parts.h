@@ -21,7 +21,7 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 // pack(arguments, scratch, fault, first, count, stride, k0, k, panel): panel[p * stride + i] =
 // operand[first + i, k0 + p], for `count` of the `stride` columns; what lies between is arbitrary.
 // `side` is m for operand a, n for operand b.
-llvm::Function* emit_pack(ContractionContext& context, Axis side);
+llvm::Function* emit_pack(ContractionContext& context, TileAxis side);
 
 // store(arguments, scratch, fault, m, rows, n, columns, sums): the epilogue on a finished tile.
 llvm::Function* emit_store(ContractionContext& context);

@@ -40,7 +40,7 @@ llvm::Function* emit_store(ContractionContext& c) {
           .arguments = arg(0), .scratch = arg(1), .fault = arg(2), .point = {}, .known = {}};
       site.point.m = b.CreateAdd(arg(3), row);
       site.point.n = b.CreateAdd(arg(5), column);
-      site.axis = Axis::n;
+      site.axis = TileAxis::n;
       site.lanes = lanes;
       if (n % lanes != 0) site.valid = emit_min(b, b.CreateSub(arg(6), column), c.constant(lanes));
       llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(c.schedule().columns())), column);

@@ -38,7 +38,7 @@ struct TileCode {
   // Byte offset of step p of a direct operand.
   llvm::Value* k_offset(const Expr& operand, llvm::Value* p) {
     const Affine form = *simple_address(operand);
-    return c.part(b, arg(0), form, Axis::k, p);
+    return c.part(b, arg(0), form, TileAxis::k, p);
   }
 
   std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {

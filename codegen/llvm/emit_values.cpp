@@ -16,7 +16,7 @@ ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
     : b_(builder), nest_(nest), fault_(function.getArg(4)) {
   loops_.assign(nest.loops.size(), nullptr);
   known_.assign(nest.nodes.size(), nullptr);
-  for (const Buffer& buffer : nest.buffers) {
+  for (const NestBuffer& buffer : nest.buffers) {
     if (buffer.argument < 0) {
       buffers_.push_back(
           b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), function.getArg(1), buffer.scratch_offset));
@@ -225,7 +225,7 @@ void ValueEmitter::report(llvm::Value* outside, llvm::Value* context, int64_t fa
 }
 
 // Offsets of the lanes that no single step describes: what reads of other tensors contribute.
-llvm::Value* ValueEmitter::lane_offsets(const Address& address, const Buffer& buffer,
+llvm::Value* ValueEmitter::lane_offsets(const Address& address, const NestBuffer& buffer,
                                         int64_t factor, llvm::Value* context) {
   const int64_t most = buffer.elements * factor;
   llvm::Type* type = most < (int64_t{1} << 31) ? b_.getInt32Ty() : b_.getInt64Ty();
@@ -241,7 +241,7 @@ llvm::Value* ValueEmitter::lane_offsets(const Address& address, const Buffer& bu
 }
 
 ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* context) {
-  const Buffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
   llvm::Type* element = memory_type(b_.getContext(), buffer.type);
   const int64_t factor = buffer.per_lane ? lanes_ : 1;
   Place place;
@@ -268,7 +268,7 @@ llvm::Value* ValueEmitter::from_memory(DType type, llvm::Value* value) {
 }
 
 llvm::Value* ValueEmitter::emit_load(const Node& node, llvm::Value* context) {
-  const Buffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
   const Place place = place_of(node.address, context);
   if (buffer.elements == 0)  // every index is outside
     return constant_of(b_.getContext(), node.value, place.vector() || place.mask ? lanes_ : 0);
@@ -324,7 +324,7 @@ llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
 }
 
 void ValueEmitter::store(const Store& store, llvm::Value* value) {
-  const Buffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
   if (buffer.elements == 0) return;
   const Place place = place_of(store.address, nullptr);
   llvm::Type* element = memory_type(b_.getContext(), buffer.type);

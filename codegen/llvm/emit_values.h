@@ -77,7 +77,7 @@ class ValueEmitter {
 
   llvm::Value* base_of(const LoopAffine& affine, int64_t factor);
   Place place_of(const Address& address, llvm::Value* context);
-  llvm::Value* lane_offsets(const Address& address, const Buffer& buffer, int64_t factor,
+  llvm::Value* lane_offsets(const Address& address, const NestBuffer& buffer, int64_t factor,
                             llvm::Value* context);
   void guard(const Guard& guard, llvm::Value* context, Place& place);
   llvm::Value* inside(const Guard& guard, llvm::Value* context);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "codegen/machine.h"
 #include "ir/normalize.h"
 #include "ir/random_inputs.h"
 #include "launcher/commands/arguments.h"
+#include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
@@ -24,6 +26,7 @@ struct BenchArguments {
   std::vector<std::string> dims;
   ExecutionArguments execution;
   double seconds = 2;
+  double tune = 0;
   bool tasks = false;
   bool json = false;
 };
@@ -37,6 +40,8 @@ struct BenchResult {
   size_t peak_bytes = 0;   // of one rank
   std::string plan_hash;
   std::string task_table;
+  std::optional<TuneReport> tuned;
+  double untuned = 0;  // median seconds of a step before tuning
 
   double median() const { return seconds[seconds.size() / 2]; }
   double gflops() const { return flops / median() * 1e-9; }
@@ -72,42 +77,69 @@ std::vector<double> time_steps(Executable& step, Communicator& world, double sec
   return times;
 }
 
+// A compiler and what it made of the program, with random inputs.
+struct Bench {
+  Bench(const BenchArguments& arguments, const Program& normal, Communicator& world)
+      : compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)}),
+        step(arguments.execution.make(normal, compiler, world)) {
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    step.initialize(0);
+    for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
+  }
+
+  Clock::time_point start = Clock::now();
+  Compiler compiler;
+  Executable step;
+  double seconds = 0;  // to plan and compile
+};
+
 BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
                        Communicator& world) {
   BenchResult result;
   result.name = normal.name();
   const int threads = arguments.execution.threads_on(world);
-  const Clock::time_point start = Clock::now();
-  Compiler compiler(CompilerOptions{.worker_threads = threads});
-  Executable step = arguments.execution.make(normal, compiler, world);
-  result.plan_hash = plan_hash(step.plan());
-  result.compile_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  step.initialize(0);
-  for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
-  result.seconds = time_steps(step, world, arguments.seconds);
+  auto bench = std::make_unique<Bench>(arguments, normal, world);
+  if (arguments.tune > 0) {
+    const std::vector<double> before =
+        time_steps(bench->step, world, std::min(1.0, arguments.seconds));
+    result.untuned = before[before.size() / 2];
+    result.tuned = tune_step(bench->step, world, {arguments.tune, threads, arguments.json});
+    bench.reset();
+    bench = std::make_unique<Bench>(arguments, normal, world);
+  }
+  result.plan_hash = plan_hash(bench->step.plan());
+  result.compile_seconds = bench->seconds;
+  result.seconds = time_steps(bench->step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += flops_of(nest);
-  result.peak_bytes = step.executor().memory_bytes();
+  result.peak_bytes = bench->step.executor().memory_bytes();
   result.peak_gflops = machine_facts().peak_gflops * threads * world.size();
-  if (arguments.tasks) result.task_table = task_table(step.executor());
+  if (arguments.tasks) result.task_table = task_table(bench->step.executor());
   return result;
 }
 
 void show(const BenchResult& result, bool json) {
   if (json) {
-    const nlohmann::json object = {{"name", result.name},
-                                   {"median_ms", 1e3 * result.median()},
-                                   {"min_ms", 1e3 * result.seconds.front()},
-                                   {"max_ms", 1e3 * result.seconds.back()},
-                                   {"runs", result.seconds.size()},
-                                   {"flops", result.flops},
-                                   {"gflops", result.gflops()},
-                                   {"machine_peak_gflops", result.peak_gflops},
-                                   {"peak_bytes", result.peak_bytes},
-                                   {"compile_ms", 1e3 * result.compile_seconds},
-                                   {"plan_hash", result.plan_hash}};
+    nlohmann::json object = {{"name", result.name},
+                             {"median_ms", 1e3 * result.median()},
+                             {"min_ms", 1e3 * result.seconds.front()},
+                             {"max_ms", 1e3 * result.seconds.back()},
+                             {"runs", result.seconds.size()},
+                             {"flops", result.flops},
+                             {"gflops", result.gflops()},
+                             {"machine_peak_gflops", result.peak_gflops},
+                             {"peak_bytes", result.peak_bytes},
+                             {"compile_ms", 1e3 * result.compile_seconds},
+                             {"plan_hash", result.plan_hash}};
+    if (result.tuned) {
+      object.update(json_of(*result.tuned));
+      object["untuned_ms"] = 1e3 * result.untuned;
+    }
     fmt::print("{}\n", object.dump());
     return;
   }
+  if (result.tuned)
+    fmt::print("{}a step took {:.3f} ms in the median before tuning\n", text_of(*result.tuned),
+               1e3 * result.untuned);
   fmt::print(
       "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps\n"
       "  {:.3g} GFLOP a step, {:.1f} GFLOP/s, {:.0f} % of the measured peak of {:.0f}\n"
@@ -121,7 +153,9 @@ void show(const BenchResult& result, bool json) {
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
   const Program normal = normalize(named_program(arguments.program, parse_dims(arguments.dims)));
-  return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
+  RanksOptions ranks = arguments.execution.ranks_options(line);
+  ranks.timeout += arguments.tune;  // while rank 0 tunes, the others wait
+  return run_on_ranks(ranks, [&](Communicator& world) {
     const BenchResult result = bench_rank(arguments, normal, world);
     if (world.rank() == 0) show(result, arguments.json);
   });
@@ -137,6 +171,11 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
   arguments->execution.add_options(*command);
   command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)");
+  command
+      ->add_option("--tune", arguments->tune,
+                   "first search for faster kernels, for this many seconds, and keep them for "
+                   "later runs of any command")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--tasks", arguments->tasks, "show when each task of the last step ran");
   command->add_flag("--json", arguments->json, "print one JSON object");
   command->callback(

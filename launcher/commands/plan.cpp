@@ -5,12 +5,14 @@
 #include "base/error.h"
 #include "ir/normalize.h"
 #include "launcher/atomic_file.h"
+#include "launcher/cluster_file.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "partition/lower.h"
+#include "placement/explain.h"
 
 namespace tessera {
 namespace {
@@ -18,6 +20,7 @@ namespace {
 struct PlanArguments {
   std::string program;
   int devices = 0;
+  std::string cluster;
   std::string memory;
   std::string mesh;
   std::vector<std::string> dims;
@@ -37,9 +40,9 @@ Pin parse_pin(const std::string& text) {
           SourceLocation("--pin " + text, 0)};
 }
 
-nlohmann::json to_json(const Plan& plan, const Program& normal) {
+nlohmann::json to_json(const Plan& plan, const Program& normal, const Cluster& cluster) {
   const Prediction& p = plan.predicted;
-  const ClusterCommCost prices = comm_cost_here(plan.mesh.ranks());
+  const ClusterCommCost prices(cluster);
   nlohmann::json traffic = nlohmann::json::object();
   for (const auto& [kind, moved] :
        bytes_by_collective(lower(normal, plan, 0, LowerOptions{.cost = &prices})))
@@ -63,22 +66,27 @@ int default_devices(const std::string& program) {
 int plan(const PlanArguments& arguments) {
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = normalize(program);
-  const int devices =
-      arguments.devices > 0 ? arguments.devices : default_devices(arguments.program);
   PlanSettings settings;
   settings.mesh = parse_mesh_option(arguments.mesh);
   settings.memory = parse_memory(arguments.memory);
   for (const std::string& pin : arguments.pins) settings.pins.push_back(parse_pin(pin));
-  const Plan plan = make_plan(normal, devices, settings);
+  const bool described = !arguments.cluster.empty();
+  const Cluster cluster =
+      described ? load_cluster(arguments.cluster)
+                : cluster_here(arguments.devices > 0 ? arguments.devices
+                                                     : default_devices(arguments.program));
+  const Plan plan = described ? make_plan(normal, cluster, settings)
+                              : make_plan(normal, cluster.devices, settings);
   if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
   if (arguments.json) {
-    fmt::print("{}\n", to_json(plan, normal).dump());
-  } else {
-    fmt::print("{}", explain_here(normal, plan, settings.threads));
-    if (!arguments.out.empty())
-      fmt::print("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
-                 arguments.out);
+    fmt::print("{}\n", to_json(plan, normal, cluster).dump());
+    return kDone;
   }
+  fmt::print("{}", described ? explain(normal, plan, cluster, {})
+                             : explain_here(normal, plan, settings.threads));
+  if (!arguments.out.empty())
+    fmt::print("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
+               arguments.out);
   return kDone;
 }
 
@@ -92,8 +100,13 @@ void add_plan_command(CLI::App& app, Action& action) {
       "how far from optimal it can be");
   command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name")
       ->required();
-  command->add_option("--devices", arguments->devices, "number of devices; need not exist here")
-      ->check(CLI::Range(1, 1 << 20));
+  CLI::Option* devices =
+      command->add_option("--devices", arguments->devices, "number of devices; need not exist here")
+          ->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--cluster", arguments->cluster,
+                   "a YAML file that describes the machines, such as configs/clusters/gpus.yaml")
+      ->excludes(devices);
   command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command->add_option("--memory", arguments->memory, "limit per device, as 16GiB");
   command->add_option("--pin", arguments->pins, "TENSOR.DIM=AXIS, as w1.hidden=model; repeatable");

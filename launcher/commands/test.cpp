@@ -1,26 +1,37 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
+#include "launcher/junit.h"
+#include "launcher/subprocess.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The tests of the build that this program came from, through CTest. `./tessera test` builds them
-// first.
-int run_tests(const CommandLine& line, const std::vector<std::string>& options) {
+// CTest's command line for the build that this program came from.
+std::vector<std::string> ctest_of(const CommandLine& line,
+                                  const std::vector<std::string>& options) {
   const fs::path build = fs::path(line.argv[0]).parent_path().parent_path();
   if (!fs::exists(build / "CTestTestfile.cmake"))
     throw UserError("there are no tests beside " + line.argv[0] +
                     "; run ./tessera test in a checkout of the source");
   std::vector<std::string> words = {"ctest", "--test-dir", build.string(), "--output-on-failure"};
   words.insert(words.end(), options.begin(), options.end());
+  return words;
+}
+
+[[noreturn]] void become(std::vector<std::string> words) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -28,12 +39,45 @@ int run_tests(const CommandLine& line, const std::vector<std::string>& options) 
   throw UserError("cannot start ctest; apt-get install cmake");
 }
 
+// CTest's own lines go to standard error, the counts of its report to standard output.
+int report_json(std::vector<std::string> words) {
+  const fs::path report = fs::temp_directory_path() / fmt::format("tessera-test-{}.xml", getpid());
+  words.insert(words.end(), {"--output-junit", report.string()});
+  SubprocessOptions options;
+  options.argv = std::move(words);
+  options.on_output = [](OutputStream, std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  };
+  const ExitStatus status = *Subprocess(std::move(options)).wait();
+  std::ostringstream text;
+  if (std::ifstream file(report); file) text << file.rdbuf();
+  std::error_code ignored;
+  fs::remove(report, ignored);
+  if (text.str().empty()) throw UserError("ctest " + status.text() + " and reports nothing");
+  const TestCounts counts = read_junit(text.str());
+  const nlohmann::json object = {{"passed", counts.passed},
+                                 {"failed", counts.failed},
+                                 {"skipped", counts.skipped},
+                                 {"seconds", counts.seconds},
+                                 {"failures", counts.failures}};
+  fmt::print("{}\n", object.dump());
+  return status.code() == 0 ? kDone : kJobFailed;
+}
+
+int run_tests(const CommandLine& line, std::vector<std::string> options) {
+  const bool json = std::erase(options, "--json") != 0;
+  std::vector<std::string> words = ctest_of(line, options);
+  if (json) return report_json(std::move(words));
+  become(std::move(words));
+}
+
 }  // namespace
 
 void add_test_command(CLI::App& app, const CommandLine& line, Action& action) {
   auto options = std::make_shared<std::vector<std::string>>();
-  CLI::App* command = app.add_subcommand("test", "Run the tests of this build through CTest");
-  command->add_option("OPTION", *options, "options of ctest, as -R reshard");
+  CLI::App* command = app.add_subcommand(
+      "test", "Run the tests of this build through CTest; --json ends with one JSON object");
+  command->add_option("OPTION", *options, "options of ctest, as -R reshard; or --json");
   command->prefix_command();
   command->callback([=, &line, &action] {
     action = [=, &line] { return run_tests(line, command->remaining()); };

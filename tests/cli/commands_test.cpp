@@ -143,6 +143,34 @@ TEST(Plan, IsTheSameEachTimeAndReadsBack) {
   EXPECT_THAT(read_text(file), HasSubstr("\"mesh\""));
 }
 
+TEST(Plan, TakesADescribedCluster) {
+  const CommandResult gpus = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster",
+                                          kConfigs + "clusters/gpus.yaml", "--json"});
+  ASSERT_EQ(gpus.code, 0) << gpus.err;
+  EXPECT_EQ(gpus.json()["devices"], 32);
+  const CommandResult laptop = run_tessera(
+      {"plan", kConfigs + "quickstart.yaml", "--cluster", kConfigs + "clusters/laptop.yaml"});
+  ASSERT_EQ(laptop.code, 0) << laptop.err;
+  EXPECT_THAT(laptop.out, HasSubstr("for 2 cpu devices of 6.00 GiB in 1 node"));
+  // The laptop computes 300 times slower, so its step takes longer although it has fewer messages.
+  const CommandResult again = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster",
+                                           kConfigs + "clusters/laptop.yaml", "--json"});
+  EXPECT_GT(again.json()["time_ms"], gpus.json()["time_ms"]);
+}
+
+TEST(Plan, RefusesAClusterThatMakesNoSense) {
+  const TestFolder folder;
+  const std::string file = folder.write("cluster.yaml", "per_node: 2\ndevise: {}\n");
+  const CommandResult key = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster", file});
+  EXPECT_EQ(key.code, 2);
+  EXPECT_THAT(key.err, HasSubstr(file + ":2:1: "));
+  EXPECT_THAT(key.err, HasSubstr("did you mean `device`?"));
+  const CommandResult both = run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "2",
+                                          "--cluster", kConfigs + "clusters/laptop.yaml"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_THAT(both.err, HasSubstr("--cluster excludes --devices"));
+}
+
 TEST(Plan, ExplainsPinsThatCannotBeAndMemoryThatDoesNotSuffice) {
   const std::string config = kConfigs + "quickstart.yaml";
   const CommandResult axis = run_tessera(
@@ -174,6 +202,42 @@ TEST(Bench, ReportsEveryKey) {
       run_tessera({"bench", folder.program, "--seconds", "0.05", "--ranks", "2", "--tasks"});
   EXPECT_EQ(ranks.code, 0) << ranks.err;
   EXPECT_THAT(ranks.out, HasSubstr("GFLOP/s"));
+}
+
+TEST(Bench, TunesAndLaterCompilationsUseIt) {
+  const MatmulFolder folder;
+  const std::vector<std::string> words = {"bench", folder.program, "--seconds", "0.05",
+                                          "--dim", "i=67",         "--dim",     "j=150",
+                                          "--dim", "k=90",         "--threads", "1"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return run_tessera(more);
+  };
+  const CommandResult tuned = with({"--tune", "1", "--json"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const nlohmann::json json = tuned.json();
+  EXPECT_GT(json["tried"], 0);
+  EXPECT_GE(json["tune_s"], 0.5);
+  EXPECT_GE(json["tuned_kernels"], 0);
+  EXPECT_EQ(json["kernels"].size(), 1u);
+  const CommandResult text = with({"--tune", "0.3"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("schedules tried for 1 kernels"));
+  EXPECT_THAT(text.out, HasSubstr("in the median before tuning"));
+  EXPECT_THAT(text.err, HasSubstr("kernel 1 of 1"));
+  EXPECT_EQ(with({"--tune", "0"}).code, 2);
+}
+
+TEST(Test, CountsWhatRan) {
+  const CommandResult one = run_tessera({"test", "--json", "-R", "^Junit\\.CountsEveryTestOnce$"});
+  ASSERT_EQ(one.code, 0) << one.err;
+  const nlohmann::json json = one.json();
+  EXPECT_EQ(json["passed"], 1);
+  EXPECT_EQ(json["failed"], 0);
+  EXPECT_EQ(json["skipped"], 0);
+  EXPECT_GE(json["seconds"], 0);
+  EXPECT_EQ(json["failures"], nlohmann::json::array());
+  EXPECT_THAT(one.err, HasSubstr("100% tests passed"));
 }
 
 TEST(Doctor, ReportsChecksAndVersions) {
