@@ -49,10 +49,10 @@ struct TuneReport {
 //
 // Time is split in proportion to what the kernels cost now; what one does not need goes to the
 // next. Each is searched from its present schedule: the most promising structures first, then steps
-// from the best, again from each new best. A candidate replaces the best only when it is at least 3
-// % faster in medians of runs made in turn with it, so that neither noise nor a change of the
-// host's speed counts as a gain; and what is kept must beat the schedule of before once more in the
-// end.
+// from the best, again from each new best. A candidate replaces the best only when it is at least
+// 3 % faster in medians of runs made in turn with it, and faster at its best, so that neither noise
+// nor a change of the host's speed counts as a gain; and what is kept must beat the schedule of
+// before once more in the end.
 TuneReport tune(const std::vector<KernelGroup>& groups, const TuneOptions& options);
 
 }  // namespace tessera

@@ -74,10 +74,10 @@ int run_tests(const CommandLine& line, std::vector<std::string> options) {
 }  // namespace
 
 void add_test_command(CLI::App& app, const CommandLine& line, Action& action) {
-  auto options = std::make_shared<std::vector<std::string>>();
   CLI::App* command = app.add_subcommand(
       "test", "Run the tests of this build through CTest; --json ends with one JSON object");
-  command->add_option("OPTION", *options, "options of ctest, as -R reshard; or --json");
+  command->footer(
+      "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N");
   command->prefix_command();
   command->callback([=, &line, &action] {
     action = [=, &line] { return run_tests(line, command->remaining()); };

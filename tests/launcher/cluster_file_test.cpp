@@ -74,7 +74,7 @@ TEST(ClusterFile, ErrorsSayWhereAndWhat) {
             "c.yaml:4:37: `inner.bandwidth` must be a bandwidth such as 10 GB/s, 500 MB/s or 100 "
             "Gbit/s, found `0 GB/s`");
   EXPECT_EQ(error_of(with("60 TFLOP/s", "60 TFLOPS")),
-            "c.yaml:3:44: `device.flops` must be a rate such as 400 GFLOP/s or 60 TFLOP/s, found "
+            "c.yaml:3:43: `device.flops` must be a rate such as 400 GFLOP/s or 60 TFLOP/s, found "
             "`60 TFLOPS`");
   EXPECT_EQ(error_of(with("80GiB", "much")),
             "c.yaml:3:29: `device.memory` must be a size such as 512MiB, 2GiB or a number of "
