@@ -59,7 +59,7 @@ class Search {
         seeds.begin() + static_cast<std::ptrdiff_t>(std::min(kSeedsBeforeSteps, seeds.size()));
     queue_.assign(seeds.begin(), head);
     if (start != space.model()) queue_.push_front(space.model());
-    add(space.neighbours(start), queue_.end());
+    add(space.neighbours(start), false);
     queue_.insert(queue_.end(), head, seeds.end());
   }
 
@@ -77,7 +77,7 @@ class Search {
     if (!faster(now, then)) return true;
     best_ = std::move(next);
     speedup_ *= then.median() / now.median();
-    add(space_.neighbours(best_.choice), queue_.begin());
+    add(space_.neighbours(best_.choice), true);
     return true;
   }
 
@@ -98,8 +98,8 @@ class Search {
     Kernel kernel;
   };
 
-  void add(const std::vector<ScheduleChoice>& choices, std::deque<ScheduleChoice>::iterator where) {
-    queue_.insert(where, choices.begin(), choices.end());
+  void add(const std::vector<ScheduleChoice>& choices, bool in_front) {
+    queue_.insert(in_front ? queue_.begin() : queue_.end(), choices.begin(), choices.end());
   }
   double seconds_of(const Candidate& c) { return options_.measure(c.kernel, *subject_.group); }
 

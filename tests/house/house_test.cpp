@@ -127,6 +127,23 @@ TEST(House, HeadersHaveAGuardAndNoUsingNamespace) {
   }
 }
 
+// One namespace holds everything, and the linker merges two types of one name without a word.
+TEST(House, NoTwoHeadersDefineTypesOfOneName) {
+  static const std::regex pattern(R"(^(struct|class|enum class) (\w+)( final)?( :.*| \{.*)?$)");
+  std::map<std::string, std::string> known;
+  for (const SourceFile& file : source_files()) {
+    if (file.name.substr(file.name.size() - 2) != ".h") continue;
+    std::smatch match;
+    for (const std::string& line : file.lines) {
+      if (!std::regex_match(line, match, pattern) || line.back() == ';') continue;
+      const auto [it, added] = known.emplace(match[2], file.name);
+      EXPECT_TRUE(added || it->second == file.name)
+          << "`" << match[2] << "` is defined in " << it->second << " and in " << file.name;
+    }
+  }
+  EXPECT_GT(known.size(), 100u);
+}
+
 TEST(House, TheInterpreterStaysReadable) {
   for (const SourceFile& file : source_files())
     if (file.name == "ir/interpret.cpp") EXPECT_LT(file.lines.size(), 600u);
