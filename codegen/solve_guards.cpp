@@ -1,6 +1,7 @@
 #include "codegen/solve_guards.h"
 
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -31,14 +32,27 @@ bool may_fault(const Expr& condition) {
   });
 }
 
-bool is_zero(const Expr& expr) {
-  const Constant* constant = as<Constant>(expr);
-  return constant != nullptr && constant->value.number() == 0;
+// What an operation ignores: 0 for a sum.
+double neutral(ReduceOp op) {
+  if (op == ReduceOp::max) return -std::numeric_limits<double>::infinity();
+  if (op == ReduceOp::min) return std::numeric_limits<double>::infinity();
+  return 0;
 }
 
+bool is_neutral(const Expr& expr, ReduceOp op) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr && constant->value.number() == neutral(op);
+}
+
+Expr integer(int64_t value) {
+  return make_constant(Scalar::of_int(DType::i32, value));
+}
+
+// dim == value, provided that `divides` holds where it is there.
 struct Solution {
   Dim dim;
   Expr value;
+  std::optional<Expr> divides;
 };
 
 // The largest reduced dim that `condition`, an equation between affine forms, determines.
@@ -53,18 +67,27 @@ std::optional<Solution> solve(const Expr& condition, const Dims& reduced) {
   sum.constant -= right->constant;
   for (const auto& [dim, coefficient] : right->terms)
     if ((sum.terms[dim] -= coefficient) == 0) sum.terms.erase(dim);
+  // Dividing costs something: it must save a third of the steps.
+  const auto gain = [](const Dim& dim, int64_t coefficient) {
+    return dim.extent() * (std::abs(coefficient) == 1 ? 3 : 2);
+  };
   const Dim* best = nullptr;
   for (const auto& [dim, coefficient] : sum.terms)
-    if (std::abs(coefficient) == 1 && contains(reduced, dim) &&
-        (best == nullptr || dim.extent() > best->extent()))
+    if (contains(reduced, dim) &&
+        (best == nullptr || gain(dim, coefficient) > gain(*best, sum.terms.at(*best))))
       best = &dim;
   if (best == nullptr) return std::nullopt;
   const Dim dim = *best;
-  const int64_t sign = -sum.terms.at(dim);
+  const int64_t coefficient = sum.terms.at(dim);
+  const int64_t sign = coefficient > 0 ? -1 : 1;
   sum.terms.erase(dim);
   for (auto& term : sum.terms) term.second *= sign;
   sum.constant *= sign;
-  return Solution{dim, to_expr(sum)};
+  const Expr rest = to_expr(sum);
+  if (std::abs(coefficient) == 1) return Solution{dim, rest, std::nullopt};
+  const Expr divisor = integer(std::abs(coefficient));
+  return Solution{dim, make_apply(Fn::floordiv, {rest, divisor}),
+                  make_apply(Fn::eq, {make_apply(Fn::mod, {rest, divisor}), integer(0)})};
 }
 
 // Replaces the dim by its solution.
@@ -102,16 +125,16 @@ bool vanishes_outside(const Expr& value, const Expr& index, int64_t extent) {
   return false;
 }
 
-void guard_inside(GuardedValue& guarded, const Solution& solution) {
+void guard_inside(GuardedValue& guarded, const Solution& solution, ReduceOp op) {
   const int64_t extent = solution.dim.extent();
+  if (solution.divides) guarded.conditions.push_back(*solution.divides);
   const std::optional<IndexRange> range = index_range(solution.value);
   if (range && range->low >= 0 && range->high < extent) return;
-  if (vanishes_outside(guarded.value, solution.value, extent)) return;
-  const auto constant = [](int64_t value) {
-    return make_constant(Scalar::of_int(DType::i32, value));
-  };
-  guarded.conditions.push_back(make_apply(Fn::ge, {solution.value, constant(0)}));
-  guarded.conditions.push_back(make_apply(Fn::lt, {solution.value, constant(extent)}));
+  if (op == ReduceOp::sum && affine_form(solution.value) &&
+      vanishes_outside(guarded.value, solution.value, extent))
+    return;
+  guarded.conditions.push_back(make_apply(Fn::ge, {solution.value, integer(0)}));
+  guarded.conditions.push_back(make_apply(Fn::lt, {solution.value, integer(extent)}));
 }
 
 // Could the padded reads be told apart from those that were there? A pad other than 0 that a read
@@ -125,10 +148,10 @@ bool reads_allow(const Expr& expr, const Dim& dim) {
 
 }  // namespace
 
-GuardedValue split_guards(const Expr& body) {
+GuardedValue split_guards(const Expr& body, ReduceOp op) {
   GuardedValue result{{}, body};
   for (const Apply* apply = as<Apply>(result.value);
-       apply != nullptr && apply->fn == Fn::where && is_zero(apply->args[2]);
+       apply != nullptr && apply->fn == Fn::where && is_neutral(apply->args[2], op);
        apply = as<Apply>(result.value)) {
     if (!result.conditions.empty() && may_fault(apply->args[0])) break;
     split_condition(apply->args[0], result.conditions);
@@ -138,22 +161,24 @@ GuardedValue split_guards(const Expr& body) {
   return result;
 }
 
-Expr join_guards(const GuardedValue& guarded) {
+Expr join_guards(const GuardedValue& guarded, ReduceOp op) {
   if (guarded.conditions.empty()) return guarded.value;
   Expr condition = guarded.conditions[0];
   for (size_t i = 1; i < guarded.conditions.size(); ++i)
     condition = make_apply(Fn::logical_and, {condition, guarded.conditions[i]});
-  const Expr zero = make_constant(Scalar::of_number(guarded.value.type(), 0));
-  return make_apply(Fn::where, {condition, guarded.value, zero}, guarded.value.where());
+  const Expr outside = make_constant(Scalar::of_number(guarded.value.type(), neutral(op)));
+  return make_apply(Fn::where, {condition, guarded.value, outside}, guarded.value.where());
 }
 
 Nest solve_guards(const Nest& nest) {
-  if (nest.op != ReduceOp::sum) return nest;
-  GuardedValue guarded = split_guards(nest.body);
+  if (nest.op != ReduceOp::sum && nest.op != ReduceOp::max && nest.op != ReduceOp::min) return nest;
+  if (nest.op != ReduceOp::sum && !is_float(nest.body.type())) return nest;
+  const ReduceOp op = *nest.op;
+  GuardedValue guarded = split_guards(nest.body, op);
   Dims reduced = nest.reduced;
   for (size_t i = 0; i < guarded.conditions.size();) {
     const std::optional<Solution> solution = solve(guarded.conditions[i], reduced);
-    if (!solution || !reads_allow(join_guards(guarded), solution->dim)) {
+    if (!solution || !reads_allow(join_guards(guarded, op), solution->dim)) {
       ++i;
       continue;
     }
@@ -161,14 +186,14 @@ Nest solve_guards(const Nest& nest) {
     for (Expr& condition : guarded.conditions)
       condition = replace(pad_reads(condition, solution->dim), *solution);
     guarded.value = replace(pad_reads(guarded.value, solution->dim), *solution);
-    guard_inside(guarded, *solution);
+    guard_inside(guarded, *solution, op);
     reduced = subtract(reduced, {solution->dim});
   }
   if (reduced == nest.reduced) return nest;
   Nest result = nest;
   result.reduced = reduced;
   if (reduced.empty()) result.op.reset();
-  result.body = join_guards(guarded);
+  result.body = join_guards(guarded, op);
   return result;
 }
 

@@ -9,18 +9,23 @@ namespace tessera {
 //   dx[y] = sum[oy, ky](where(oy + ky == y, g[oy] * w[ky], 0))
 //   dx[y] = sum[ky](g[oy: y - ky pad 0] * w[ky])                  a convolution again
 //
-// An equation is solved where a reduced dim has the coefficient 1 or -1 in it; strides stay as they
-// are (see scatter.h). The guard that the solution lies inside is left out where a padded factor is
-// zero outside; there a factor that is infinite or NaN makes NaN, as padded reads do elsewhere.
+//   dx[y] = sum[oy, ky](where(2*oy + ky == y, g[oy] * w[ky], 0))
+//   dx[y] = sum[ky](where((y - ky) % 2 == 0, g[oy: (y - ky) // 2 pad 0] * w[ky], 0))
+//
+// Of the reduced dims in an equation the largest is solved for, so that the fewest steps are left.
+// The guard that the solution lies inside is left out where a padded factor is zero outside; there
+// a factor that is infinite or NaN makes NaN, as padded reads do elsewhere. A guarded max or min,
+// which is -inf or inf outside, is solved in the same way.
 Nest solve_guards(const Nest& nest);
 
-// The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value.
+// The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. For a
+// max or min the neutral element stands in the place of 0.
 struct GuardedValue {
   std::vector<Expr> conditions;
   Expr value;
 };
-GuardedValue split_guards(const Expr& body);
+GuardedValue split_guards(const Expr& body, ReduceOp op = ReduceOp::sum);
 // The reverse; the value itself when there are no conditions.
-Expr join_guards(const GuardedValue& guarded);
+Expr join_guards(const GuardedValue& guarded, ReduceOp op = ReduceOp::sum);
 
 }  // namespace tessera

@@ -11,7 +11,7 @@ namespace tessera {
 namespace {
 
 // With this expected mass and the paper's lambda, activations can leave the middle of the sigmoid.
-constexpr double kExpectedMass = 100;
+constexpr double kExpectedMass = 20;
 
 // The capsules of one layer: over batch, y, x and kind; poses over row and col, too.
 struct Layer {
