@@ -83,7 +83,7 @@ std::string ExpressionPrinter::list(const Dims& dims) const {
 
 std::string ExpressionPrinter::text(const Expr& expr, int min_level, bool bare) const {
   if (const Constant* constant = as<Constant>(expr)) {
-    const std::string number = literal(constant->value);
+    std::string number = literal(constant->value);
     if (constant->value.type == DType::b8) return number;
     if (!bare && !constant->weak) return std::string(name_of(expr.type())) + "(" + number + ")";
     return parenthesised(number, number[0] == '-' ? kUnaryLevel : kPrimaryLevel, min_level);

@@ -63,7 +63,7 @@ Expr simplify_binary(const Expr& expr, const Apply& apply) {
 Expr simplify_node(const Expr& expr) {
   const Apply* apply = as<Apply>(expr);
   if (apply == nullptr) return expr;
-  const Expr folded = fold(expr, *apply);
+  Expr folded = fold(expr, *apply);
   if (!folded.is(expr)) return folded;
   if (apply->fn == Fn::neg && is_neg(apply->args[0])) return as<Apply>(apply->args[0])->args[0];
   if (apply->fn == Fn::where) {

@@ -149,8 +149,9 @@ class Accountant {
 
 // Bytes of each form on the first rank.
 double bytes_of(const Tensor& tensor, const Sharding& form, const Mesh& mesh) {
-  int64_t bytes = local_bytes(shape_of(tensor), form, mesh);
-  return static_cast<double>((bytes + kGranule - 1) / kGranule * kGranule);
+  const int64_t bytes = local_bytes(shape_of(tensor), form, mesh);
+  const int64_t granules = (bytes + kGranule - 1) / kGranule;
+  return static_cast<double>(granules * kGranule);
 }
 
 std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, const Mesh& mesh) {
