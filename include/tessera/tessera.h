@@ -12,6 +12,7 @@
 #include "models/attention.h"           // IWYU pragma: export
 #include "models/blocks.h"              // IWYU pragma: export
 #include "models/capsules.h"            // IWYU pragma: export
+#include "models/clustering.h"          // IWYU pragma: export
 #include "models/convolution.h"         // IWYU pragma: export
 #include "models/embedding.h"           // IWYU pragma: export
 #include "models/layers.h"              // IWYU pragma: export
@@ -21,5 +22,6 @@
 #include "models/normalization.h"       // IWYU pragma: export
 #include "models/optimizers.h"          // IWYU pragma: export
 #include "models/pooling.h"             // IWYU pragma: export
+#include "models/recurrent.h"           // IWYU pragma: export
 #include "models/rotary.h"              // IWYU pragma: export
 #include "models/schedules.h"           // IWYU pragma: export

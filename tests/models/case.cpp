@@ -45,8 +45,9 @@ Array random_array(DType type, const Dims& dims, double low, double high, uint64
 
 std::vector<Case> all_cases() {
   std::vector<Case> all;
-  for (const auto& group : {layer_cases(), loss_cases(), convolution_cases(), normalization_cases(),
-                            attention_cases(), expert_cases(), capsule_cases()})
+  for (const auto& group :
+       {layer_cases(), loss_cases(), convolution_cases(), normalization_cases(), attention_cases(),
+        expert_cases(), capsule_cases(), recurrent_cases(), clustering_cases()})
     all.insert(all.end(), group.begin(), group.end());
   return all;
 }

@@ -36,6 +36,8 @@ std::vector<Case> normalization_cases();
 std::vector<Case> attention_cases();
 std::vector<Case> expert_cases();
 std::vector<Case> capsule_cases();
+std::vector<Case> recurrent_cases();
+std::vector<Case> clustering_cases();
 std::vector<Case> all_cases();
 
 // The values of the arguments, each exact in f32, as arrays of `type`; `extra[i]` are dims that

@@ -504,6 +504,71 @@ def spread_margin(step):
     return 0.2 + 0.79 * jax.nn.sigmoid(jnp.minimum(10, step / 3 - 4))
 
 
+# --- recurrent layers and clustering --------------------------------------------------------------
+
+
+def lstm_step(x, h, c, w, u, b):
+    i, f, g, o = jnp.tensordot(x, w, 1) + jnp.tensordot(h, u, 1) + b
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
+@case
+def lstm_cell(x, h, c, w, u, b):
+    return lstm_step(x, h, c, w, u, b)
+
+
+def gru_step(x, h, w, u, b, c):
+    xr, xz, xn = jnp.tensordot(x, w, 1) + b
+    hr, hz, hn = jnp.tensordot(h, u, 1) + c
+    n = jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn)
+    z = jax.nn.sigmoid(xz + hz)
+    return n + z * (h - n)
+
+
+@case
+def gru_cell(x, h, w, u, b, c):
+    return gru_step(x, h, w, u, b, c)
+
+
+def log_joint(x, weight, mean, variance):
+    density = jax.scipy.stats.norm.logpdf(x[:, None], mean[None], jnp.sqrt(variance)[None])
+    return jnp.log(weight) + jnp.sum(density, axis=2)
+
+
+@case
+def log_likelihood(x, weight, mean, variance):
+    return jax.scipy.special.logsumexp(log_joint(x, weight, mean, variance), axis=1)
+
+
+def em_round(x, weight, mean, variance):
+    r = jax.nn.softmax(log_joint(x, weight, mean, variance), axis=1)
+    mass = jnp.sum(r, axis=0)
+    mean = r.T @ x / mass[:, None]
+    spread = jnp.einsum("pc,pcf->cf", r, (x[:, None] - mean[None]) ** 2)
+    return mass / x.shape[0], mean, spread / mass[:, None]
+
+
+@case
+def mixture_step(x, weight, mean, variance):
+    return em_round(x, weight, mean, variance)
+
+
+def nearest(x, centre):
+    return jnp.argmin(jnp.sum((x[:, None] - centre[None]) ** 2, axis=2), axis=1)
+
+
+def lloyd(x, centre):
+    member = jax.nn.one_hot(nearest(x, centre), centre.shape[0])
+    count = jnp.sum(member, axis=0)[:, None]
+    return jnp.where(count > 0, member.T @ x / jnp.maximum(count, 1), centre)
+
+
+@case
+def kmeans_step(x, centre):
+    return lloyd(x, centre), nearest(x, centre)
+
+
 # --- the runner -----------------------------------------------------------------------------------
 
 

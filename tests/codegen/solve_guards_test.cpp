@@ -1,0 +1,57 @@
+#include "codegen/solve_guards.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "ir/functions.h"
+#include "ir/normalize.h"
+#include "ir/random_inputs.h"
+#include "tests/codegen/run_program.h"
+
+namespace tessera {
+namespace {
+
+// y[i] = op over o, k with stride*o + dilation*k - before == i of x[o] * w[k], which is what the
+// gradient of a strided convolution or pooling looks like.
+struct Guarded {
+  Program program{"guarded"};
+  Guarded(Reduction op, int stride, int dilation, int before) {
+    const Dim i("i", 13), o("o", 6), k("k", 3);
+    const Tensor x = program.input("x", {o}), w = program.input("w", {k});
+    const double outside = op == Reduction::sum   ? 0
+                           : op == Reduction::max ? -std::numeric_limits<double>::infinity()
+                                                  : std::numeric_limits<double>::infinity();
+    const Expr meets = equal(stride * index(o) + dilation * index(k) - before, index(i));
+    program.output("y", make_reduce(op, {o, k}, where(meets, x * w, outside)));
+  }
+  Nest nest() const { return nests_of(normalize(program)).back(); }
+};
+
+TEST(SolveGuards, LeavesTheFewestSteps) {
+  const auto steps = [](const Guarded& guarded) {
+    return volume(solve_guards(guarded.nest()).reduced);
+  };
+  EXPECT_EQ(volume(Guarded(Reduction::sum, 2, 1, 0).nest().reduced), 18);
+  EXPECT_EQ(steps(Guarded(Reduction::sum, 1, 1, 0)), 3);  // o = i - k
+  EXPECT_EQ(steps(Guarded(Reduction::sum, 2, 1, 0)), 3);  // o = (i - k) // 2
+  EXPECT_EQ(steps(Guarded(Reduction::sum, 3, 2, 1)), 3);
+  EXPECT_EQ(steps(Guarded(Reduction::max, 2, 1, 0)), 3);
+  EXPECT_EQ(steps(Guarded(Reduction::min, 2, 1, 0)), 3);
+}
+
+TEST(SolveGuards, KeepsTheValue) {
+  Compiler compiler = plain_compiler();
+  for (const Reduction op : {Reduction::sum, Reduction::max, Reduction::min})
+    for (const int stride : {1, 2, 3})
+      for (const int dilation : {1, 2})
+        for (const int before : {0, 2}) {
+          const Guarded guarded(op, stride, dilation, before);
+          EXPECT_EQ(run_and_compare(guarded.program, random_inputs(guarded.program, 3), compiler),
+                    "")
+              << name_of(op) << " " << stride << " " << dilation << " " << before;
+        }
+}
+
+}  // namespace
+}  // namespace tessera
