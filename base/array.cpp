@@ -1,5 +1,6 @@
 #include "base/array.h"
 
+#include "base/convert.h"
 #include "base/error.h"
 
 namespace tessera {
@@ -22,6 +23,14 @@ double Array::get(size_t i) const {
       return static_cast<double>(as<int64_t>()[i]);
     case DType::b8:
       return as<uint8_t>()[i] != 0 ? 1 : 0;
+    case DType::bf16:
+      return bf16_to_f32(as<uint16_t>()[i]);
+    case DType::f16:
+      return f16_to_f32(as<uint16_t>()[i]);
+    case DType::i8:
+      return as<int8_t>()[i];
+    case DType::u8:
+      return as<uint8_t>()[i];
   }
   return 0;
 }
@@ -42,6 +51,18 @@ void Array::set(size_t i, double value) {
       return;
     case DType::b8:
       as<uint8_t>()[i] = value != 0;
+      return;
+    case DType::bf16:
+      as<uint16_t>()[i] = f64_to_bf16(value);
+      return;
+    case DType::f16:
+      as<uint16_t>()[i] = f64_to_f16(value);
+      return;
+    case DType::i8:
+      as<int8_t>()[i] = static_cast<int8_t>(value);
+      return;
+    case DType::u8:
+      as<uint8_t>()[i] = static_cast<uint8_t>(value);
       return;
   }
 }

@@ -6,10 +6,14 @@
 namespace tessera {
 namespace {
 
-constexpr std::array<std::pair<DType, const char*>, 5> kNames = {{{DType::f32, "f32"},
+constexpr std::array<std::pair<DType, const char*>, 9> kNames = {{{DType::f32, "f32"},
                                                                   {DType::f64, "f64"},
+                                                                  {DType::bf16, "bf16"},
+                                                                  {DType::f16, "f16"},
                                                                   {DType::i32, "i32"},
                                                                   {DType::i64, "i64"},
+                                                                  {DType::i8, "i8"},
+                                                                  {DType::u8, "u8"},
                                                                   {DType::b8, "bool"}}};
 
 }  // namespace

@@ -21,7 +21,9 @@ void collect_factors(const Expr& expr, std::vector<Expr>& factors) {
     for (const Expr& arg : apply->args) collect_factors(arg, factors);
   } else if (apply != nullptr && apply->fn == Fn::neg) {
     collect_factors(apply->args[0], factors);
-    factors.push_back(make_constant(Scalar::of_number(expr.type(), -1), expr.where()));
+    const Scalar minus_one =
+        is_float(expr.type()) ? Scalar::of_float(expr.type(), -1) : Scalar::of_int(expr.type(), -1);
+    factors.push_back(make_constant(minus_one, expr.where()));
   } else {
     factors.push_back(expr);
   }

@@ -65,7 +65,7 @@ double cycles_of_point(const Nest& nest, int lanes) {
 
 KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(machine) {
   const Dims loops = nest.loops();
-  const double element = static_cast<double>(size_of(nest.body.type()));
+  const double element = static_cast<double>(size_of(sum_type(nest.body.type())));
   lanes_ = std::max(1, static_cast<int>(machine.vectors.vector_bytes / element));
   cycle_ = 2e-9 * machine.vectors.vector_bytes / 4 / std::max(1e-3, machine.peak_gflops);
 

@@ -81,7 +81,7 @@ StageUse use_of(const LoopNest& nest, const Stage& stage) {
   int int_bytes = 0;
   for (int n : use.nodes) {
     const Node& node = nest.nodes[static_cast<size_t>(n)];
-    const int bytes = static_cast<int>(size_of(node.type));
+    const int bytes = static_cast<int>(size_of(sum_type(node.type)));  // in registers
     if (is_float(node.type)) float_bytes = std::max(float_bytes, bytes);
     if (is_integer(node.type)) int_bytes = std::max(int_bytes, bytes);
     use.work += work_of(node);

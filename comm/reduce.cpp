@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/convert.h"
 #include "base/error.h"
 
 namespace tessera {
@@ -44,12 +45,37 @@ struct Min {
   }
 };
 
+// 16-bit floats combine in f32 and are rounded after each step, as they are between ranks.
+struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
+  uint16_t bits;
+};
+float wide(Bf16 value) {
+  return bf16_to_f32(value.bits);
+}
+float wide(F16 value) {
+  return f16_to_f32(value.bits);
+}
+void round_to(Bf16& value, float from) {
+  value.bits = f32_to_bf16(from);
+}
+void round_to(F16& value, float from) {
+  value.bits = f32_to_f16(from);
+}
+
 // Each element is read before it is written, so `into` may be one of the two sources; ivdep tells
 // the vectorizer that there is no other overlap.
 template <typename T, typename Op>
 void combine(T* into, const T* a, const T* b, size_t count, Op op) {
 #pragma GCC ivdep
-  for (size_t i = 0; i < count; ++i) into[i] = op(a[i], b[i]);
+  for (size_t i = 0; i < count; ++i) {
+    if constexpr (std::is_arithmetic_v<T>)
+      into[i] = op(a[i], b[i]);
+    else
+      round_to(into[i], op(wide(a[i]), wide(b[i])));
+  }
 }
 
 template <typename T, typename Op>
@@ -109,7 +135,14 @@ void reduce(DType type, ReduceOp op, void* into, std::span<const void* const> so
     case DType::i64:
       return reduce_typed<int64_t>(op, into, sources, count);
     case DType::b8:
+    case DType::u8:
       return reduce_typed<uint8_t>(op, into, sources, count);
+    case DType::i8:
+      return reduce_typed<int8_t>(op, into, sources, count);
+    case DType::bf16:
+      return reduce_typed<Bf16>(op, into, sources, count);
+    case DType::f16:
+      return reduce_typed<F16>(op, into, sources, count);
   }
 }
 

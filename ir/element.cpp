@@ -3,24 +3,17 @@
 namespace tessera {
 
 Scalar load(const Array& array, size_t i) {
-  switch (array.type) {
-    case DType::i64:
-      return Scalar::of_int(DType::i64, array.as<int64_t>()[i]);
-    case DType::i32:
-      return Scalar::of_int(DType::i32, array.as<int32_t>()[i]);
-    case DType::b8:
-      return Scalar::of_bool(array.as<uint8_t>()[i] != 0);
-    default:
-      return Scalar::of_float(array.type, array.get(i));
-  }
+  if (array.type == DType::i64) return Scalar::of_int(DType::i64, array.as<int64_t>()[i]);
+  const double value = array.get(i);
+  return is_float(array.type) ? Scalar::of_float(array.type, value)
+                              : Scalar::of_int(array.type, static_cast<int64_t>(value));
 }
 
 void store(Array& array, size_t i, const Scalar& value) {
-  if (array.type == DType::i64) {
+  if (array.type == DType::i64)
     array.as<int64_t>()[i] = value.i;
-  } else {
+  else
     array.set(i, value.number());
-  }
 }
 
 }  // namespace tessera

@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "base/error.h"
 #include "ir/index_range.h"
 #include "ir/structure.h"
+#include "ir/widen.h"
 
 namespace tessera {
 namespace {
 
 std::atomic<int64_t> next_serial{0};
+
+Scalar greatest_half(DType type) {
+  return Scalar::of_float(type, type == DType::f16 ? 65504 : 0x1.fep127);
+}
 
 Expr make(ExprNode node) {
   return Expr(std::make_shared<const ExprNode>(std::move(node)));
@@ -19,6 +25,21 @@ Expr make(ExprNode node) {
 bool is_literal(const Expr& expr) {
   const Constant* constant = as<Constant>(expr);
   return constant != nullptr && constant->weak;
+}
+
+// Small types say what they cannot hold.
+void check_literal(const Scalar& value, DType type, const SourceLocation& where) {
+  const bool wraps = is_small_integer(type) && !is_float(value.type) &&
+                     (value.i < least(type) || value.i > greatest(type));
+  const bool overflows = is_half(type) && std::isfinite(value.number()) &&
+                         std::isinf(Scalar::of_number(type, value.number()).f);
+  if (wraps || overflows)
+    throw UserError(
+        where, "the literal " + describe(value) + " does not fit " + name_of(type) + ", which " +
+                   (overflows ? "reaches " + describe(greatest_half(type))
+                              : "holds " + std::to_string(least(type)) + " to " +
+                                    std::to_string(greatest(type))) +
+                   "; convert the other side, as in " + name_of(sum_type(type)) + "(x)");
 }
 
 // The literal as a typed constant. A fraction does not become an integer.
@@ -32,6 +53,7 @@ Expr adopt(const Expr& literal, DType type, const char* fn) {
   if (!is_float(value.type) && type == DType::b8)
     throw UserError(literal.where(), "`" + std::string(fn) + "` mixes the literal " +
                                          describe(value) + " with a bool; write true or false");
+  check_literal(value, type, literal.where());
   const Scalar typed = is_float(value.type) || is_float(type)
                            ? Scalar::of_number(type, value.number())
                            : Scalar::of_int(type, value.i);
@@ -88,7 +110,7 @@ DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
         if (is_literal(arg) && is_integer(arg.type()))
           arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());
       const DType type = unify(fn, args, 0, where);
-      require(is_float(type), row, "f32 or f64", type, where);
+      require(is_float(type), row, "a float (f32, f64, bf16 or f16)", type, where);
       return type;
     }
     case TypeRule::comparison:
@@ -152,8 +174,9 @@ const SourceLocation& Expr::where() const {
   return node_->where;
 }
 
-Expr Expr::at(const Dim& dim, const Expr& index, std::optional<double> pad,
+Expr Expr::at(const Dim& dim, const Expr& any_index, std::optional<double> pad,
               const SourceLocation& where) const {
+  const Expr index = as_index(any_index);
   if (!contains(dims(), dim))
     throw UserError(where, "this expression has no dim `" + dim.name() + "`; it has " +
                                describe(dims()) + did_you_mean(dim.name(), names(dims())));
@@ -247,14 +270,19 @@ Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<S
   Dims dims;
   for (size_t i = 0; i < indices.size(); ++i) {
     if (is_literal(indices[i].value)) indices[i].value = adopt(indices[i].value, DType::i32, "[]");
+    indices[i].value = as_index(indices[i].value);
     const Expr& index = indices[i].value;
     if (!is_integer(index.type()))
       throw UserError(where, "the index for dim `" + tensor.dims()[i].name() + "` has type " +
-                                 name_of(index.type()) + "; an index is i32 or i64");
+                                 name_of(index.type()) + "; an index is an integer");
     if (!indices[i].padded) check_in_range(index, tensor.dims()[i], where);
     dims = unite(dims, index.dims());
   }
   return make({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where});
+}
+
+Expr as_index(const Expr& index) {
+  return is_small_integer(index.type()) ? make_cast(DType::i32, index, index.where()) : index;
 }
 
 Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where) {
@@ -300,6 +328,10 @@ Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceL
   if (position && dims.size() != 1)
     throw UserError(
         where, "`" + name + "` finds a position along one dim, not " + std::to_string(dims.size()));
+  if ((op == Reduction::sum || op == Reduction::prod) && is_small_integer(body.type()))
+    return make_reduce(op, dims, make_cast(DType::i32, body, where), where);
+  if ((op == Reduction::sum || op == Reduction::prod) && is_half(body.type()))
+    return make_cast(body.type(), make_reduce(op, dims, widened(body), where), where);
   const DType type = position ? DType::i32 : body.type();
   return make({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where});
 }
@@ -310,7 +342,7 @@ Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& 
                                describe(loss.dims()) + ": reduce it first, as in sum[" +
                                join(names(loss.dims()), ", ") + "](" + loss.name() + ")");
   if (!is_float(loss.type()) || !is_float(wrt.type()))
-    throw UserError(where, "grad needs f32 or f64 on both sides; `" + loss.name() + "` is " +
+    throw UserError(where, "grad needs floats on both sides; `" + loss.name() + "` is " +
                                name_of(loss.type()) + " and `" + wrt.name() + "` is " +
                                name_of(wrt.type()));
   return make({Gradient{loss, wrt}, wrt.type(), sorted(wrt.dims()), where});
@@ -340,6 +372,13 @@ Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
     for (size_t j = 0; j < i; ++j)
       if (dims[i] == dims[j])
         throw UserError(where, "`" + name + "` names the dim `" + dims[i].name() + "` twice");
+  const double first = initializer.a;
+  if (initializer.kind == Initializer::Kind::constant && is_integer(type) &&
+      !(first >= static_cast<double>(least(type)) && first <= static_cast<double>(greatest(type))))
+    throw UserError(where, "`" + name + "` starts at " + describe(initializer) + ", which " +
+                               name_of(type) + " does not hold; allowed is " +
+                               std::to_string(least(type)) + " to " +
+                               std::to_string(greatest(type)));
   auto node = std::make_shared<TensorNode>();
   node->name = std::move(name);
   node->dims = dims;

@@ -166,9 +166,13 @@ Expr make_index(const Dim& dim, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
                const SourceLocation& where = {});
-// Literals among `args` take the type of the others; i32 widens to i64; nothing else converts.
+// Literals among `args` take the type of the others and must fit i8, u8, bf16 and f16; i32 widens
+// to i64; nothing else converts.
 Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where = {});
+// An i8 or u8 as an i32, which indices are made of; any other type as it is.
+Expr as_index(const Expr& index);
 Expr make_cast(DType type, const Expr& arg, const SourceLocation& where = {});
+// Sums and products of i8 and u8 are i32; those of bf16 and f16 are formed in f32 and then rounded.
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
                  const SourceLocation& where = {});
 Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where = {});

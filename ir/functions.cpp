@@ -1,6 +1,7 @@
 #include "ir/functions.h"
 
 #include "base/error.h"
+#include "ir/widen.h"
 
 namespace tessera {
 namespace {
@@ -143,12 +144,13 @@ Expr all(const Dims& dims, const Expr& x, const Where& w) {
   return make_reduce(Reduction::all, dims, x, w);
 }
 Expr mean(const Dims& dims, const Expr& x, const Where& w) {
-  const Expr total = make_reduce(Reduction::sum, dims, x, w);
+  // The total of small floats might leave their range where the mean does not.
+  const Expr total = make_reduce(Reduction::sum, dims, widened(x), w);
   if (!is_float(x.type()))
-    throw UserError(w, std::string("`mean` takes f32 or f64, not ") + name_of(x.type()) +
-                           "; convert it, as in f32(x)");
+    throw UserError(w, std::string("`mean` takes a float (f32, f64, bf16 or f16), not ") +
+                           name_of(x.type()) + "; convert it, as in f32(x)");
   const double factor = 1.0 / static_cast<double>(volume(dims));
-  return make_apply(Fn::mul, {total, make_literal(factor, false, w)}, w);
+  return make_cast(x.type(), make_apply(Fn::mul, {total, make_literal(factor, false, w)}, w), w);
 }
 Expr sum(const Dim& dim, const Expr& x, const Where& w) {
   return sum(Dims{dim}, x, w);

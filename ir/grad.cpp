@@ -6,6 +6,7 @@
 #include "ir/functions.h"
 #include "ir/simplify.h"
 #include "ir/structure.h"
+#include "ir/widen.h"
 
 namespace tessera {
 namespace {
@@ -152,9 +153,10 @@ std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
     const std::optional<Expr> adjoint = adjoints.of(node);
     if (!adjoint) continue;
     const AccessMap map = map_access(nest, *as<Read>(node));
-    Expr term = substitute(*adjoint, map.rename);
+    // Of bf16 and f16, the sum is rounded once.
+    Expr term = substitute(unrounded(*adjoint), map.rename);
     for (const Expr& guard : map.guards) term = where(guard, term, zero(term.type()));
-    term = sum_over(map.summed, simplify(term));
+    term = make_cast(adjoint->type(), sum_over(map.summed, simplify(term)), term.where());
     total = total ? *total + term : term;
   }
   return total;

@@ -44,6 +44,7 @@ std::optional<Affine> subtract(const Affine& a, const Affine& b) {
 }
 
 std::optional<Affine> affine_apply(const Expr& index, const Apply& apply) {
+  if (is_small_integer(index.type())) return std::nullopt;  // it may wrap
   if (apply.fn == Fn::cast && is_integer(index.type()) && is_integer(apply.args[0].type()))
     return affine_form(apply.args[0]);
   std::vector<Affine> args;
@@ -171,8 +172,12 @@ std::optional<IndexRange> index_range(const Expr& index) {
     }
     return range;
   }
-  if (const Apply* apply = as<Apply>(index)) return range_apply(*apply);
-  return std::nullopt;
+  const Apply* apply = as<Apply>(index);
+  if (apply == nullptr) return std::nullopt;
+  const std::optional<IndexRange> range = range_apply(*apply);
+  const bool wraps = range && is_small_integer(index.type()) &&
+                     (range->low < least(index.type()) || range->high > greatest(index.type()));
+  return wraps ? std::nullopt : range;
 }
 
 namespace {

@@ -86,7 +86,7 @@ class Evaluator {
     std::optional<Scalar> best;
     int64_t where = 0;
     each_point(reduce.dims, [&](size_t i) {
-      const Scalar value = at_point(reduce.body);
+      const Scalar value = settled(at_point(reduce.body));
       if (best) {
         const Scalar better = combine(max ? ReduceOp::max : ReduceOp::min, *best, value);
         if (better == *best || better.number() == best->number()) return;

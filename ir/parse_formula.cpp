@@ -201,10 +201,10 @@ Value FormulaBuilder::index(const Syntax& syntax, const Frame* frame) {
                                            describe(known) +
                                            did_you_mean(entry.dim.text, names(known)));
     parts.push_back(value(*entry.value, frame));
-    const Expr& expr = parts.back().expr;
+    const Expr expr = as_index(parts.back().expr);
     if (!is_integer(expr.type()))
       throw UserError(expr.where(), "the index for dim `" + entry.dim.text + "` has type " +
-                                        name_of(expr.type()) + "; an index is i32 or i64");
+                                        name_of(expr.type()) + "; an index is an integer");
     if (!entries.emplace(dim, Substitute{&entry, expr, false}).second)
       throw UserError(entry.dim.where, "the dim `" + entry.dim.text + "` is indexed twice");
   }
@@ -264,11 +264,16 @@ Scalar FormulaBuilder::pad_value(const Syntax& syntax, DType type) {
   bool literal = false;
   const Scalar found = constant(syntax, "a pad", &literal);
   const bool fits =
-      literal ? type != DType::b8 && (is_float(type) || !is_float(found.type)) : found.type == type;
+      literal ? type != DType::b8 && (is_float(type) || !is_float(found.type)) &&
+                    !(is_small_integer(type) && (found.i < least(type) || found.i > greatest(type)))
+              : found.type == type;
   if (!fits)
     throw UserError(syntax.where, "the pad " + describe(found) + " does not fit a tensor of type " +
                                       name_of(type) + "; write " +
-                                      (type == DType::b8  ? "true or false"
+                                      (type == DType::b8 ? "true or false"
+                                       : is_small_integer(type)
+                                           ? "an integer from " + std::to_string(least(type)) +
+                                                 " to " + std::to_string(greatest(type))
                                        : is_integer(type) ? "an integer"
                                                           : "a number"));
   return is_float(type) ? Scalar::of_number(type, found.number()) : Scalar::of_int(type, found.i);

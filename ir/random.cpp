@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "ir/element.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -83,7 +84,7 @@ Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed
     for (size_t d = 0; d < at.size(); ++d)
       counter =
           counter * static_cast<uint64_t>(tensor.dims()[d].extent()) + static_cast<uint64_t>(at[d]);
-    array.set(i, draw(from, seed, stream, counter));
+    store(array, i, Scalar::of_number(array.type, draw(from, seed, stream, counter)));
     for (size_t d = at.size(); d-- > 0;) {
       if (++at[d] < box.end[d]) break;
       at[d] = box.begin[d];

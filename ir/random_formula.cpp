@@ -39,8 +39,9 @@ void check(const char* name, const Dims& dims, const Expr& seed, DType type, con
     throw UserError(w, std::string("`") + name + "` takes an integer seed, not " +
                            name_of(seed.type()) + "; count steps in a state of type i64, or " +
                            "write a number");
-  if (!is_float(type))
-    throw UserError(w, std::string("`") + name + "` draws f32 or f64, not " + name_of(type));
+  if (type != DType::f32 && type != DType::f64)
+    throw UserError(w, std::string("`") + name + "` draws f32 or f64, not " + name_of(type) +
+                           "; convert what it draws");
 }
 
 // The draw as a number in [0, 1): multiples of 2^-24, or 2^-53 for f64.

@@ -19,7 +19,9 @@ struct Range {
 };
 using Ranges = std::map<Tensor, Range>;
 
-constexpr Range kAnyInteger{-9, 9};
+Range any_integer(DType type) {
+  return {type == DType::u8 ? 0 : -9, 9};
+}
 
 // Bounds of an integer formula when the integer inputs lie within `ranges`; definitions are
 // entered. Nothing where a bound is not known.
@@ -77,7 +79,12 @@ std::optional<Range> range_of(const Expr& expr, const Ranges& ranges) {
   if (const Constant* constant = as<Constant>(expr))
     return Range{constant->value.i, constant->value.i};
   if (const IndexOf* index = as<IndexOf>(expr)) return Range{0, index->dim.extent() - 1};
-  if (const Apply* apply = as<Apply>(expr)) return range_of_apply(*apply, ranges);
+  if (const Apply* apply = as<Apply>(expr)) {
+    const std::optional<Range> range = range_of_apply(*apply, ranges);
+    const bool wraps = range && is_small_integer(expr.type()) &&
+                       (range->low < least(expr.type()) || range->high > greatest(expr.type()));
+    return wraps ? std::nullopt : range;
+  }
   if (const Reduce* reduce = as<Reduce>(expr)) {
     if (reduce->op == Reduction::argmax || reduce->op == Reduction::argmin)
       return Range{0, reduce->dims[0].extent() - 1};
@@ -124,8 +131,11 @@ void bound_index(const Expr& index, int64_t extent, Ranges& ranges) {
     const Range now = ranges.at(leaf);
     Range fits{1, 0};
     const int64_t reach = std::max<int64_t>(extent, 16);
-    const bool free = now.low == kAnyInteger.low && now.high == kAnyInteger.high;
-    for (int64_t v = free ? -reach : now.low; v <= (free ? reach : now.high); ++v) {
+    const Range any = any_integer(leaf.type());
+    const bool free = now.low == any.low && now.high == any.high;
+    const int64_t first = std::max(free ? -reach : now.low, least(leaf.type()));
+    const int64_t last = std::min(free ? reach : now.high, greatest(leaf.type()));
+    for (int64_t v = first; v <= last; ++v) {
       ranges.at(leaf) = {v, v};
       if (!stays_inside(index, extent, ranges)) continue;
       if (fits.low > fits.high) fits.low = v;
@@ -138,7 +148,7 @@ void bound_index(const Expr& index, int64_t extent, Ranges& ranges) {
 Ranges input_ranges(const Program& program) {
   Ranges ranges;
   for (const Tensor& tensor : program.inputs())
-    if (is_integer(tensor.type())) ranges.emplace(tensor, kAnyInteger);
+    if (is_integer(tensor.type())) ranges.emplace(tensor, any_integer(tensor.type()));
   for (const Tensor& tensor : program.definitions())
     for (const Expr& node : subexpressions(tensor.value())) {
       const Read* read = as<Read>(node);

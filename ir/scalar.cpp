@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/philox.h"
 
@@ -28,7 +29,7 @@ const std::vector<FnInfo>& table() {
       {Fn::ceil, "ceil", "", 1, TypeRule::floating, 1},
       {Fn::round, "round", "", 1, TypeRule::floating, 1},
       {Fn::logical_not, "not", "not", 1, TypeRule::logical, 1},
-      {Fn::cast, "cast", "", 1, TypeRule::conversion, 1},
+      {Fn::cast, "cast", "", 1, TypeRule::conversion, 0},
       {Fn::stop_gradient, "stop_gradient", "", 1, TypeRule::number, 0},
       {Fn::add, "add", "+", 2, TypeRule::number, 1},
       {Fn::sub, "sub", "-", 2, TypeRule::number, 1},
@@ -163,16 +164,17 @@ bool compare(Fn fn, T a, T b) {
   return false;
 }
 
-int64_t least(DType type) {
-  return type == DType::i32  ? std::numeric_limits<int32_t>::min()
-         : type == DType::b8 ? 0
-                             : std::numeric_limits<int64_t>::min();
-}
-
-int64_t greatest(DType type) {
-  return type == DType::i32  ? std::numeric_limits<int32_t>::max()
-         : type == DType::b8 ? 1
-                             : std::numeric_limits<int64_t>::max();
+double rounded(DType type, double value) {
+  switch (type) {
+    case DType::f32:
+      return static_cast<float>(value);
+    case DType::bf16:
+      return bf16_to_f32(f64_to_bf16(value));
+    case DType::f16:
+      return f16_to_f32(f64_to_f16(value));
+    default:
+      return value;
+  }
 }
 
 }  // namespace
@@ -180,7 +182,7 @@ int64_t greatest(DType type) {
 Scalar Scalar::of_float(DType type, double value) {
   Scalar scalar;
   scalar.type = type;
-  scalar.f = type == DType::f32 ? static_cast<double>(static_cast<float>(value)) : value;
+  scalar.f = rounded(type, value);
   return scalar;
 }
 
@@ -188,6 +190,8 @@ Scalar Scalar::of_int(DType type, int64_t value) {
   Scalar scalar;
   scalar.type = type;
   scalar.i = type == DType::i32  ? static_cast<int32_t>(static_cast<uint32_t>(value))
+             : type == DType::i8 ? static_cast<int8_t>(static_cast<uint8_t>(value))
+             : type == DType::u8 ? static_cast<uint8_t>(value)
              : type == DType::b8 ? (value != 0 ? 1 : 0)
                                  : value;
   return scalar;
@@ -200,6 +204,39 @@ Scalar Scalar::of_number(DType type, double value) {
   if (value <= static_cast<double>(least(type))) return of_int(type, least(type));
   if (value >= static_cast<double>(greatest(type))) return of_int(type, greatest(type));
   return of_int(type, static_cast<int64_t>(value));
+}
+
+Scalar settled(const Scalar& value) {
+  return is_half(value.type) ? Scalar::of_float(value.type, value.f) : value;
+}
+
+int64_t least(DType type) {
+  switch (type) {
+    case DType::i32:
+      return std::numeric_limits<int32_t>::min();
+    case DType::i8:
+      return std::numeric_limits<int8_t>::min();
+    case DType::u8:
+    case DType::b8:
+      return 0;
+    default:
+      return std::numeric_limits<int64_t>::min();
+  }
+}
+
+int64_t greatest(DType type) {
+  switch (type) {
+    case DType::i32:
+      return std::numeric_limits<int32_t>::max();
+    case DType::i8:
+      return std::numeric_limits<int8_t>::max();
+    case DType::u8:
+      return std::numeric_limits<uint8_t>::max();
+    case DType::b8:
+      return 1;
+    default:
+      return std::numeric_limits<int64_t>::max();
+  }
 }
 
 bool Scalar::operator==(const Scalar& other) const {
@@ -232,7 +269,7 @@ Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result) {
         if (is_float(result)) return Scalar::of_float(result, static_cast<double>(args[0].i));
         return Scalar::of_int(result, args[0].i);
       }
-      return Scalar::of_number(result, args[0].f);
+      return Scalar::of_number(result, settled(args[0]).f);
     case TypeRule::select:
       return args[0].i != 0 ? args[1] : args[2];
     case TypeRule::logical:
@@ -240,8 +277,9 @@ Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result) {
       return Scalar::of_bool(fn == Fn::logical_and ? args[0].i != 0 && args[1].i != 0
                                                    : args[0].i != 0 || args[1].i != 0);
     case TypeRule::comparison:
-      return Scalar::of_bool(is_float(args[0].type) ? compare(fn, args[0].f, args[1].f)
-                                                    : compare(fn, args[0].i, args[1].i));
+      return Scalar::of_bool(is_float(args[0].type)
+                                 ? compare(fn, settled(args[0]).f, settled(args[1]).f)
+                                 : compare(fn, args[0].i, args[1].i));
     case TypeRule::counter:
       return Scalar::of_int(result, random_bits(args[0].i, args[1].i));
     case TypeRule::number:
@@ -249,8 +287,12 @@ Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result) {
       break;
   }
   const bool binary = row.arity == 2;
-  if (is_float(result))
-    return Scalar::of_float(result, float_value(fn, args[0].f, binary ? args[1].f : 0));
+  if (is_float(result)) {
+    Scalar value = Scalar::of_float(is_half(result) ? DType::f32 : result,
+                                    float_value(fn, args[0].f, binary ? args[1].f : 0));
+    value.type = result;
+    return value;
+  }
   return Scalar::of_int(result, int_value(fn, args[0].i, binary ? args[1].i : 0));
 }
 
@@ -299,8 +341,8 @@ std::string describe(const Scalar& value) {
   if (!is_float(value.type)) return std::to_string(value.i);
   if (std::isinf(value.f)) return value.f > 0 ? "inf" : "-inf";
   if (std::isnan(value.f)) return "nan";
-  return value.type == DType::f32 ? fmt::format("{}", static_cast<float>(value.f))
-                                  : fmt::format("{}", value.f);
+  return value.type == DType::f64 ? fmt::format("{}", value.f)
+                                  : fmt::format("{}", static_cast<float>(value.f));
 }
 
 }  // namespace tessera

@@ -11,7 +11,8 @@
 namespace tessera {
 
 // One number of a given type. Floats live in `f` (an f32 is held as the double of the same value),
-// integers and bool in `i`.
+// integers and bool in `i`. While a formula of bf16 or f16 is computed its values have the
+// precision of f32; they are rounded where they are stored, converted or compared.
 struct Scalar {
   DType type = DType::f32;
   union {
@@ -29,6 +30,13 @@ struct Scalar {
   // Same type and same value; NaN equals NaN, and 0.0 differs from -0.0.
   bool operator==(const Scalar& other) const;
 };
+
+// The value as a conversion, comparison or store sees it: bf16 and f16 rounded to their type.
+Scalar settled(const Scalar& value);
+
+// The least and the greatest value of an integer type or bool.
+int64_t least(DType type);
+int64_t greatest(DType type);
 
 // The scalar functions of the language. Everything the system knows about one stands in one row
 // of the table in scalar.cpp (name, arity, types, value), in derivative.cpp (derivative) and in
@@ -73,7 +81,7 @@ enum class Fn : uint8_t {
 
 enum class TypeRule : uint8_t {
   number,      // any number type, all arguments alike; result the same
-  floating,    // f32 or f64, all alike; result the same
+  floating,    // any float type, all alike; result the same
   comparison,  // any type, both alike; result bool
   logical,     // bool; result bool
   select,      // bool, then two of one type; result that type
@@ -96,7 +104,8 @@ const std::vector<FnInfo>& all_functions();
 const FnInfo* find_function(std::string_view name);
 
 // The value of one function on constant arguments, exactly as the language defines it: float
-// results are rounded to `result`, integer results wrap, integer division and mod floor and
+// results are rounded to `result` (bf16 and f16: to f32, until they are stored), integer results
+// wrap, integer division and mod floor and
 // return 0 for a zero divisor, min and max return NaN when either argument is NaN.
 Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result);
 

@@ -29,7 +29,7 @@ Expr fold(const Expr& expr, const Apply& apply) {
     if (constant == nullptr || constant->weak) return expr;
     values.push_back(constant->value);
   }
-  return make_constant(evaluate(apply.fn, values, expr.type()), expr.where());
+  return make_constant(settled(evaluate(apply.fn, values, expr.type())), expr.where());
 }
 
 Expr simplify_binary(const Expr& expr, const Apply& apply) {
@@ -60,11 +60,21 @@ Expr simplify_binary(const Expr& expr, const Apply& apply) {
   }
 }
 
+// bf16(f32(x)) of a bf16 tensor x is x.
+Expr back_and_forth(const Expr& expr, const Apply& outer) {
+  const Apply* inner = as<Apply>(outer.args[0]);
+  if (inner == nullptr || inner->fn != Fn::cast) return expr;
+  const bool exact = is_half(expr.type()) && is_float(outer.args[0].type()) &&
+                     !is_half(outer.args[0].type()) && as<Read>(inner->args[0]) != nullptr;
+  return exact && inner->args[0].type() == expr.type() ? inner->args[0] : expr;
+}
+
 Expr simplify_node(const Expr& expr) {
   const Apply* apply = as<Apply>(expr);
   if (apply == nullptr) return expr;
   Expr folded = fold(expr, *apply);
   if (!folded.is(expr)) return folded;
+  if (apply->fn == Fn::cast) return back_and_forth(expr, *apply);
   if (apply->fn == Fn::neg && is_neg(apply->args[0])) return as<Apply>(apply->args[0])->args[0];
   if (apply->fn == Fn::where) {
     if (const Constant* condition = as<Constant>(apply->args[0]))

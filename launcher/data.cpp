@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "launcher/npy.h"
 #include "launcher/random.h"
@@ -79,7 +80,7 @@ void copy_row(const RowCopy& copy, size_t dim, const From* from, To* to, const C
 }
 
 bool can_feed(const Field& field, DType type) {
-  return field.type == type || (field.is_bytes && type != DType::b8);
+  return field.type == type || (field.is_bytes && type != DType::b8 && type != DType::i8);
 }
 
 }  // namespace
@@ -189,16 +190,25 @@ void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<st
         return rows(reinterpret_cast<int32_t*>(into.data()), from, same);
       case DType::i64:
         return rows(reinterpret_cast<int64_t*>(into.data()), from, same);
+      case DType::bf16:
+        return rows(reinterpret_cast<uint16_t*>(into.data()), from,
+                    [&](uint8_t byte) { return f32_to_bf16(scaled(byte)); });
+      case DType::f16:
+        return rows(reinterpret_cast<uint16_t*>(into.data()), from,
+                    [&](uint8_t byte) { return f32_to_f16(scaled(byte)); });
+      case DType::u8:
+      case DType::i8:
       case DType::b8:
         break;
     }
   }
-  // Equal types on both sides: only the width matters.
+  // Equal types on both sides, or bytes on both: only the width matters.
   const auto plain = [&](auto element) {
     using T = decltype(element);
     rows(reinterpret_cast<T*>(into.data()), reinterpret_cast<const T*>(field.data.data()), same);
   };
   if (size_of(input.type) == 1) return plain(uint8_t{});
+  if (size_of(input.type) == 2) return plain(uint16_t{});
   if (size_of(input.type) == 4) return plain(uint32_t{});
   plain(uint64_t{});
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "launcher/idx.h"
 #include "launcher/npy.h"
@@ -29,16 +30,15 @@ Field npy_field(const std::string& name, const std::string& file, std::optional<
   if (header.shape.empty())
     throw UserError(file + ": holds a single value; input `" + name +
                     "` needs a first dim that counts examples");
-  Array array = read_npy(file, U1::as_bytes);
+  Array array = read_npy(file);
   Field field;
   field.name = name;
-  field.is_bytes = header.is_u1;
-  field.type = header.is_u1 ? DType::i32 : header.type;
+  field.is_bytes = header.type == DType::u8;
+  field.type = field.is_bytes ? DType::i32 : header.type;
   field.row_shape.assign(header.shape.begin() + 1, header.shape.end());
   field.data = std::move(array.data);
   if (limit && *limit < header.shape[0]) {
-    const size_t element = header.is_u1 ? 1 : size_of(header.type);
-    field.data.resize(static_cast<size_t>(*limit * field.row_size()) * element);
+    field.data.resize(static_cast<size_t>(*limit * field.row_size()) * size_of(header.type));
     field.data.shrink_to_fit();
   }
   return field;
@@ -164,6 +164,18 @@ Dataset make_synthetic_dataset(const std::vector<SyntheticField>& fields, int64_
         break;
       case DType::i64:
         fill<int64_t>(field, count, integer);
+        break;
+      case DType::bf16:
+        fill<uint16_t>(field, count, [&](uint64_t i) { return f64_to_bf16(normal(i)); });
+        break;
+      case DType::f16:
+        fill<uint16_t>(field, count, [&](uint64_t i) { return f64_to_f16(normal(i)); });
+        break;
+      case DType::i8:
+        fill<int8_t>(field, count, integer);
+        break;
+      case DType::u8:
+        fill<uint8_t>(field, count, integer);
         break;
       case DType::b8:
         fill<uint8_t>(field, count, [&](uint64_t i) { return random_bits(key, i) & 1; });

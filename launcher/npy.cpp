@@ -68,9 +68,8 @@ NpyHeader read_header(std::ifstream& stream, const std::string& file) {
   const uint64_t held = size_of_file(stream) - header.data_offset;
   if (held != expected)
     throw UserError(fmt::format("{}: {} needs {} bytes of data, found {}; the file is {}", file,
-                                header.is_u1 ? "u1" + describe(DType::b8, header.shape).substr(4)
-                                             : describe(header.type, header.shape),
-                                expected, held, held < expected ? "cut short" : "too long"));
+                                describe(header.type, header.shape), expected, held,
+                                held < expected ? "cut short" : "too long"));
   return header;
 }
 
@@ -140,10 +139,6 @@ NpyHeader read_npy_header(const std::string& file) {
 Array read_npy(const std::string& file, U1 bytes) {
   std::ifstream stream = open(file);
   const NpyHeader header = read_header(stream, file);
-  if (header.is_u1 && bytes == U1::refuse)
-    throw UserError(file +
-                    ": holds elements of type |u1 (unsigned bytes); expected <f4, <f8, <i4, "
-                    "<i8 or |b1: convert it with numpy's astype");
   Array array{header.type, header.shape, {}};
   array.data.resize(static_cast<size_t>(count_elements(file, header.shape)) * size_of(header.type));
   stream.seekg(static_cast<std::streamoff>(header.data_offset));
@@ -152,7 +147,7 @@ Array read_npy(const std::string& file, U1 bytes) {
   if (!stream) throw UserError(file + ": cannot be read to its end: " + std::strerror(errno));
   if (header.fortran && header.shape.size() > 1)
     array.data = to_row_major(array.data, header.shape, size_of(header.type));
-  if (header.is_u1) {
+  if (header.type == DType::u8) {
     if (bytes == U1::as_i32) return widened<int32_t>(array, DType::i32);
     if (bytes == U1::as_f32) return widened<float>(array, DType::f32);
   } else if (header.type == DType::b8) {

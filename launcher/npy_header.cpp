@@ -10,11 +10,18 @@ namespace tessera::internal {
 namespace {
 
 constexpr size_t kMaxRank = 32;
-constexpr std::array<std::pair<const char*, DType>, 5> kTypes = {{{"<f4", DType::f32},
-                                                                  {"<f8", DType::f64},
-                                                                  {"<i4", DType::i32},
-                                                                  {"<i8", DType::i64},
-                                                                  {"|b1", DType::b8}}};
+// Numpy has no bf16; ml_dtypes, which adds it, writes its elements as two opaque bytes. The first
+// of two names is the one written.
+constexpr std::array<std::pair<const char*, DType>, 10> kTypes = {{{"<f4", DType::f32},
+                                                                   {"<f8", DType::f64},
+                                                                   {"<f2", DType::f16},
+                                                                   {"<V2", DType::bf16},
+                                                                   {"|V2", DType::bf16},
+                                                                   {"<i4", DType::i32},
+                                                                   {"<i8", DType::i64},
+                                                                   {"|i1", DType::i8},
+                                                                   {"|u1", DType::u8},
+                                                                   {"|b1", DType::b8}}};
 
 // A reader for the one Python dictionary literal that the format allows.
 class HeaderParser {
@@ -99,15 +106,14 @@ class HeaderParser {
       header.type = type;
       return;
     }
-    if (descr != "|u1") refuse_type(descr);
-    header.type = DType::b8;
-    header.is_u1 = true;
+    refuse_type(descr);
   }
 
   [[noreturn]] void refuse_type(const std::string& descr) const {
     const bool big = descr.substr(0, 1) == ">";
     throw UserError(file_ + ": holds elements of type " + descr + (big ? " (big-endian)" : "") +
-                    "; expected <f4, <f8, <i4, <i8 or |b1: convert it with numpy's astype");
+                    "; expected <f4, <f8, <f2, <V2 (bf16), <i4, <i8, |i1, |u1 or |b1: convert it "
+                    "with numpy's astype");
   }
 
   std::vector<int64_t> shape() {
@@ -146,7 +152,7 @@ std::string npy_header_text(const Array& array) {
   if (array.shape.size() == 1) shape.resize(shape.size() - 1);
   std::string descr;
   for (const auto& [name, type] : kTypes)
-    if (type == array.type) descr = name;
+    if (type == array.type && descr.empty()) descr = name;
   return "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }";
 }
 

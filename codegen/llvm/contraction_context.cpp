@@ -33,7 +33,7 @@ ContractionContext::ContractionContext(llvm::Module& target_module,
     : plan(contraction_plan),
       module(target_module),
       llvm(target_module.getContext()),
-      element(memory_type(llvm, contraction_plan.group.contraction.type)),
+      element(register_type(llvm, contraction_plan.group.contraction.type)),
       pointer(llvm::PointerType::getUnqual(llvm)),
       i64(llvm::Type::getInt64Ty(llvm)) {}
 

@@ -161,15 +161,11 @@ class FormulaEmitter {
     });
   }
 
-  llvm::Value* from_memory(DType type, llvm::Value* stored) {
-    return type == DType::b8
-               ? b_.CreateICmpNE(stored, llvm::Constant::getNullValue(stored->getType()))
-               : stored;
+  static Scalar pad_scalar(const Read& read) {
+    return read.pad ? *read.pad : Scalar::of_number(read.tensor.type(), 0);
   }
   llvm::Value* pad_of(const Read& read, int lanes) {
-    llvm::Constant* pad = constant_of(
-        c_.llvm, read.pad ? *read.pad : Scalar::of_number(read.tensor.type(), 0), lanes);
-    return pad;
+    return constant_of(c_.llvm, pad_scalar(read), lanes);
   }
 
   llvm::Value* load_affine(const Read& read, const Affine& form, llvm::Value* inside) {
@@ -182,8 +178,11 @@ class FormulaEmitter {
       if (inside != nullptr) mask = mask == nullptr ? full(inside) : both(mask, inside);
       llvm::Type* vector = shaped(type, lanes_);
       const llvm::Align align(size_of(read.tensor.type()));
-      if (mask == nullptr) return b_.CreateAlignedLoad(vector, from, align);
-      return b_.CreateMaskedLoad(vector, from, align, mask, pad_of(read, lanes_));
+      const DType element = read.tensor.type();
+      if (mask == nullptr)
+        return from_memory(b_, element, b_.CreateAlignedLoad(vector, from, align));
+      llvm::Constant* pad = memory_constant(c_.llvm, pad_scalar(read), lanes_);
+      return from_memory(b_, element, b_.CreateMaskedLoad(vector, from, align, mask, pad));
     }
     if (at.step == 0 && uniform) return load_gathered(read, at.offset, inside);
     return load_gathered(read, affine(form), inside);
@@ -219,7 +218,7 @@ class FormulaEmitter {
                                         b_.getInt64(static_cast<uint64_t>(i)));
       }
     }
-    llvm::Value* v = from_memory(read.tensor.type(), stored);
+    llvm::Value* v = from_memory(b_, read.tensor.type(), stored);
     return inside == nullptr ? v : b_.CreateSelect(sides[1], v, pad_of(read, lanes));
   }
 
@@ -246,7 +245,7 @@ void emit_write(ContractionContext& context, llvm::IRBuilder<>& b, const Formula
   llvm::Type* type = memory_type(context.llvm, tensor.type());
   const llvm::Align align(size_of(tensor.type()));
   llvm::Value* base = emitter.base_of(tensor);
-  if (tensor.type() == DType::b8) value = b.CreateZExt(value, shaped(type, lanes_of(value)));
+  value = to_memory(b, tensor.type(), value);
   llvm::Value* to = b.CreateGEP(type, base, at.offset);
   if (lanes_of(value) == 0) {
     b.CreateAlignedStore(value, to, align);

@@ -151,10 +151,13 @@ class NestEmitter {
   llvm::AllocaInst* start(const Stage& stage, int r) {
     const Accumulation& reduction = nest_.reductions[static_cast<size_t>(r)];
     const int lanes = stage.lane >= 0 ? values_.lanes() : 0;
-    llvm::AllocaInst* sum =
-        emit_variable(b_, shaped(memory_type(b_.getContext(), reduction.type), lanes));
+    llvm::AllocaInst* sum = emit_variable(b_, shaped(accumulator_type(reduction.type), lanes));
     b_.CreateStore(in_memory(identity_of(reduction, lanes)), sum);
     return sum;
+  }
+
+  llvm::Type* accumulator_type(DType type) {
+    return type == DType::b8 ? b_.getInt8Ty() : register_type(b_.getContext(), type);
   }
 
   llvm::Value* identity_of(const Accumulation& reduction, int lanes) {

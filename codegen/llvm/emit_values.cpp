@@ -262,11 +262,6 @@ ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* 
   return place;
 }
 
-llvm::Value* ValueEmitter::from_memory(DType type, llvm::Value* value) {
-  if (type != DType::b8) return value;
-  return b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
-}
-
 llvm::Value* ValueEmitter::emit_load(const Node& node, llvm::Value* context) {
   const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
   const Place place = place_of(node.address, context);
@@ -280,7 +275,7 @@ llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
   llvm::Type* element = memory_type(b_.getContext(), node.type);
   llvm::Value* loaded =
       b_.CreateAlignedLoad(element, place.pointer, llvm::Align(size_of(node.type)));
-  loaded = from_memory(node.type, loaded);
+  loaded = from_memory(b_, node.type, loaded);
   llvm::Constant* pad = constant_of(b_.getContext(), node.value);
   if (place.uniform != nullptr) loaded = b_.CreateSelect(place.uniform, loaded, pad);
   if (place.mask == nullptr) return loaded;
@@ -310,8 +305,7 @@ llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
   llvm::Type* type = shaped(element, lanes_);
   const llvm::Align align(size_of(node.type));
   llvm::Value* mask = mask_of(place);
-  llvm::Constant* pad = constant_of(b_.getContext(), node.value, lanes_);
-  if (node.type == DType::b8) pad = llvm::ConstantInt::get(type, node.value.i != 0 ? 1 : 0);
+  llvm::Constant* pad = memory_constant(b_.getContext(), node.value, lanes_);
   llvm::Value* loaded = nullptr;
   if (place.step == 1 && place.offsets == nullptr)
     loaded = mask == nullptr
@@ -320,7 +314,7 @@ llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
   else
     loaded = b_.CreateMaskedGather(type, pointers(place, element), align, mask,
                                    mask == nullptr ? nullptr : pad);
-  return from_memory(node.type, loaded);
+  return from_memory(b_, node.type, loaded);
 }
 
 void ValueEmitter::store(const Store& store, llvm::Value* value) {
@@ -329,9 +323,7 @@ void ValueEmitter::store(const Store& store, llvm::Value* value) {
   const Place place = place_of(store.address, nullptr);
   llvm::Type* element = memory_type(b_.getContext(), buffer.type);
   const llvm::Align align(size_of(buffer.type));
-  const auto widened = [&](llvm::Value* v) {
-    return buffer.type == DType::b8 ? b_.CreateZExt(v, shaped(b_.getInt8Ty(), lanes_of(v))) : v;
-  };
+  TESSERA_CHECK(!store.accumulate || sum_type(buffer.type) == buffer.type) << buffer.name;
   if (!place.vector()) {
     TESSERA_CHECK(lanes_of(value) == 0) << "lanes store to one place in " << buffer.name;
     if (store.accumulate) {
@@ -340,11 +332,11 @@ void ValueEmitter::store(const Store& store, llvm::Value* value) {
       // Outside, what the buffer's first element holds is written back.
       value = place.uniform == nullptr ? after : b_.CreateSelect(place.uniform, after, before);
     }
-    b_.CreateAlignedStore(widened(value), place.pointer, align);
+    b_.CreateAlignedStore(to_memory(b_, buffer.type, value), place.pointer, align);
     return;
   }
   llvm::Value* mask = mask_of(place);
-  value = widened(splat(b_, value, lanes_));
+  value = to_memory(b_, buffer.type, splat(b_, value, lanes_));
   const bool contiguous = place.step == 1 && place.offsets == nullptr;
   llvm::Type* type = shaped(element, lanes_);
   llvm::Value* places = contiguous ? place.pointer : pointers(place, element);

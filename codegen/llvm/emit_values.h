@@ -86,7 +86,6 @@ class ValueEmitter {
   llvm::Value* mask_of(const Place& place);
   llvm::Value* both(llvm::Value* a, llvm::Value* b);
   bool is_small(const LoopAffine& affine, int64_t extent) const;
-  llvm::Value* from_memory(DType type, llvm::Value* value);
 
   llvm::IRBuilderBase& b_;
   const LoopNest& nest_;

@@ -106,6 +106,13 @@ llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
   return nullptr;
 }
 
+llvm::Value* int_extreme(llvm::IRBuilderBase& b, DType type, bool greatest, llvm::Value* x,
+                         llvm::Value* y) {
+  using namespace llvm::Intrinsic;
+  const auto which = type == DType::u8 ? (greatest ? umax : umin) : (greatest ? smax : smin);
+  return b.CreateBinaryIntrinsic(which, x, y);
+}
+
 // Divisors 2^k: the floored quotient is a shift, the remainder a mask.
 llvm::Value* divided_by_power(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::Value* y) {
   const auto* constant = llvm::dyn_cast<llvm::Constant>(y);
@@ -140,14 +147,25 @@ llvm::Value* int_floordiv(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::V
   return b.CreateSelect(by_zero, zero, b.CreateSelect(by_minus_one, b.CreateNeg(x), floored));
 }
 
-llvm::Value* emit_int(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
+// The same for u8.
+llvm::Value* unsigned_floordiv(llvm::IRBuilderBase& b, Fn fn, llvm::Value* x, llvm::Value* y) {
+  llvm::Value* zero = llvm::Constant::getNullValue(x->getType());
+  llvm::Value* by_zero = b.CreateICmpEQ(y, zero);
+  llvm::Value* divisor =
+      b.CreateFreeze(b.CreateSelect(by_zero, llvm::ConstantInt::get(x->getType(), 1), y));
+  llvm::Value* result = fn == Fn::mod ? b.CreateURem(x, divisor) : b.CreateUDiv(x, divisor);
+  return b.CreateSelect(by_zero, zero, result);
+}
+
+llvm::Value* emit_int(llvm::IRBuilderBase& b, Fn fn, DType kind, const Values& args) {
   llvm::Value* x = args[0];
   llvm::Value* y = args.size() > 1 ? args[1] : nullptr;
+  const bool is_unsigned = kind == DType::u8;
   switch (fn) {
     case Fn::neg:
       return b.CreateNeg(x);
     case Fn::abs:
-      return b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse());
+      return is_unsigned ? x : b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse());
     case Fn::add:
       return b.CreateAdd(x, y);
     case Fn::sub:
@@ -156,11 +174,10 @@ llvm::Value* emit_int(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
       return b.CreateMul(x, y);
     case Fn::floordiv:
     case Fn::mod:
-      return int_floordiv(b, fn, x, y);
+      return is_unsigned ? unsigned_floordiv(b, fn, x, y) : int_floordiv(b, fn, x, y);
     case Fn::min:
-      return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
     case Fn::max:
-      return b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+      return int_extreme(b, kind, fn == Fn::max, x, y);
     default:
       break;
   }
@@ -172,20 +189,20 @@ llvm::Value* emit_compare(llvm::IRBuilderBase& b, Fn fn, DType from, llvm::Value
                           llvm::Value* y) {
   using P = llvm::CmpInst::Predicate;
   const bool real = is_float(from);
-  const bool truth = from == DType::b8;
+  const bool natural = from == DType::b8 || from == DType::u8;
   switch (fn) {
     case Fn::eq:
       return b.CreateCmp(real ? P::FCMP_OEQ : P::ICMP_EQ, x, y);
     case Fn::ne:
       return b.CreateCmp(real ? P::FCMP_UNE : P::ICMP_NE, x, y);
     case Fn::lt:
-      return b.CreateCmp(real ? P::FCMP_OLT : truth ? P::ICMP_ULT : P::ICMP_SLT, x, y);
+      return b.CreateCmp(real ? P::FCMP_OLT : natural ? P::ICMP_ULT : P::ICMP_SLT, x, y);
     case Fn::le:
-      return b.CreateCmp(real ? P::FCMP_OLE : truth ? P::ICMP_ULE : P::ICMP_SLE, x, y);
+      return b.CreateCmp(real ? P::FCMP_OLE : natural ? P::ICMP_ULE : P::ICMP_SLE, x, y);
     case Fn::gt:
-      return b.CreateCmp(real ? P::FCMP_OGT : truth ? P::ICMP_UGT : P::ICMP_SGT, x, y);
+      return b.CreateCmp(real ? P::FCMP_OGT : natural ? P::ICMP_UGT : P::ICMP_SGT, x, y);
     case Fn::ge:
-      return b.CreateCmp(real ? P::FCMP_OGE : truth ? P::ICMP_UGE : P::ICMP_SGE, x, y);
+      return b.CreateCmp(real ? P::FCMP_OGE : natural ? P::ICMP_UGE : P::ICMP_SGE, x, y);
     default:
       break;
   }
@@ -193,42 +210,69 @@ llvm::Value* emit_compare(llvm::IRBuilderBase& b, Fn fn, DType from, llvm::Value
   return nullptr;
 }
 
+// Is the f32 one that came from 16 bits?
+bool is_settled(const llvm::Value* x) {
+  if (llvm::isa<llvm::FPExtInst>(x)) return true;
+  const auto* cast = llvm::dyn_cast<llvm::BitCastInst>(x);
+  const auto* shift = cast ? llvm::dyn_cast<llvm::BinaryOperator>(cast->getOperand(0)) : nullptr;
+  return shift != nullptr && shift->getOpcode() == llvm::Instruction::Shl &&
+         llvm::isa<llvm::ZExtInst>(shift->getOperand(0));
+}
+
+// A bf16 or f16 as a conversion or comparison sees it (see settled() in ir/scalar.h).
+llvm::Value* settle(llvm::IRBuilderBase& b, DType type, llvm::Value* x) {
+  if (!is_half(type) || is_settled(x)) return x;
+  return from_memory(b, type, to_memory(b, type, x));
+}
+
+// f64_to_odd_f32 of base/convert.h.
+llvm::Value* narrow_to_odd(llvm::IRBuilderBase& b, llvm::Value* x) {
+  llvm::Type* i32 = shaped(b.getInt32Ty(), lanes_of(x));
+  llvm::Value* near = b.CreateFPTrunc(x, shaped(b.getFloatTy(), lanes_of(x)));
+  llvm::Value* back = b.CreateFPExt(near, x->getType());
+  const auto size = [&](llvm::Value* v) {
+    return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, v);
+  };
+  llvm::Value* beyond = b.CreateZExt(b.CreateFCmpOGT(size(back), size(x)), i32);
+  llvm::Value* towards_zero = b.CreateSub(b.CreateBitCast(near, i32), beyond);
+  llvm::Value* odd = b.CreateOr(towards_zero, llvm::ConstantInt::get(i32, 1));
+  llvm::Value* inexact = b.CreateFCmpONE(back, x);
+  return b.CreateSelect(inexact, b.CreateBitCast(odd, near->getType()), near);
+}
+
+llvm::Value* int_to_float(llvm::IRBuilderBase& b, DType from, llvm::Value* x, llvm::Type* target) {
+  const bool natural = from == DType::b8 || from == DType::u8;
+  return natural ? b.CreateUIToFP(x, target) : b.CreateSIToFP(x, target);
+}
+
+llvm::Value* cast_to_half(llvm::IRBuilderBase& b, DType from, DType to, llvm::Value* x) {
+  const int lanes = lanes_of(x);
+  if (size_of(from) == 1) return int_to_float(b, from, x, shaped(b.getFloatTy(), lanes));  // exact
+  if (is_integer(from)) x = int_to_float(b, from, x, shaped(b.getDoubleTy(), lanes));
+  if (is_integer(from) || from == DType::f64) x = narrow_to_odd(b, x);
+  return from_memory(b, to, to_memory(b, to, x));
+}
+
 llvm::Value* emit_cast(llvm::IRBuilderBase& b, ApplyTypes types, llvm::Value* x) {
   const DType from = types.from;
   const DType to = types.to;
   if (from == to) return x;
+  x = settle(b, from, x);
+  if (is_half(to)) return cast_to_half(b, from, to, x);
   llvm::Type* target = shaped(register_type(b.getContext(), to), lanes_of(x));
   llvm::Value* zero = llvm::Constant::getNullValue(x->getType());
   if (to == DType::b8) return is_float(from) ? b.CreateFCmpUNE(x, zero) : b.CreateICmpNE(x, zero);
-  if (from == DType::b8) return is_float(to) ? b.CreateUIToFP(x, target) : b.CreateZExt(x, target);
   if (is_float(from) && is_float(to)) return b.CreateFPCast(x, target);
+  if (is_float(to)) return int_to_float(b, from, x, target);
   if (is_float(from))  // saturates; NaN becomes 0
-    return b.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {target, x->getType()}, {x});
-  if (is_float(to)) return b.CreateSIToFP(x, target);
-  return b.CreateSExtOrTrunc(x, target);
+    return b.CreateIntrinsic(
+        to == DType::u8 ? llvm::Intrinsic::fptoui_sat : llvm::Intrinsic::fptosi_sat,
+        {target, x->getType()}, {x});
+  const bool natural = from == DType::b8 || from == DType::u8;
+  return natural ? b.CreateZExtOrTrunc(x, target) : b.CreateSExtOrTrunc(x, target);
 }
 
 }  // namespace
-
-llvm::Type* register_type(llvm::LLVMContext& context, DType type) {
-  switch (type) {
-    case DType::f32:
-      return llvm::Type::getFloatTy(context);
-    case DType::f64:
-      return llvm::Type::getDoubleTy(context);
-    case DType::i32:
-      return llvm::Type::getInt32Ty(context);
-    case DType::i64:
-      return llvm::Type::getInt64Ty(context);
-    case DType::b8:
-      return llvm::Type::getInt1Ty(context);
-  }
-  return nullptr;
-}
-
-llvm::Type* memory_type(llvm::LLVMContext& context, DType type) {
-  return type == DType::b8 ? llvm::Type::getInt8Ty(context) : register_type(context, type);
-}
 
 llvm::Type* shaped(llvm::Type* type, int lanes) {
   return lanes == 0 ? type : llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes));
@@ -252,6 +296,7 @@ llvm::Constant* constant_of(llvm::LLVMContext& context, const Scalar& value, int
   llvm::Type* type = shaped(register_type(context, value.type), lanes);
   if (is_float(value.type)) return llvm::ConstantFP::get(type, value.f);
   if (value.type == DType::b8) return llvm::ConstantInt::get(type, value.i != 0 ? 1 : 0);
+  if (value.type == DType::u8) return llvm::ConstantInt::get(type, static_cast<uint64_t>(value.i));
   return llvm::ConstantInt::getSigned(type, value.i);
 }
 
@@ -265,14 +310,15 @@ llvm::Value* emit_apply(llvm::IRBuilderBase& b, Fn fn, ApplyTypes types, const V
       if (fn == Fn::logical_not) return b.CreateNot(args[0]);
       return fn == Fn::logical_and ? b.CreateAnd(args[0], args[1]) : b.CreateOr(args[0], args[1]);
     case TypeRule::comparison:
-      return emit_compare(b, fn, types.from, args[0], args[1]);
+      return emit_compare(b, fn, types.from, settle(b, types.from, args[0]),
+                          settle(b, types.from, args[1]));
     case TypeRule::counter:
       return emit_random_bits(b, args[0], args[1]);
     case TypeRule::number:
     case TypeRule::floating:
       break;
   }
-  return is_float(types.to) ? emit_float(b, fn, args) : emit_int(b, fn, args);
+  return is_float(types.to) ? emit_float(b, fn, args) : emit_int(b, fn, types.to, args);
 }
 
 llvm::Value* emit_combine(llvm::IRBuilderBase& b, ReduceOp op, DType type, llvm::Value* x,
@@ -297,7 +343,7 @@ llvm::Value* emit_combine(llvm::IRBuilderBase& b, ReduceOp op, DType type, llvm:
     b.setFastMathFlags({});
     return float_extreme(b, greatest, y, x);
   }
-  return b.CreateBinaryIntrinsic(greatest ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, x, y);
+  return int_extreme(b, type, greatest, x, y);
 }
 
 llvm::Value* emit_fold(llvm::IRBuilderBase& b, ReduceOp op, DType type, llvm::Value* vector) {

@@ -9,10 +9,17 @@
 namespace tessera {
 
 // The scalar functions as LLVM instructions, on single values or on vectors of them alike: all
-// arguments of one call have one shape. A bool is an i1 in registers and a byte in memory.
+// arguments of one call have one shape. A bool is an i1 in registers and a byte in memory; bf16 and
+// f16 are f32 in registers, of which the precision may be more than the type's, and 16 bits in
+// memory.
 
 llvm::Type* register_type(llvm::LLVMContext& context, DType type);
 llvm::Type* memory_type(llvm::LLVMContext& context, DType type);
+// Between the two, rounding to nearest even.
+llvm::Value* from_memory(llvm::IRBuilderBase& builder, DType type, llvm::Value* stored);
+llvm::Value* to_memory(llvm::IRBuilderBase& builder, DType type, llvm::Value* value);
+// The constant as it lies in memory.
+llvm::Constant* memory_constant(llvm::LLVMContext& context, const Scalar& value, int lanes = 0);
 // `type`, or a vector of `lanes` of it when lanes > 0.
 llvm::Type* shaped(llvm::Type* type, int lanes);
 // The lanes of a value or type; 0 for a scalar.

@@ -124,8 +124,9 @@ RandomFormula::Bounded RandomFormula::draw(DType type, const Dims& scope) {
   const Expr seed = options_.integers
                         ? int_leaf(random_.chance(0.5) ? DType::i32 : DType::i64, scope).expr
                         : Expr(random_.below(100));
-  if (random_.chance(0.6)) return {uniform(over, seed, type), 1};
-  return tame({normal(over, seed, type), 8.6}, 4);
+  const DType drawn = is_half(type) ? DType::f32 : type;
+  if (random_.chance(0.6)) return {cast(type, uniform(over, seed, drawn)), 1};
+  return tame({cast(type, normal(over, seed, drawn)), 8.6}, 4);
 }
 
 RandomFormula::Bounded RandomFormula::float_value(DType type, const Dims& scope, int depth) {
@@ -224,12 +225,17 @@ RandomFormula::Bounded RandomFormula::float_function(DType type, const Dims& sco
 RandomFormula::Bounded RandomFormula::converted(DType type, const Dims& scope, int depth) {
   const int kind = random_.below(3);
   if (kind == 0 && options_.integers) {
-    const Bounded n = int_value(DType::i32, scope, depth - 1);
-    return {cast(type, n.expr) * (1 / n.bound), 1};
+    const bool small = options_.small_types && random_.chance(0.5);
+    const DType from = !small ? DType::i32 : random_.chance(0.5) ? DType::i8 : DType::u8;
+    const Bounded n = int_value(from, scope, depth - 1);
+    const double bound = small ? 256 : n.bound;
+    return {cast(type, n.expr) * (1 / bound), 1};
   }
   if (kind == 1) return {cast(type, bool_value(scope, depth - 1)), 1};
-  if (!options_.f64) return float_leaf(type, scope);
-  const DType other = type == DType::f32 ? DType::f64 : DType::f32;
+  const bool small = options_.small_types && type == DType::f32 && random_.chance(0.7);
+  if (!options_.f64 && !small) return float_leaf(type, scope);
+  DType other = type == DType::f32 ? DType::f64 : DType::f32;
+  if (small) other = random_.chance(0.5) ? DType::bf16 : DType::f16;
   const Bounded x = float_value(other, scope, depth - 1);
   return {cast(type, x.expr), x.bound};
 }
@@ -308,7 +314,8 @@ RandomFormula::Bounded RandomFormula::int_value(DType type, const Dims& scope, i
   switch (random_.below(9)) {
     case 0: {
       const int by = 1 + random_.below(5);
-      return {random_.chance(0.5) ? floordiv(a.expr, by) : a.expr % -by,
+      const bool natural = type == DType::u8;
+      return {random_.chance(0.5) ? floordiv(a.expr, by) : a.expr % (natural ? by : -by),
               std::max(a.bound, double{1} * by)};
     }
     case 1:
@@ -321,7 +328,9 @@ RandomFormula::Bounded RandomFormula::int_value(DType type, const Dims& scope, i
       const Dims over = intersect(extra, body.expr.dims());
       if (over.empty() || !options_.reductions) return body;
       if (random_.chance(0.5)) return {max(over, body.expr), body.bound};
-      return tame_int({sum(over, body.expr), body.bound * static_cast<double>(volume(over))}, type);
+      // Sums of i8 and u8 are i32.
+      return tame_int(
+          {cast(type, sum(over, body.expr)), body.bound * static_cast<double>(volume(over))}, type);
     }
     case 4:
       if (options_.discontinuous)

@@ -85,16 +85,25 @@ class Generator {
       std::swap(dims[i - 1], dims[static_cast<size_t>(random_.below(static_cast<int>(i)))]);
   }
 
-  DType float_type() { return options_.f64 && random_.chance(0.2) ? DType::f64 : DType::f32; }
+  DType float_type() {
+    if (options_.small_types && random_.chance(0.6))
+      return random_.chance(0.5) ? DType::bf16 : DType::f16;
+    return options_.f64 && random_.chance(0.2) ? DType::f64 : DType::f32;
+  }
 
-  DType integer_type() { return random_.chance(0.3) ? DType::i64 : DType::i32; }
+  DType integer_type() {
+    if (options_.small_types && random_.chance(0.6))
+      return random_.chance(0.5) ? DType::i8 : DType::u8;
+    return random_.chance(0.3) ? DType::i64 : DType::i32;
+  }
 
   // One random choice a line: the order in which arguments are evaluated is the compiler's.
   void make_border() {
     program_.input("x", some_dims(0.6));
     const DType y_type = float_type();
     program_.input("y", some_dims(0.6), y_type);
-    program_.parameter("w", some_dims(0.5), uniform(-1, 1));
+    const DType w_type = options_.small_types ? float_type() : DType::f32;
+    program_.parameter("w", some_dims(0.5), uniform(-1, 1), w_type);
     if (random_.chance(0.6)) {
       const DType u_type = float_type();
       program_.parameter("u", some_dims(0.5), constant(0.5), u_type);

@@ -24,6 +24,7 @@ struct RandomProgramOptions {
   bool discontinuous = true;   // floor, comparisons and argmax of floats, conversions to integers
   bool transcendental = true;  // exp, log, tanh, …
   bool draws = true;           // uniform and normal values
+  bool small_types = false;    // bf16, f16, i8 and u8: compare with a tolerance to match
 };
 
 // A program that is valid and numerically tame: with inputs from random_inputs its floats stay

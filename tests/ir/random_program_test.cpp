@@ -114,6 +114,9 @@ TEST(RandomProgram, SwitchesFeaturesOnAndOff) {
         return apply != nullptr && apply->fn == Fn::random_bits;
       },
       "draws");
+  check(
+      &RandomProgramOptions::small_types,
+      [](const Expr& e) { return is_half(e.type()) || is_small_integer(e.type()); }, "small types");
 }
 
 // Inputs that index something are kept inside by what they index, however the index is formed.

@@ -69,10 +69,12 @@ TEST(TextErrors, OfWholePrograms) {
        "<text>:3:9: there is no dim `bacth`; dims are batch (did you mean `batch`?)"},
       {"program p\ndim i = 4\ninput x[i, i]\n",
        "<text>:3:12: the dim `i` stands twice in this list"},
-      {"program p\ninput x : f16\n",
-       "<text>:2:11: there is no type `f16`; types are f32, f64, i32, i64, bool"},
+      {"program p\ninput x : f128\n",
+       "<text>:2:11: there is no type `f128`; types are f32, f64, bf16, f16, i32, i64, i8, u8, "
+       "bool"},
       {"program p\ninput x : 3\n",
-       "<text>:2:11: found the number 3 where a type was expected: f32, f64, i32, i64, bool"},
+       "<text>:2:11: found the number 3 where a type was expected: f32, f64, bf16, f16, i32, i64, "
+       "i8, u8, bool"},
       {"program p\ninput x = 3\n",
        "<text>:2:9: an input is fed at every step and has no first value; remove it, or write "
        "`param` or `state`"},
@@ -146,14 +148,14 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v = foo(x)\n",
        "<text>:6:5: there is no function `foo`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
        "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, random_bits, where; reductions "
-       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, "
-       "bool; defs "
+       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, bf16, "
+       "f16, i32, i64, i8, u8, bool; defs "
        "are none"},
       {"v = xp(x)\n",
        "<text>:6:5: there is no function `xp`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
        "erf, sin, cos, floor, ceil, round, stop_gradient, min, max, random_bits, where; reductions "
-       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, i32, i64, "
-       "bool; defs "
+       "are sum, prod, max, min, mean, argmax, argmin, any, all; casts are f32, f64, bf16, "
+       "f16, i32, i64, i8, u8, bool; defs "
        "are none (did you mean `exp`?)"},
       {"v = exp(x, x)\n", "<text>:6:5: `exp` takes 1 value, not 2"},
       {"v = exp[i](x)\n", "<text>:6:5: `exp` takes no dims; write exp(x)"},
@@ -167,7 +169,8 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v = argmax[i, j](x)\n", "<text>:6:5: `argmax` finds a position along one dim, not 2"},
       {"v = any[i](x)\n", "<text>:6:5: `any` takes bool, not f32"},
       {"v = mean[i](n)\n",
-       "<text>:6:5: `mean` takes f32 or f64, not i32; convert it, as in f32(x)"},
+       "<text>:6:5: `mean` takes a float (f32, f64, bf16 or f16), not i32; convert it, as in "
+       "f32(x)"},
       {"v = exp\n", "<text>:6:5: `exp` is a function; call it, as in exp(x)"},
       {"v = x(2)\n", "<text>:6:5: `x` is a tensor and cannot be called; write * for a product"},
       {"v = pi(2)\n", "<text>:6:5: `pi` is a value and cannot be called; write * for a product"},
@@ -184,7 +187,7 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
        "<text>:6:10: dim `i` has extent 4, and its index reaches 4 to 4; allowed is 0 to 3: change "
        "the extents, or pad, as in [i: … pad 0]"},
       {"v = x[i: 0.5]\n",
-       "<text>:6:10: the index for dim `i` has type f32; an index is i32 or i64"},
+       "<text>:6:10: the index for dim `i` has type f32; an index is an integer"},
       {"v = x[i: 0, i: 1]\n", "<text>:6:13: the dim `i` is indexed twice"},
       {"v = x[i: j pad w]\n",
        "<text>:6:16: a pad is a number, as in 0, -inf or 1 / 3; this is a formula over j"},

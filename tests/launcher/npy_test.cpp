@@ -50,6 +50,10 @@ TEST(Npy, WritesWhatItReads) {
       array_of<int32_t>(DType::i32, {3}, {-1, 0, 7}),
       array_of<int64_t>(DType::i64, {1, 1, 2}, {int64_t{1} << 40, -5}),
       array_of<uint8_t>(DType::b8, {2, 2}, {1, 0, 0, 1}),
+      array_of<uint16_t>(DType::bf16, {3}, {0x3f80, 0xffc0, 1}),
+      array_of<uint16_t>(DType::f16, {2}, {0x3c00, 0x8001}),
+      array_of<int8_t>(DType::i8, {2}, {-128, 127}),
+      array_of<uint8_t>(DType::u8, {2}, {0, 255}),
       array_of<float>(DType::f32, {0, 4}, {})};
   for (const Array& array : arrays) {
     write_npy(file, array);
@@ -88,17 +92,13 @@ TEST(Npy, TurnsFortranOrderIntoRowMajor) {
             (std::vector<int32_t>{0, 1, 2, 3, 4, 5}));
 }
 
-TEST(Npy, WidensUnsignedBytesOnlyWhereAsked) {
+TEST(Npy, WidensUnsignedBytesWhereAsked) {
   const TempFolder folder;
   const std::string file = folder.write("u.npy", npy(header("|u1", "(2,)"), "\x05\xff"));
   EXPECT_EQ(values_of<int32_t>(read_npy(file, U1::as_i32)), (std::vector<int32_t>{5, 255}));
   EXPECT_EQ(values_of<float>(read_npy(file, U1::as_f32)), (std::vector<float>{5, 255}));
-  EXPECT_EQ(values_of<uint8_t>(read_npy(file, U1::as_bytes)), (std::vector<uint8_t>{5, 255}));
-  EXPECT_TRUE(read_npy_header(file).is_u1);
-  EXPECT_EQ(message_of<UserError>([&] { read_npy(file); }),
-            file +
-                ": holds elements of type |u1 (unsigned bytes); expected <f4, <f8, <i4, <i8 or "
-                "|b1: convert it with numpy's astype");
+  EXPECT_EQ(values_of<uint8_t>(read_npy(file)), (std::vector<uint8_t>{5, 255}));
+  EXPECT_EQ(read_npy(file).type, DType::u8);
 }
 
 struct BadFile {
@@ -123,16 +123,17 @@ TEST(Npy, RefusesDamagedFiles) {
        "f32[2] needs 8 bytes of data, found 7; the file is cut short"},
       {good + "9", "f32[2] needs 8 bytes of data, found 9; the file is too long"},
       {npy(header("|u1", "(9,)"), ""),
-       "u1[9] needs 9 bytes of data, found 0; the file is cut short"},
+       "u8[9] needs 9 bytes of data, found 0; the file is cut short"},
       {npy(header(">f4", "(2,)"), "12345678"),
-       "holds elements of type >f4 (big-endian); expected <f4, <f8, <i4, <i8 or |b1: convert it "
-       "with numpy's astype"},
-      {npy(header("<f2", "(2,)"), "1234"),
-       "holds elements of type <f2; expected <f4, <f8, <i4, <i8 or |b1: convert it with numpy's "
-       "astype"},
-      {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"),
-       "holds elements of type a record of several fields; expected <f4, <f8, <i4, <i8 or |b1: "
+       "holds elements of type >f4 (big-endian); expected <f4, <f8, <f2, <V2 (bf16), "
+       "<i4, <i8, |i1, |u1 or |b1: convert it with numpy's astype"},
+      {npy(header("<u2", "(2,)"), "1234"),
+       "holds elements of type <u2; expected <f4, <f8, <f2, <V2 (bf16), <i4, <i8, |i1, |u1 or |b1: "
        "convert it with numpy's astype"},
+      {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"),
+       "holds elements of type a record of several fields; expected <f4, <f8, <f2, <V2 (bf16), "
+       "<i4, "
+       "<i8, |i1, |u1 or |b1: convert it with numpy's astype"},
       {npy(header("<f4", "(4194305, 4194305, 211106198978564)"), ""),
        "the shape [4194305, 4194305, 211106198978564] has more elements than can exist"},
       {npy(header("<f4", "(0, 4194305, 4194305, 211106198978564)"), ""),
@@ -233,13 +234,22 @@ TEST(Npy, AgreesWithNumpy) {
   EXPECT_EQ(values_of<int64_t>(read_npy(folder / "v3.npy"))[5], 5);
   EXPECT_TRUE(read_npy(folder / "scalar.npy").shape.empty());
   write_npy(folder / "ours.npy", array_of<int32_t>(DType::i32, {2, 3, 4}, expected));
+  write_npy(folder / "f16.npy", array_of<uint16_t>(DType::f16, {2}, {0x3c00, 0x3800}));
+  write_npy(folder / "bf16.npy", array_of<uint16_t>(DType::bf16, {2}, {0x3f80, 0x3f00}));
+  write_npy(folder / "i8.npy", array_of<int8_t>(DType::i8, {2}, {-1, 5}));
   write_npy(folder / "bool.npy", array_of<uint8_t>(DType::b8, {2}, {1, 0}));
   EXPECT_TRUE(python("import numpy as n\np = '" + folder.path() +
                      "/'\n"
                      "a = n.load(p + 'ours.npy')\n"
                      "assert a.dtype == 'i4' and (a == n.arange(24).reshape(2, 3, 4)).all()\n"
                      "b = n.load(p + 'bool.npy')\n"
-                     "assert b.dtype == '?' and b.tolist() == [True, False]\n"));
+                     "assert b.dtype == '?' and b.tolist() == [True, False]\n"
+                     "c = n.load(p + 'f16.npy')\n"
+                     "assert c.dtype == 'f2' and c.tolist() == [1, 0.5]\n"
+                     "d = n.load(p + 'bf16.npy')\n"
+                     "assert d.dtype.itemsize == 2 and d.view('u2').tolist() == [0x3f80, 0x3f00]\n"
+                     "e = n.load(p + 'i8.npy')\n"
+                     "assert e.dtype == 'i1' and e.tolist() == [-1, 5]\n"));
 }
 
 }  // namespace
