@@ -227,6 +227,7 @@ TEST(RoundTrip, TenThousandRandomPrograms) {
   for (uint64_t seed = 0; seed < 10000; ++seed) {
     RandomProgramOptions options;
     options.gradients = seed % 3 == 0;
+    options.small_types = seed % 2 == 0;
     const Program program = random_program(seed, options);
     const std::string text = print(program);
     const Program back = parse(text);
