@@ -232,6 +232,13 @@ const Expr& Tensor::value() const {
   TESSERA_CHECK(node_->value.has_value()) << "`" << name() << "` is not a definition";
   return *node_->value;
 }
+const Dim& Tensor::over() const {
+  TESSERA_CHECK(node_->over.has_value()) << "`" << name() << "` is not carried";
+  return *node_->over;
+}
+bool Tensor::descending() const {
+  return node_->descending;
+}
 
 Expr Tensor::at(const Dim& dim, const Expr& index, std::optional<double> pad,
                 const SourceLocation& where) const {
@@ -348,6 +355,10 @@ Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& 
   return make({Gradient{loss, wrt}, wrt.type(), sorted(wrt.dims()), where});
 }
 
+Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> carries) {
+  return make({Looped{value, std::move(carries)}, value.type(), value.dims(), value.where()});
+}
+
 Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where,
                        const Dims& order) {
   auto node = std::make_shared<TensorNode>();
@@ -400,8 +411,26 @@ const char* describe(Role role) {
       return "a state";
     case Role::definition:
       return "a definition";
+    case Role::carried:
+      return "carried by a loop";
   }
   return "";
+}
+
+Tensor make_carried(std::string name, const Dim& over, bool descending, const Expr& initial,
+                    const SourceLocation& where, const Dims& order) {
+  if (contains(initial.dims(), over))
+    throw UserError(where, "`" + name + "` is carried over `" + over.name() +
+                               "`, so its first value must not depend on that dim; it has " +
+                               describe(initial.dims()));
+  Dims dims = order.empty() ? unite(initial.dims(), {over}) : order;
+  if (!contains(dims, over)) dims.push_back(over);
+  const Tensor shape = make_definition(std::move(name), initial, where, dims);
+  auto node = std::make_shared<TensorNode>(*shape.id());
+  node->role = Role::carried;
+  node->over = over;
+  node->descending = descending;
+  return Tensor(std::move(node));
 }
 
 const char* name_of(Reduction op) {

@@ -55,6 +55,7 @@ enum class Role : uint8_t {
   parameter,   // kept between steps, trained
   state,       // kept between steps, not trained
   definition,  // computed from the others
+  carried,     // goes from one iteration to the next of a loop (see loop.h)
 };
 
 const char* describe(Role role);  // "an input"
@@ -74,7 +75,10 @@ class Tensor {
   Role role() const;
   const SourceLocation& where() const;
   const Initializer& initializer() const;  // of a parameter or state
-  const Expr& value() const;               // of a definition
+  // Of a definition, its formula; of a carried tensor, what it holds in the first iteration.
+  const Expr& value() const;
+  const Dim& over() const;  // of a carried tensor: the dim that is iterated
+  bool descending() const;  // of a carried tensor: from the last index to 0
 
   Expr at(const Dim& dim, const Expr& index, std::optional<double> pad = std::nullopt,
           const SourceLocation& where = std::source_location::current()) const;
@@ -96,7 +100,16 @@ struct TensorNode {
   SourceLocation where;
   Initializer initializer;
   std::optional<Expr> value;
+  std::optional<Dim> over;
+  bool descending = false;
   int64_t serial = 0;
+};
+
+// After the step, `target` (a parameter or state) holds `value`, computed from old values. After
+// an iteration, `target` (a carried tensor) holds it.
+struct Update {
+  Tensor target;
+  Tensor value;  // a definition with the dims of target, in its order
 };
 
 // The reductions a program may write. `mean` and `argmax` are rewritten by `normalize`: mean is a
@@ -145,8 +158,15 @@ struct Gradient {
   Tensor wrt;
 };
 
+// `value`, which depends on carried tensors, together with what these are after each iteration: it
+// keeps loops alive that no program has taken in yet (see loop.h).
+struct Looped {
+  Expr value;
+  std::shared_ptr<const std::vector<Update>> carries;
+};
+
 struct ExprNode {
-  std::variant<Constant, IndexOf, Read, Apply, Reduce, Gradient> kind;
+  std::variant<Constant, IndexOf, Read, Apply, Reduce, Gradient, Looped> kind;
   DType type = DType::f32;
   Dims dims;  // sorted
   SourceLocation where;
@@ -176,6 +196,7 @@ Expr make_cast(DType type, const Expr& arg, const SourceLocation& where = {});
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
                  const SourceLocation& where = {});
 Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where = {});
+Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> carries);
 
 // A definition. `order` gives its dims in the order wanted: all those of `value`, and any more
 // along which the value is repeated. Empty means those of `value`, sorted.
@@ -183,6 +204,10 @@ Tensor make_definition(std::string name, const Expr& value, const SourceLocation
                        const Dims& order = {});
 Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
                    const Initializer& initializer = {}, const SourceLocation& where = {});
+// A tensor that goes from one iteration over `over` to the next. `initial` holds in the first. Its
+// dims are `order`, or else those of `initial`, sorted, and `over`.
+Tensor make_carried(std::string name, const Dim& over, bool descending, const Expr& initial,
+                    const SourceLocation& where = {}, const Dims& order = {});
 
 // "sum", "argmax", ...
 const char* name_of(Reduction op);

@@ -7,6 +7,7 @@
 #include "ir/box.h"
 #include "ir/element.h"
 #include "ir/normalize.h"
+#include "ir/sequence.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -18,14 +19,19 @@ using Lookup = std::function<const Array&(const Tensor&)>;
 // once, so that a formula costs what its loops say.
 class Evaluator {
  public:
-  explicit Evaluator(const Lookup& read) : read_(read) {}
+  // `iteration`: dims of loops that are being run, each at one index.
+  explicit Evaluator(const Lookup& read, const std::map<Dim, int64_t>& iteration = {})
+      : read_(read), iteration_(iteration) {
+    for (const auto& [dim, at] : iteration) point_[slot(dim)] = at;
+  }
 
-  Array values(const Expr& value, const Dims& order) {
-    if (const Reduce* reduce = as<Reduce>(value)) return reduce_all(value, *reduce, order);
-    prepare(value);
-    Array result = make_array(value.type(), extents(order));
-    each_point(order, [&](size_t i) { store(result, i, at_point(value)); });
-    return result;
+  // Writes the elements of `result`, over `order`, that belong to the iteration.
+  void write(const Expr& value, const Dims& order, Array& result) {
+    const Reduce* reduce = as<Reduce>(value);
+    prepare(reduce != nullptr ? reduce->body : value);
+    each_point(free(order), [&](size_t) {
+      store(result, offset(order), reduce != nullptr ? reduce_at_point(*reduce) : at_point(value));
+    });
   }
 
  private:
@@ -34,11 +40,30 @@ class Evaluator {
     const Box box = whole(dims);
     if (volume(box) == 0) return;
     std::vector<int64_t> at(dims.size(), 0);
+    std::vector<int64_t> before;
+    for (const Dim& dim : dims) before.push_back(point_[slot(dim)]);
     size_t i = 0;
     do {
       for (size_t d = 0; d < dims.size(); ++d) point_[slot(dims[d])] = at[d];
       body(i++);
     } while (advance(at, box));
+    for (size_t d = 0; d < dims.size(); ++d) point_[slot(dims[d])] = before[d];
+  }
+
+  // Those that no running loop holds at one index.
+  Dims free(const Dims& dims) const {
+    Dims result;
+    for (const Dim& dim : dims)
+      if (iteration_.count(dim) == 0) result.push_back(dim);
+    return result;
+  }
+
+  // Row-major position of the point in an array over `dims`.
+  size_t offset(const Dims& dims) {
+    size_t i = 0;
+    for (const Dim& dim : dims)
+      i = i * static_cast<size_t>(dim.extent()) + static_cast<size_t>(point_[slot(dim)]);
+    return i;
   }
 
   size_t slot(const Dim& dim) {
@@ -52,18 +77,14 @@ class Evaluator {
     if (const Reduce* reduce = as<Reduce>(value)) {
       if (reduced_.count(&value.node()) != 0) return;
       keep_.push_back(value);
-      Array array = reduce_all(value, *reduce, value.dims());
+      prepare(reduce->body);
+      const Dims dims = free(value.dims());
+      Array array = make_array(value.type(), extents(dims));
+      each_point(dims, [&](size_t i) { store(array, i, reduce_at_point(*reduce)); });
       reduced_.emplace(&value.node(), std::move(array));
       return;
     }
     for (const Expr& child : children(value)) prepare(child);
-  }
-
-  Array reduce_all(const Expr& value, const Reduce& reduce, const Dims& order) {
-    prepare(reduce.body);
-    Array result = make_array(value.type(), extents(order));
-    each_point(order, [&](size_t i) { store(result, i, reduce_at_point(reduce)); });
-    return result;
   }
 
   Scalar reduce_at_point(const Reduce& reduce) {
@@ -106,11 +127,9 @@ class Evaluator {
       return Scalar::of_int(DType::i32, point_[slot(index->dim)]);
     if (const Read* read = as<Read>(expr)) return read_at_point(expr, *read);
     if (const Apply* apply = as<Apply>(expr)) return apply_at_point(expr, *apply);
+    if (const Looped* looped = as<Looped>(expr)) return at_point(looped->value);
     TESSERA_CHECK(as<Reduce>(expr) != nullptr) << "a gradient must be expanded first";
-    size_t i = 0;
-    for (const Dim& dim : expr.dims())
-      i = i * static_cast<size_t>(dim.extent()) + static_cast<size_t>(point_[slot(dim)]);
-    return load(reduced_.at(&expr.node()), i);
+    return load(reduced_.at(&expr.node()), offset(free(expr.dims())));
   }
 
   Scalar apply_at_point(const Expr& expr, const Apply& apply) {
@@ -145,6 +164,7 @@ class Evaluator {
   }
 
   const Lookup& read_;
+  const std::map<Dim, int64_t> iteration_;
   std::map<Dim, size_t> slots_;
   std::vector<int64_t> point_;
   std::unordered_map<const ExprNode*, Array> reduced_;
@@ -167,25 +187,56 @@ const Array& fed(const Tensor& tensor, const Arrays& arrays, const char* what) {
   return array;
 }
 
-// All tensors of a program for one step, definitions evaluated when first asked for.
-class Step {
+// The tensors of a program that `roots` need, for one step.
+class Run {
  public:
-  Step(const Arrays& inputs, const Arrays& state) : inputs_(inputs), state_(state) {}
+  Run(const Program& program, const std::vector<Tensor>& roots, const Arrays& inputs,
+      const Arrays& state)
+      : program_(program), needed_(program.ancestors(roots)), inputs_(inputs), state_(state) {
+    steps(sequence_of(program));
+  }
 
-  const Array& array_of(const Tensor& tensor) {
+  const Array& array_of(const Tensor& tensor) const {
     if (tensor.role() == Role::input) return fed(tensor, inputs_, "input");
     if (tensor.role() == Role::parameter) return fed(tensor, state_, "parameter");
     if (tensor.role() == Role::state) return fed(tensor, state_, "state");
-    const auto it = values_.find(tensor);
-    if (it != values_.end()) return it->second;
-    Array value = evaluate(tensor.value(), tensor.dims(),
-                           [this](const Tensor& read) -> const Array& { return array_of(read); });
-    return values_.emplace(tensor, std::move(value)).first->second;
+    return values_.at(tensor);
   }
 
  private:
+  void steps(const Sequence& sequence) {
+    for (const SequenceStep& step : sequence) {
+      if (const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what)) {
+        iterate(*loop);
+      } else {
+        compute(std::get<Tensor>(step.what));
+      }
+    }
+  }
+
+  void iterate(const SequenceLoop& loop) {
+    const int64_t count = loop.over.extent();
+    if (count == 0) steps(loop.body);  // empty arrays
+    for (int64_t i = 0; i < count; ++i) {
+      iteration_[loop.over] = loop.descending ? count - 1 - i : i;
+      steps(loop.body);
+    }
+    iteration_.erase(loop.over);
+  }
+
+  void compute(const Tensor& tensor) {
+    if (needed_.count(tensor) == 0) return;
+    const auto [it, fresh] = values_.try_emplace(tensor);
+    if (fresh) it->second = make_array(tensor.type(), extents(tensor.dims()));
+    const Lookup read = [this](const Tensor& source) -> const Array& { return array_of(source); };
+    Evaluator(read, iteration_).write(program_.formula_of(tensor), tensor.dims(), it->second);
+  }
+
+  const Program& program_;
+  const std::set<Tensor> needed_;
   const Arrays& inputs_;
   const Arrays& state_;
+  std::map<Dim, int64_t> iteration_;
   std::map<Tensor, Array> values_;
 };
 
@@ -205,27 +256,32 @@ bool has_gradients(const Program& program) {
 }  // namespace
 
 Array evaluate(const Expr& value, const Dims& order, const Lookup& read) {
-  return Evaluator(read).values(value, order);
+  Array result = make_array(value.type(), extents(order));
+  Evaluator(read).write(value, order, result);
+  return result;
 }
 
 Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state) {
   if (has_gradients(program)) return interpret(normalize(program), inputs, state);
-  Step step(inputs, state);
+  std::vector<Tensor> roots;
+  for (const Output& output : program.outputs()) roots.push_back(output.value);
+  for (const Update& update : program.updates()) roots.push_back(update.value);
+  const Run run(program, roots, inputs, state);
   Arrays outputs;
   for (const Output& output : program.outputs())
-    outputs[output.name] = in_order(step.array_of(output.value), output.value.dims(), output.order);
+    outputs[output.name] = in_order(run.array_of(output.value), output.value.dims(), output.order);
   Arrays updated;
   for (const Update& update : program.updates())
     updated[update.target.name()] =
-        in_order(step.array_of(update.value), update.value.dims(), update.target.dims());
+        in_order(run.array_of(update.value), update.value.dims(), update.target.dims());
   for (auto& [name, array] : updated) state[name] = std::move(array);
   return outputs;
 }
 
 Arrays interpret_all(const Program& normal, const Arrays& inputs, const Arrays& state) {
-  Step step(inputs, state);
+  const Run run(normal, normal.tensors(), inputs, state);
   Arrays all;
-  for (const Tensor& tensor : normal.tensors()) all[tensor.name()] = step.array_of(tensor);
+  for (const Tensor& tensor : normal.tensors()) all[tensor.name()] = run.array_of(tensor);
   return all;
 }
 

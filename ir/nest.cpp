@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ir/print.h"
+#include "ir/sequence.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -11,13 +12,14 @@ namespace {
 
 bool is_scalar_formula(const Expr& expr) {
   return !any_node(expr, [](const Expr& node) {
-    return as<Reduce>(node) != nullptr || as<Gradient>(node) != nullptr;
+    return as<Reduce>(node) != nullptr || as<Gradient>(node) != nullptr ||
+           as<Looped>(node) != nullptr;
   });
 }
 
-bool is_nest(const Tensor& definition) {
-  const Reduce* reduce = as<Reduce>(definition.value());
-  if (reduce == nullptr) return is_scalar_formula(definition.value());
+bool is_nest(const Expr& value) {
+  const Reduce* reduce = as<Reduce>(value);
+  if (reduce == nullptr) return is_scalar_formula(value);
   return reduce->op != Reduction::argmax && reduce->op != Reduction::argmin &&
          is_scalar_formula(reduce->body);
 }
@@ -30,8 +32,14 @@ Dims Nest::loops() const {
   return all;
 }
 
+Nest nest_of(const Program& program, const Tensor& tensor) {
+  if (tensor.role() != Role::carried) return nest_of(tensor);
+  return {tensor, std::nullopt, {}, program.formula_of(tensor)};
+}
+
 Nest nest_of(const Tensor& definition) {
-  TESSERA_CHECK(is_nest(definition)) << "`" << definition.name() << "` is not in normal form";
+  TESSERA_CHECK(definition.role() == Role::definition && is_nest(definition.value()))
+      << "`" << definition.name() << "` is not in normal form";
   const Reduce* reduce = as<Reduce>(definition.value());
   if (reduce == nullptr) return {definition, std::nullopt, {}, definition.value()};
   return {definition, reduce_op(reduce->op), reduce->dims, reduce->body};
@@ -39,13 +47,16 @@ Nest nest_of(const Tensor& definition) {
 
 std::vector<Nest> nests_of(const Program& program) {
   std::vector<Nest> nests;
-  for (const Tensor& definition : program.definitions()) nests.push_back(nest_of(definition));
+  for (const Tensor& tensor : tensors_of(sequence_of(program)))
+    nests.push_back(nest_of(program, tensor));
   return nests;
 }
 
 bool is_normal(const Program& program) {
-  for (const Tensor& definition : program.definitions())
-    if (!is_nest(definition)) return false;
+  for (const Tensor& tensor : program.tensors()) {
+    if (tensor.role() == Role::definition && !is_nest(tensor.value())) return false;
+    if (tensor.role() == Role::carried && !is_scalar_formula(tensor.value())) return false;
+  }
   return true;
 }
 
@@ -84,7 +95,9 @@ double bytes_of(const Nest& nest) {
 }
 
 std::string describe(const Nest& nest) {
-  return nest.out.name() + "[" + join(names(nest.out.dims())) + "] = " + print(nest.out.value());
+  const bool carried = nest.out.role() == Role::carried;
+  return nest.out.name() + "[" + join(names(nest.out.dims())) +
+         "] = " + print(carried ? nest.body : nest.out.value());
 }
 
 }  // namespace tessera

@@ -29,9 +29,11 @@ struct Nest {
 
 // The nest of a definition in normal form (see normalize.h). TESSERA_CHECKs that it is.
 Nest nest_of(const Tensor& definition);
-// One nest for each definition, in program order.
+// The same for a carried tensor, too.
+Nest nest_of(const Program& program, const Tensor& tensor);
+// One nest for each definition and carried tensor, in the order of computing (sequence.h).
 std::vector<Nest> nests_of(const Program& program);
-// Is every definition of the program a nest?
+// Is every definition and carried tensor of the program a nest?
 bool is_normal(const Program& program);
 
 // Every read in the body, those inside indices included, children first.

@@ -1,5 +1,6 @@
 #include "ir/normalize.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
@@ -7,6 +8,7 @@
 #include "ir/functions.h"
 #include "ir/grad.h"
 #include "ir/nest.h"
+#include "ir/sequence.h"
 #include "ir/simplify.h"
 #include "ir/structure.h"
 
@@ -35,12 +37,15 @@ class Normalizer {
 
   Program run() {
     for (const Dim& dim : source_.dims()) result_.declare(dim);
-    for (const Tensor& tensor : source_.tensors()) {
+    for (const Tensor& tensor : in_order(source_)) {
       if (tensor.role() == Role::definition) {
         define_from(tensor);
+      } else if (tensor.role() == Role::carried) {
+        carry_from(tensor);
       } else {
         result_.import(tensor);
       }
+      add_carries();
     }
     for (const Output& output : source_.outputs())
       outputs_.push_back({output.name, stored(output.value), output.order});
@@ -50,13 +55,53 @@ class Normalizer {
   }
 
  private:
+  // Loops must be whole before anything differentiates them, so theirs is the order of computing.
+  static std::vector<Tensor> in_order(const Program& program) {
+    if (program.carries().empty()) return program.tensors();
+    std::vector<Tensor> all;
+    for (const Tensor& tensor : program.tensors())
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried)
+        all.push_back(tensor);
+    const std::vector<Tensor> computed = tensors_of(sequence_of(program));
+    all.insert(all.end(), computed.begin(), computed.end());
+    return all;
+  }
+
   // The normal form of a definition of the source.
   void define_from(const Tensor& tensor) {
     Expr value = lift(rewritten(tensor.value()), tensor.name());
     mapped_.emplace(tensor, define(tensor.name(), value, tensor.dims(), tensor.where()));
   }
 
-  Expr rewritten(const Expr& value) const {
+  void carry_from(const Tensor& tensor) {
+    Expr initial = lift(rewritten(tensor.value()), tensor.name());
+    if (is_reduction(initial)) initial = lift_reductions(initial, tensor.name());
+    const Tensor carried = make_carried(tensor.name(), tensor.over(), tensor.descending(), initial,
+                                        tensor.where(), tensor.dims());
+    result_.import(carried);
+    mapped_.emplace(tensor, carried);
+  }
+
+  // Those of the source whose two sides have their normal form by now.
+  void add_carries() {
+    for (const Update& carry : source_.carries()) {
+      const auto target = mapped_.find(carry.target);
+      if (target == mapped_.end() || mapped_.count(carry.value) == 0) continue;
+      if (result_.update_of(target->second) == nullptr)
+        add_carry({target->second, stored(carry.value)});
+    }
+  }
+
+  void add_carry(const Update& carry) {
+    result_.add_carry(carry);
+    users_changed_ = true;
+  }
+
+  Expr rewritten(const Expr& marked) const {
+    const Expr value = transform(marked, [](const Expr& node) -> Expr {
+      const Looped* looped = as<Looped>(node);
+      return looped != nullptr ? looped->value : node;
+    });
     std::map<Tensor, Tensor> replaced;
     for (const Tensor& read : tensors_read(value)) {
       const auto it = mapped_.find(read);
@@ -125,7 +170,58 @@ class Normalizer {
       const auto it = mapped_.find(tensor);
       return it == mapped_.end() ? tensor : it->second;
     };
-    return adjoint(find(gradient.loss), find(gradient.wrt));
+    const Tensor loss = find(gradient.loss);
+    const Tensor result = adjoint(loss, find(gradient.wrt));
+    while (!later_.empty()) {
+      const auto [carried, later] = later_.back();
+      later_.pop_back();
+      add_carry({later, as_definition(adjoint(loss, carried), later)});
+    }
+    return result;
+  }
+
+  // What an iteration receives from those after it, through `carried`: itself carried, the other
+  // way. What it is updated with is known only when all of the loop's adjoints are.
+  Tensor adjoint_from_later(const Tensor& loss, const Tensor& carried) {
+    const auto key = std::make_pair(loss, carried);
+    if (const auto it = adjoints_from_later_.find(key); it != adjoints_from_later_.end())
+      return it->second;
+    const Tensor later = make_carried(
+        result_.fresh_name("d_" + carried.name() + "_later"), carried.over(), !carried.descending(),
+        make_constant(Scalar::of_number(carried.type(), 0)), carried.where(), carried.dims());
+    result_.import(later);
+    adjoints_from_later_.emplace(key, later);
+    later_.emplace_back(carried, later);
+    return later;
+  }
+
+  // A definition over the dims of `like`, in that order.
+  Tensor as_definition(const Tensor& tensor, const Tensor& like) {
+    if (tensor.role() == Role::definition && tensor.dims() == like.dims()) return tensor;
+    return result_.define(result_.fresh_name(like.name() + "_next"), make_read(tensor),
+                          tensor.where(), like.dims());
+  }
+
+  // What `tensor` receives through a carried tensor that begins with it or is updated with it.
+  std::optional<Expr> through_loop(const Tensor& loss, const Tensor& carried, const Tensor& tensor,
+                                   const Define& add) {
+    if (!is_float(carried.type())) return std::nullopt;
+    std::optional<Expr> total;
+    const Update* carry = result_.update_of(carried);
+    if (carry != nullptr && carry->value == tensor)
+      total = make_read(adjoint_from_later(loss, carried), carried.where());
+    const std::vector<Tensor> begins = tensors_read(carried.value());
+    if (std::find(begins.begin(), begins.end(), tensor) == begins.end()) return total;
+    const Dim& over = carried.over();
+    const int64_t first = carried.descending() ? over.extent() - 1 : 0;
+    const Expr out_adjoint = make_read(adjoint(loss, carried))
+                                 .at(over, make_constant(Scalar::of_int(DType::i32, first)));
+    const Tensor start = make_definition(carried.name() + "_first", carried.value(),
+                                         carried.where(), subtract(carried.dims(), {over}));
+    const std::optional<Expr> part =
+        adjoint_contribution({start, std::nullopt, {}, carried.value()}, tensor, out_adjoint, add);
+    if (part) total = total ? *total + *part : *part;
+    return total;
   }
 
   // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it.
@@ -138,10 +234,13 @@ class Normalizer {
       return define(stem, lift(value, stem), value.dims(), value.where());
     };
     for (const Tensor& user : between(tensor, loss)) {
-      const Nest nest = nest_of(user);
-      if (!differentiable(nest, tensor)) continue;
-      const Expr out_adjoint = make_read(adjoint(loss, user), user.where());
-      const std::optional<Expr> part = adjoint_contribution(nest, tensor, out_adjoint, add);
+      std::optional<Expr> part;
+      if (user.role() == Role::carried) {
+        part = through_loop(loss, user, tensor, add);
+      } else if (const Nest nest = nest_of(user); differentiable(nest, tensor)) {
+        const Expr out_adjoint = make_read(adjoint(loss, user), user.where());
+        part = adjoint_contribution(nest, tensor, out_adjoint, add);
+      }
       if (part) total = total ? *total + *part : *part;
     }
     if (!total) total = make_constant(Scalar::of_number(tensor.type(), 0));
@@ -162,9 +261,8 @@ class Normalizer {
   std::vector<Tensor> between(const Tensor& tensor, const Tensor& loss) {
     if (users_changed_) {
       users_.clear();
-      for (const Tensor& definition : result_.definitions())
-        for (const Tensor& read : tensors_read(definition.value()))
-          users_[read].push_back(definition);
+      for (const Tensor& user : result_.tensors())
+        for (const Tensor& read : result_.sources_of(user)) users_[read].push_back(user);
       users_changed_ = false;
     }
     std::vector<Tensor> found;
@@ -178,14 +276,7 @@ class Normalizer {
 
   const std::set<Tensor>& reach(const Tensor& loss) {
     const auto [it, fresh] = reached_.try_emplace(loss);
-    if (!fresh) return it->second;
-    std::vector<Tensor> open = {loss};
-    while (!open.empty()) {
-      const Tensor tensor = open.back();
-      open.pop_back();
-      if (!it->second.insert(tensor).second || tensor.role() != Role::definition) continue;
-      for (const Tensor& read : tensors_read(tensor.value())) open.push_back(read);
-    }
+    if (fresh) it->second = result_.ancestors({loss});
     return it->second;
   }
 
@@ -204,25 +295,24 @@ class Normalizer {
 
   // What outputs and updates need, without markers that only gradients look at.
   Program prune() const {
-    std::set<Tensor> needed;
-    std::vector<Tensor> open;
-    for (const Output& output : outputs_) open.push_back(output.value);
-    for (const Update& update : updates_) open.push_back(update.value);
-    while (!open.empty()) {
-      const Tensor tensor = open.back();
-      open.pop_back();
-      if (!needed.insert(tensor).second || tensor.role() != Role::definition) continue;
-      for (const Tensor& read : tensors_read(tensor.value())) open.push_back(read);
-    }
+    std::vector<Tensor> roots;
+    for (const Output& output : outputs_) roots.push_back(output.value);
+    for (const Update& update : updates_) roots.push_back(update.value);
+    const std::set<Tensor> needed = result_.ancestors(roots);
     Program program(result_.name(), result_.where());
     std::map<Tensor, Tensor> final_form;
-    for (const Tensor& tensor : result_.tensors()) {
-      if (tensor.role() != Role::definition) {
+    for (const Tensor& tensor : in_order(result_)) {
+      const bool carried = tensor.role() == Role::carried;
+      if (tensor.role() != Role::definition && !carried) {
         program.import(tensor);
       } else if (needed.count(tensor) != 0) {
         const Expr value = simplify(without_markers(replace_tensors(tensor.value(), final_form)));
         if (value.is(tensor.value())) {
           program.import(tensor);
+        } else if (carried) {
+          final_form.emplace(tensor,
+                             program.carry(tensor.name(), tensor.over(), value, tensor.descending(),
+                                           tensor.dims(), tensor.where()));
         } else {
           final_form.emplace(tensor,
                              program.define(tensor.name(), value, tensor.where(), tensor.dims()));
@@ -233,6 +323,9 @@ class Normalizer {
       const auto it = final_form.find(tensor);
       return it == final_form.end() ? tensor : it->second;
     };
+    for (const Update& carry : result_.carries())
+      if (needed.count(carry.target) != 0)
+        program.add_carry({find(carry.target), find(carry.value)});
     for (const Output& output : outputs_)
       program.add_output({output.name, find(output.value), output.order});
     for (const Update& update : updates_) program.add_update({update.target, find(update.value)});
@@ -255,6 +348,8 @@ class Normalizer {
   std::map<Tensor, Tensor> mapped_;
   std::map<Tensor, Tensor> copies_;
   std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_;
+  std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_from_later_;
+  std::vector<std::pair<Tensor, Tensor>> later_;  // carried tensor, what its adjoint goes into
   std::map<Tensor, std::set<Tensor>> reached_;
   std::map<Tensor, std::vector<Tensor>> users_;
   bool users_changed_ = true;

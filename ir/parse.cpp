@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "ir/parse_formula.h"
+#include "ir/parse_loop.h"
 #include "ir/parse_tokens.h"
 
 namespace tessera {
@@ -36,6 +37,10 @@ class ProgramBuilder {
         return def(statement);
       case Statement::Kind::definition:
         return definition(statement);
+      case Statement::Kind::carry:
+        return carry(statement);
+      case Statement::Kind::loop:
+        return loop(statement);
       case Statement::Kind::update:
         return update(statement);
       case Statement::Kind::output:
@@ -174,6 +179,25 @@ class ProgramBuilder {
     scope_.check_free(statement.name);
     const Dims order = scope_.dims(statement.dims, nullptr);
     formulas_.define(statement.name, formulas_.build(*statement.value), order);
+  }
+
+  void carry(const Statement& statement) {
+    scope_.check_free(statement.name);
+    const Dims order = scope_.dims(statement.dims, nullptr);
+    const Dim over = scope_.dim(*statement.loop->over, nullptr);
+    const Expr initial = formulas_.build(*statement.value);
+    formulas_.check_size(initial, unite(order, unite(initial.dims(), {over})),
+                         statement.name.where);
+    scope_.program().carry(statement.name.text, over, initial, statement.loop->descending, order,
+                           statement.name.where);
+  }
+
+  void loop(const Statement& statement) {
+    const LoopBuilder builder(scope_, formulas_, [this](const Syntax& s) { return integer(s); });
+    for (const LoopValue& made : builder.build(statement, nullptr)) {
+      scope_.check_free(made.name);
+      formulas_.define(made.name, made.value);
+    }
   }
 
   void update(const Statement& statement) {

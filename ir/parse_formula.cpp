@@ -90,7 +90,13 @@ Tensor FormulaBuilder::define(const NameAt& name, const Expr& value, const Dims&
   return scope_.program().define(name.text, value, name.where, order);
 }
 
+Tensor FormulaBuilder::define_in_loop(const NameAt& name, const Expr& value, const Dims& order) {
+  check_size(value, order.empty() ? value.dims() : order, name.where);
+  return make_definition(name.text, value, name.where, order);
+}
+
 Tensor FormulaBuilder::unnamed(const Expr& value, const SourceLocation& where) {
+  if (loops_ > 0) return define_in_loop({"", where, false}, value);
   return define({scope_.unnamed(), where, false}, value);
 }
 

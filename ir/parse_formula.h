@@ -10,10 +10,16 @@ class FormulaBuilder {
  public:
   explicit FormulaBuilder(Scope& scope) : scope_(scope) {}
 
-  Expr build(const Syntax& syntax) { return value(syntax, nullptr).expr; }
+  Expr build(const Syntax& syntax, const Frame* frame = nullptr) {
+    return value(syntax, frame).expr;
+  }
 
   // Names a formula within the program, after checking its size.
   Tensor define(const NameAt& name, const Expr& value, const Dims& order = {});
+  // The same inside a loop: the program takes the definition in when it takes the loop.
+  Tensor define_in_loop(const NameAt& name, const Expr& value, const Dims& order = {});
+  void enter_loop() { ++loops_; }
+  void leave_loop() { --loops_; }
   // Throws when the program's formulas, written out, have grown too large, or a tensor too big.
   void check_size(const Expr& value, const Dims& dims, const SourceLocation& where);
 
@@ -50,6 +56,7 @@ class FormulaBuilder {
   Scope& scope_;
   int64_t created_ = 0;  // nodes
   int64_t written_ = 0;  // nodes of all definitions, shared ones counted as often as they are used
+  int loops_ = 0;        // being built, one within the other
   int calls_ = 0;        // defs being put in, one within the other
 };
 

@@ -34,9 +34,14 @@ std::string listed(const std::vector<std::string>& names) {
 Scope::Scope(const ProgramSyntax& syntax) : program_(syntax.name.text, syntax.name.where) {
   for (const Statement& statement : syntax.statements) {
     const Statement::Kind kind = statement.kind;
-    if (kind != Statement::Kind::update && kind != Statement::Kind::output &&
-        kind != Statement::Kind::pin)
+    if (kind == Statement::Kind::loop) {
+      for (const Statement& carried : statement.loop->carried)
+        made_at_.emplace(carried.name.text, carried.name.where);
+      for (const NameAt& name : statement.loop->collected) made_at_.emplace(name.text, name.where);
+    } else if (kind != Statement::Kind::update && kind != Statement::Kind::output &&
+               kind != Statement::Kind::pin) {
       made_at_.emplace(statement.name.text, statement.name.where);
+    }
   }
 }
 
@@ -59,6 +64,13 @@ void Scope::check_free(const NameAt& name) const {
     taken("a def", it->second.name.where);
   if (const std::optional<Tensor> known = program_.find(name.text))
     taken(describe(known->role()), known->where());
+}
+
+std::string Scope::fresh(const std::string& stem) const {
+  std::string name = stem;
+  for (int i = 2; program_.find(name) || made_at_.count(name) != 0 || dims_.count(name) != 0; ++i)
+    name = stem + "_" + std::to_string(i);
+  return name;
 }
 
 std::string Scope::unnamed() const {

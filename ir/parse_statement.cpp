@@ -77,8 +77,8 @@ std::vector<NameAt> TokenReader::name_list(const Token& open, const std::string&
 namespace {
 
 const std::vector<std::string>& statement_words() {
-  static const std::vector<std::string> words = {"dim", "input",  "param",  "state",
-                                                 "def", "update", "output", "pin"};
+  static const std::vector<std::string> words = {"dim",   "input", "param",  "state",  "def",
+                                                 "carry", "loop",  "update", "output", "pin"};
   return words;
 }
 
@@ -124,6 +124,8 @@ class StatementReader {
       if (word.text == "param") return border(out, Statement::Kind::param);
       if (word.text == "state") return border(out, Statement::Kind::state);
       if (word.text == "def") return def(out);
+      if (word.text == "carry") return carry(out);
+      if (word.text == "loop") return out.push_back(loop());
       if (word.text == "update") return update(out);
       if (word.text == "output") return output(out);
       if (word.text == "pin") return pin(out);
@@ -213,12 +215,93 @@ class StatementReader {
   }
 
   void definition(std::vector<Statement>& out) {
+    out.push_back(definition_start());
+    end_of_line("the formula");
+  }
+
+  Statement definition_start() {
     Statement statement;
     statement.kind = Statement::Kind::definition;
     statement.name = tokens_.expect_name("the name of a definition");
     optional_dims(statement);
-    value(statement, "after the name of a definition");
+    tokens_.expect_symbol("=", "after the name of a definition");
+    statement.value = read_expression(tokens_);
+    return statement;
+  }
+
+  // `carry h[a, t] over t = FORMULA`, or `down t`.
+  void carry(std::vector<Statement>& out) {
+    tokens_.next();
+    Statement statement;
+    statement.kind = Statement::Kind::carry;
+    statement.name = tokens_.expect_name("the name of what is carried");
+    optional_dims(statement);
+    LoopSyntax loop;
+    loop.descending = tokens_.take_word("down");
+    if (!loop.descending && !tokens_.take_word("over"))
+      tokens_.fail("found " + describe(tokens_.peek()) +
+                   " where `over` or `down` was expected, as in carry h over t = 0.0");
+    loop.over = tokens_.expect_name("the name of a dim");
+    statement.loop = std::make_shared<const LoopSyntax>(std::move(loop));
+    value(statement, "after the dim that is iterated, as in carry h over t = 0.0");
     out.push_back(std::move(statement));
+  }
+
+  // `loop i = 3 while C carry r = r0, m = m0 { … }`, `loop t over time carry … collect y { … }`.
+  Statement loop() {
+    if (++loops_ > kMaxLoopNesting)
+      tokens_.fail("loops nest more than " + std::to_string(kMaxLoopNesting) + " deep here");
+    tokens_.next();
+    Statement statement;
+    statement.kind = Statement::Kind::loop;
+    statement.name = tokens_.expect_name("the name of what counts the iterations");
+    LoopSyntax loop;
+    if (tokens_.take_word("over")) {
+      loop.over = tokens_.expect_name("the name of a dim");
+    } else {
+      tokens_.expect_symbol("=", "or `over` after the name of what counts, as in loop i = 3");
+      statement.value = read_expression(tokens_);
+    }
+    if (tokens_.take_word("while")) loop.condition = read_expression(tokens_);
+    if (!tokens_.take_word("carry"))
+      tokens_.fail("found " + describe(tokens_.peek()) +
+                   " where `carry` was expected: what goes from one iteration to the next, as in "
+                   "loop i = 3 carry x = x0 { x = x / 2 }");
+    do {
+      loop.carried.push_back(definition_start());
+    } while (tokens_.take_symbol(","));
+    if (tokens_.take_word("collect")) do {
+        loop.collected.push_back(tokens_.expect_name("the name of what is collected"));
+      } while (tokens_.take_symbol(","));
+    block(loop.body);
+    statement.loop = std::make_shared<const LoopSyntax>(std::move(loop));
+    --loops_;
+    return statement;
+  }
+
+  void block(std::vector<Statement>& body) {
+    const Token open = tokens_.peek();
+    tokens_.expect_symbol("{", "before the definitions that each iteration makes");
+    while (true) {
+      while (skip_newline() || tokens_.take_symbol(";")) {
+      }
+      if (tokens_.take_symbol("}")) return;
+      const Token word = tokens_.peek();
+      if (tokens_.at_word("loop") && tokens_.peek(1).kind == TokenKind::name) {
+        body.push_back(loop());
+      } else if (word.kind == TokenKind::name && is_definition_next()) {
+        body.push_back(definition_start());
+      } else {
+        tokens_.fail("found " + describe(word) + " in the loop of line " +
+                     std::to_string(open.line) +
+                     ", which holds definitions NAME = FORMULA and loops, one a line or with `;` "
+                     "between them, and ends with `}`");
+      }
+      if (tokens_.peek().kind != TokenKind::newline && !tokens_.at_symbol(";") &&
+          !tokens_.at_symbol("}"))
+        tokens_.fail("found " + describe(tokens_.peek()) +
+                     " after a definition in a loop, where the line, `;` or `}` was expected");
+    }
   }
 
   void update(std::vector<Statement>& out) {
@@ -262,6 +345,7 @@ class StatementReader {
   }
 
   TokenReader& tokens_;
+  int loops_ = 0;  // that are being read, one within the other
 };
 
 }  // namespace

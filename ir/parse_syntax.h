@@ -15,6 +15,7 @@ namespace tessera {
 // Limits that keep a program from exhausting stack or memory. A formula is as high as its longest
 // path from root to leaf.
 constexpr int kMaxFormulaHeight = 1000;
+constexpr int kMaxLoopNesting = 16;
 constexpr int64_t kMaxFormulaNodes = 1'000'000;     // of all formulas, defs put in
 constexpr int64_t kMaxCreatedNodes = 4'000'000;     // while they are built
 constexpr int64_t kMaxElements = int64_t{1} << 53;  // of one tensor
@@ -59,9 +60,11 @@ struct PinSyntax {
   NameAt axis;
 };
 
+struct LoopSyntax;
+
 // One line; `dim a = 4, b = 8` is two statements.
 struct Statement {
-  enum class Kind { dim, input, param, state, def, definition, update, output, pin };
+  enum class Kind { dim, input, param, state, def, definition, carry, loop, update, output, pin };
   Kind kind = Kind::definition;
   NameAt name;
   bool brackets = false;
@@ -69,7 +72,18 @@ struct Statement {
   std::optional<NameAt> type;
   std::vector<NameAt> values;  // of a def
   std::vector<PinSyntax> pins;
-  SyntaxPtr value;  // null where there is none
+  SyntaxPtr value;                         // null where there is none
+  std::shared_ptr<const LoopSyntax> loop;  // of a carry: over, down; of a loop: all of it
+};
+
+// loop i = 3 carry r = r0 { … }; `name` of the statement is the counter.
+struct LoopSyntax {
+  std::optional<NameAt> over;  // the dim that is iterated, or the dim of a carry
+  bool descending = false;
+  SyntaxPtr condition;  // null where there is none
+  std::vector<Statement> carried;
+  std::vector<NameAt> collected;
+  std::vector<Statement> body;  // definitions
 };
 
 struct ProgramSyntax {

@@ -25,11 +25,15 @@ class ProgramPrinter {
     dims();
     const char* group = "";
     for (const Tensor& tensor : program_.tensors()) {
-      const char* next = tensor.role() == Role::definition ? "definition" : "border";
+      const bool computed = tensor.role() == Role::definition || tensor.role() == Role::carried;
+      const char* next = computed ? "definition" : "border";
       if (std::string_view(group) != next) text_ += "\n";
       group = next;
-      tensor.role() == Role::definition ? definition(tensor) : border(tensor);
+      tensor.role() == Role::definition ? definition(tensor)
+      : computed                        ? carried(tensor)
+                                        : border(tensor);
     }
+    print_carries();
     if (program_.updates().size() > inlined_ || !program_.outputs().empty() ||
         !program_.pins().empty())
       text_ += "\n";
@@ -54,13 +58,14 @@ class ProgramPrinter {
     for (size_t i = 0; i < program_.tensors().size(); ++i) {
       const Tensor& tensor = program_.tensors()[i];
       place.emplace(tensor, i);
-      if (tensor.role() != Role::definition) continue;
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried) continue;
       for (const Tensor& read : tensors_read(tensor.value())) ++uses[read];
     }
     for (const Output& output : program_.outputs()) ++uses[output.value];
     for (const Pin& pin : program_.pins())
       if (const std::optional<Tensor> tensor = program_.find(pin.tensor)) ++uses[*tensor];
     for (const Update& update : program_.updates()) ++uses[update.value];
+    for (const Update& carry : program_.carries()) ++uses[carry.value];
     size_t count = 0;
     size_t last = 0;
     for (const Update& update : program_.updates()) {
@@ -135,6 +140,19 @@ class ProgramPrinter {
     }
     const bool sorted_dims = tensor.dims() == tensor.value().dims();
     text_ += with_dims(tensor.name(), sorted_dims ? Dims{} : tensor.dims()) + " = " + value + "\n";
+  }
+
+  // `carry h over t = h0`; dims are written where they are not those of the formula, then `over`'s.
+  void carried(const Tensor& tensor) {
+    const bool plain = tensor.dims() == unite(tensor.value().dims(), {tensor.over()});
+    text_ += "carry " + with_dims(tensor.name(), plain ? Dims{} : tensor.dims()) +
+             (tensor.descending() ? " down " : " over ") + formulas_.name(tensor.over()) + " = " +
+             formulas_.definition(tensor.value()) + "\n";
+  }
+
+  void print_carries() {
+    for (const Update& carry : program_.carries())
+      text_ += "update " + quoted(carry.target.name()) + " = " + quoted(carry.value.name()) + "\n";
   }
 
   void print_output(const Output& output) {

@@ -90,6 +90,7 @@ std::string ExpressionPrinter::text(const Expr& expr, int min_level, bool bare) 
   }
   if (const IndexOf* index = as<IndexOf>(expr)) return name(index->dim);
   if (const Read* found = as<Read>(expr)) return read(*found);
+  if (const Looped* looped = as<Looped>(expr)) return text(looped->value, min_level, bare);
   if (const Gradient* gradient = as<Gradient>(expr))
     return "grad(" + quoted(gradient->loss.name()) + ", " + quoted(gradient->wrt.name()) + ")";
   if (const Reduce* reduce = as<Reduce>(expr))

@@ -9,10 +9,13 @@
 namespace tessera {
 namespace {
 
-// Does `tensor` depend on a parameter through definitions? Collects those reached.
-void reach(const Tensor& tensor, std::set<Tensor>& seen) {
-  if (!seen.insert(tensor).second || tensor.role() != Role::definition) return;
-  for (const Tensor& read : tensors_read(tensor.value())) reach(read, seen);
+bool is_whole(const Read& read, const Dims& order) {
+  if (read.tensor.dims() != order) return false;
+  for (size_t i = 0; i < read.indices.size(); ++i) {
+    const IndexOf* plain = as<IndexOf>(read.indices[i].value);
+    if (plain == nullptr || !(plain->dim == order[i])) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -36,20 +39,52 @@ Tensor Program::add(const Tensor& tensor) {
 }
 
 void Program::adopt_definitions(const Expr& value) {
+  for (const Expr& node : subexpressions(value))
+    if (const Looped* looped = as<Looped>(node)) adopt_carries(*looped->carries);
   for (const Tensor& tensor : tensors_read(value)) {
     const auto it = by_name_.find(tensor.name());
     if (it != by_name_.end() && tensors_[it->second] == tensor) continue;
     if (tensor.role() != Role::definition)
       throw UserError(value.where(), "`" + tensor.name() + "` is " + describe(tensor.role()) +
-                                         " of another program; make it with this one");
+                                         (tensor.role() == Role::carried
+                                              ? " and used outside of it; use what loop() returns"
+                                              : " of another program; make it with this one"));
     adopt_definitions(tensor.value());
+    if (it != by_name_.end() && !tensor.name().empty())
+      tensor.node_->name = fresh_name(tensor.name());
     add(tensor);
   }
 }
 
+// All targets first, because what each holds after an iteration may read any of them.
+void Program::adopt_carries(const std::vector<Update>& carries) {
+  if (carries.empty() || update_of(carries[0].target) != nullptr) return;
+  for (const Update& carry : carries) {
+    adopt_definitions(carry.target.value());
+    if (by_name_.count(carry.target.name()) != 0)
+      carry.target.node_->name = fresh_name(carry.target.name());
+    add(carry.target);
+  }
+  const size_t first = carries_.size();
+  carries_.insert(carries_.end(), carries.begin(), carries.end());
+  for (size_t i = 0; i < carries.size(); ++i) {
+    const Tensor next = carries_[first + i].value;
+    adopt_definitions(next.value());
+    if (next.name().empty()) next.node_->name = fresh_name(carries[i].target.name() + "_next");
+    add(next);
+  }
+}
+
 void Program::import(const Tensor& tensor) {
-  if (tensor.role() == Role::definition) adopt_definitions(tensor.value());
+  if (tensor.role() == Role::definition || tensor.role() == Role::carried)
+    adopt_definitions(tensor.value());
   add(tensor);
+}
+
+Tensor Program::carry(const std::string& name, const Dim& over, const Expr& initial,
+                      bool descending, const Dims& order, const SourceLocation& where) {
+  adopt_definitions(initial);
+  return add(make_carried(name, over, descending, initial, where, order));
 }
 
 Tensor Program::input(const std::string& name, const Dims& dims, DType type,
@@ -74,12 +109,14 @@ Tensor Program::define(const std::string& name, const Expr& value, const SourceL
 }
 
 void Program::update(const Tensor& target, const Expr& value, const SourceLocation& where) {
-  if (target.role() != Role::parameter && target.role() != Role::state)
+  const bool carried = target.role() == Role::carried;
+  if (target.role() != Role::parameter && target.role() != Role::state && !carried)
     throw UserError(where, "`" + target.name() + "` is " + describe(target.role()) +
-                               "; only parameters and states are updated");
+                               "; only parameters, states and what loops carry are updated");
   if (const Update* earlier = update_of(target))
     throw UserError(where, "`" + target.name() + "` is already updated at " +
-                               earlier->value.where().str() + "; a step updates it once");
+                               earlier->value.where().str() + "; " +
+                               (carried ? "an iteration" : "a step") + " updates it once");
   if (value.type() != target.type() && !(as<Constant>(value) && as<Constant>(value)->weak))
     throw UserError(where, "`" + target.name() + "` is " + name_of(target.type()) +
                                " and its update is " + name_of(value.type()) +
@@ -90,17 +127,13 @@ void Program::update(const Tensor& target, const Expr& value, const SourceLocati
                                tessera::describe(target.dims()) + "; reduce the others");
   adopt_definitions(value);
   const Read* read = as<Read>(value);
-  bool whole = read != nullptr && read->tensor.role() == Role::definition &&
-               read->tensor.dims() == target.dims();
-  for (size_t i = 0; whole && i < read->indices.size(); ++i) {
-    const IndexOf* plain = as<IndexOf>(read->indices[i].value);
-    whole = plain != nullptr && plain->dim == target.dims()[i];
-  }
+  const bool whole =
+      read != nullptr && read->tensor.role() == Role::definition && is_whole(*read, target.dims());
   const Expr adopted = as<Constant>(value) ? make_cast(target.type(), value, where) : value;
   const Tensor stored = whole ? read->tensor
                               : add(make_definition(fresh_name(target.name() + "_next"), adopted,
                                                     where, target.dims()));
-  updates_.push_back({target, stored});
+  (carried ? carries_ : updates_).push_back({target, stored});
 }
 
 void Program::output(const std::string& name, const Expr& value, const Dims& order,
@@ -126,8 +159,7 @@ void Program::minimize(const Expr& loss, const Optimizer& optimizer, const Sourc
   const Read* read = as<Read>(loss);
   const Tensor target = read != nullptr ? read->tensor : Tensor(loss, where);
   adopt_definitions(make_read(target, where));
-  std::set<Tensor> reached;
-  reach(target, reached);
+  const std::set<Tensor> reached = ancestors({target});
   std::vector<ParameterGradient> gradients;
   for (const Tensor& parameter : parameters())
     if (reached.count(parameter) != 0 && is_float(parameter.type()))
@@ -159,7 +191,7 @@ Dims Program::dims() const {
   Dims all = declared_;
   for (const Tensor& tensor : tensors_) {
     all = unite(all, tensor.dims());
-    if (tensor.role() != Role::definition) continue;
+    if (tensor.role() != Role::definition && tensor.role() != Role::carried) continue;
     for (const Expr& node : subexpressions(tensor.value())) {
       all = unite(all, node.dims());
       if (const Reduce* reduce = as<Reduce>(node)) all = unite(all, reduce->dims);
@@ -183,9 +215,48 @@ Tensor Program::get(const std::string& name, const SourceLocation& where) const 
 }
 
 const Update* Program::update_of(const Tensor& target) const {
-  for (const Update& update : updates_)
+  for (const Update& update : target.role() == Role::carried ? carries_ : updates_)
     if (update.target == target) return &update;
   return nullptr;
+}
+
+Expr Program::formula_of(const Tensor& tensor) const {
+  const Update* carry = tensor.role() == Role::carried ? update_of(tensor) : nullptr;
+  if (carry == nullptr) return tensor.value();
+  const Dim& over = tensor.over();
+  const SourceLocation& where = tensor.where();
+  const auto whole = [&](int64_t value) {
+    return make_constant(Scalar::of_int(DType::i32, value), where);
+  };
+  const Expr at = make_index(over, where);
+  const Expr first = whole(tensor.descending() ? over.extent() - 1 : 0);
+  const Expr before = make_apply(tensor.descending() ? Fn::add : Fn::sub, {at, whole(1)}, where);
+  std::vector<Index> indices;
+  for (const Dim& dim : carry->value.dims())
+    indices.push_back(dim == over ? Index{before, true} : Index{make_index(dim, where), false});
+  const Scalar pad =
+      tensor.type() == DType::b8 ? Scalar::of_bool(false) : Scalar::of_number(tensor.type(), 0);
+  return make_apply(Fn::where,
+                    {make_apply(Fn::eq, {at, first}, where), tensor.value(),
+                     make_read(carry->value, std::move(indices), pad, where)},
+                    where);
+}
+
+std::vector<Tensor> Program::sources_of(const Tensor& tensor) const {
+  if (tensor.role() != Role::definition && tensor.role() != Role::carried) return {};
+  return tensors_read(formula_of(tensor));
+}
+
+std::set<Tensor> Program::ancestors(const std::vector<Tensor>& roots) const {
+  std::set<Tensor> found;
+  std::vector<Tensor> open = roots;
+  while (!open.empty()) {
+    const Tensor tensor = open.back();
+    open.pop_back();
+    if (!found.insert(tensor).second) continue;
+    for (const Tensor& source : sources_of(tensor)) open.push_back(source);
+  }
+  return found;
 }
 
 std::string Program::fresh_name(const std::string& stem) const {

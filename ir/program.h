@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,6 @@ struct ParameterGradient {
 // Adds to a program what one training step does to its parameters, given all their gradients.
 using Optimizer =
     std::function<void(Program& program, const std::vector<ParameterGradient>& gradients)>;
-
-// After the step, `target` (a parameter or state) holds `value`, computed from old values.
-struct Update {
-  Tensor target;
-  Tensor value;  // a definition with the dims of target, in its order
-};
 
 // What a run returns, its dims in the order of the exported array.
 struct Output {
@@ -67,10 +62,17 @@ class Program {
                DType type = DType::f32,
                const SourceLocation& where = std::source_location::current());
 
+  // A tensor that goes from one iteration over `over` to the next: `initial` in the first, then
+  // what `update` gives it after each. See loop.h.
+  Tensor carry(const std::string& name, const Dim& over, const Expr& initial,
+               bool descending = false, const Dims& order = {},
+               const SourceLocation& where = std::source_location::current());
+
   // Takes over a tensor as it is, for passes that make one program from another.
   void import(const Tensor& tensor);
   void add_output(const Output& output) { outputs_.push_back(output); }
   void add_update(const Update& update) { updates_.push_back(update); }
+  void add_carry(const Update& carry) { carries_.push_back(carry); }
 
   // Names a value. Definitions that `value` reads and the program does not know yet are added
   // before it. `order` as in make_definition.
@@ -96,8 +98,18 @@ class Program {
   std::vector<Tensor> states() const { return with_role(Role::state); }
   std::vector<Tensor> definitions() const { return with_role(Role::definition); }
   const std::vector<Update>& updates() const { return updates_; }
+  // What each carried tensor holds after an iteration.
+  const std::vector<Update>& carries() const { return carries_; }
   const std::vector<Output>& outputs() const { return outputs_; }
   const std::vector<Pin>& pins() const { return pins_; }
+
+  // What a definition or carried tensor holds, as one formula: a carried one reads what it was
+  // updated with, one index of `over` before.
+  Expr formula_of(const Tensor& tensor) const;
+  // The tensors that this formula reads; none for the others.
+  std::vector<Tensor> sources_of(const Tensor& tensor) const;
+  // `roots` and all that they are computed from.
+  std::set<Tensor> ancestors(const std::vector<Tensor>& roots) const;
 
   // Every dim that a tensor or expression mentions, in the order of making.
   Dims dims() const;
@@ -105,7 +117,7 @@ class Program {
   // As `find`; throws a UserError with the nearest name.
   Tensor get(const std::string& name,
              const SourceLocation& where = std::source_location::current()) const;
-  const Update* update_of(const Tensor& target) const;
+  const Update* update_of(const Tensor& target) const;  // of a carried one, its carry
 
   // A name that no tensor has yet: "dw", "dw_2", "dw_3", ...
   std::string fresh_name(const std::string& stem) const;
@@ -120,12 +132,14 @@ class Program {
  private:
   Tensor add(const Tensor& tensor);
   void adopt_definitions(const Expr& value);
+  void adopt_carries(const std::vector<Update>& carries);
 
   std::string name_;
   SourceLocation where_;
   std::vector<Tensor> tensors_;
   std::map<std::string, size_t> by_name_;
   std::vector<Update> updates_;
+  std::vector<Update> carries_;
   std::vector<Output> outputs_;
   std::vector<Pin> pins_;
   Dims declared_;

@@ -15,8 +15,8 @@ class Comparison {
       : a_(a), b_(b), left_names_(names_in_text(a)), right_names_(names_in_text(b)) {}
 
   bool equal() {
-    return a_.name() == b_.name() && pair_dims() && same_tensors() && same_updates() &&
-           same_outputs() && same_pins();
+    return a_.name() == b_.name() && pair_dims() && same_tensors() && same_carries() &&
+           same_updates() && same_outputs() && same_pins();
   }
 
  private:
@@ -65,9 +65,23 @@ class Comparison {
       if (!same(a, b) || a.role() != b.role() || a.type() != b.type() ||
           !same_order(a.dims(), b.dims()))
         return false;
-      if (a.role() == Role::definition ? !same(a.value(), b.value())
-                                       : !(a.initializer() == b.initializer()))
+      const bool computed = a.role() == Role::definition || a.role() == Role::carried;
+      if (computed ? !same(a.value(), b.value()) : !(a.initializer() == b.initializer()))
         return false;
+      if (a.role() == Role::carried &&
+          (!same(a.over(), b.over()) || a.descending() != b.descending()))
+        return false;
+    }
+    return true;
+  }
+
+  // Their order has no meaning.
+  bool same_carries() const {
+    if (a_.carries().size() != b_.carries().size()) return false;
+    for (const Update& carry : a_.carries()) {
+      const std::optional<Tensor> other = b_.find(carry.target.name());
+      const Update* match = other ? b_.update_of(*other) : nullptr;
+      if (match == nullptr || !same(carry.value, match->value)) return false;
     }
     return true;
   }
@@ -105,6 +119,8 @@ class Comparison {
   }
 
   bool same(const Expr& a, const Expr& b) {
+    if (const Looped* looped = as<Looped>(a)) return same(looped->value, b);
+    if (const Looped* looped = as<Looped>(b)) return same(a, looped->value);
     if (a.node().kind.index() != b.node().kind.index() || a.type() != b.type()) return false;
     const auto it = matched_.find(&a.node());
     if (it != matched_.end() && it->second == &b.node()) return true;

@@ -89,6 +89,7 @@ bool same_kind(const Expr& a, const Expr& b) {
     return x->op == as<Reduce>(b)->op && x->dims == as<Reduce>(b)->dims;
   if (const Gradient* x = as<Gradient>(a))
     return x->loss == as<Gradient>(b)->loss && x->wrt == as<Gradient>(b)->wrt;
+  if (const Looped* x = as<Looped>(a)) return x->carries == as<Looped>(b)->carries;
   const Read* x = as<Read>(a);
   const Read* y = as<Read>(b);
   if (!(x->tensor == y->tensor) || !(x->pad == y->pad)) return false;
@@ -165,6 +166,7 @@ std::vector<Tensor> tensors_read(const Expr& expr) {
 std::vector<Expr> children(const Expr& expr) {
   if (const Apply* apply = as<Apply>(expr)) return apply->args;
   if (const Reduce* reduce = as<Reduce>(expr)) return {reduce->body};
+  if (const Looped* looped = as<Looped>(expr)) return {looped->value};
   std::vector<Expr> result;
   if (const Read* read = as<Read>(expr))
     for (const Index& index : read->indices) result.push_back(index.value);
@@ -183,6 +185,7 @@ Expr with_children(const Expr& expr, const std::vector<Expr>& replaced) {
     for (size_t i = 0; i < indices.size(); ++i) indices[i].value = replaced[i];
     return make_read(read->tensor, std::move(indices), read->pad, expr.where());
   }
+  if (const Looped* looped = as<Looped>(expr)) return make_looped(replaced[0], looped->carries);
   return expr;
 }
 

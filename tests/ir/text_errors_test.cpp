@@ -59,7 +59,8 @@ TEST(TextErrors, OfWholePrograms) {
        "<text>:2:12: `i` is already a dim, made at <text>:2:5; choose another name"},
       {"program p\ndims i = 2\n",
        "<text>:2:1: found `dims` at the start of a line, which is no statement; statements are "
-       "dim, input, param, state, def, update, output, pin and NAME = FORMULA (did you mean "
+       "dim, input, param, state, def, carry, loop, update, output, pin and NAME = FORMULA (did "
+       "you mean "
        "`dim`?)"},
       {"program p\ndim exp = 2\n",
        "<text>:2:5: `exp` has a meaning of its own and cannot be the name of a dim; choose another "
@@ -118,7 +119,7 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
        "statement"},
       {"v x\n",
        "<text>:6:1: found `v` at the start of a line, which is no statement; statements are dim, "
-       "input, param, state, def, update, output, pin and NAME = FORMULA"},
+       "input, param, state, def, carry, loop, update, output, pin and NAME = FORMULA"},
       {"v = 2x\n",
        "<text>:6:5: `2x` is neither a number nor a name; write `2 * x…` for a product, and names "
        "with a letter first"},
@@ -212,7 +213,8 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v[i, j, i] = x\n", "<text>:6:9: the dim `i` stands twice in this list"},
       {"update v = 2\n",
        "<text>:6:8: there is no tensor `v` to update; tensors are x, n, w (did you mean `x`?)"},
-      {"update x = x\n", "<text>:6:8: `x` is an input; only parameters and states are updated"},
+      {"update x = x\n",
+       "<text>:6:8: `x` is an input; only parameters, states and what loops carry are updated"},
       {"update w = n\n", "<text>:6:8: `w` is f32 and its update is i32; convert it, as in f32(…)"},
       {"update w = x\n",
        "<text>:6:8: the update of `w` has dims i, j, the tensor has j; reduce the others"},

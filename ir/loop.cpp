@@ -1,0 +1,150 @@
+#include "ir/loop.h"
+
+#include <string>
+
+#include "base/error.h"
+#include "ir/functions.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+// One attempt at a loop: the carried tensors over certain dims and what the body makes of them.
+struct Attempt {
+  std::vector<Tensor> carried;
+  Iteration iteration;
+};
+
+// One loop that is being built.
+struct Plan {
+  Dim over;
+  std::vector<Expr> initial;
+  std::vector<std::string> names;
+  SourceLocation where;
+
+  std::string name(size_t i) const {
+    return i < names.size() ? names[i] : over.name() + "_value" + std::to_string(i + 1);
+  }
+};
+
+void check_count(const char* what, size_t found, size_t wanted, const SourceLocation& where) {
+  if (found == wanted) return;
+  throw UserError(where, "the body of the loop gives " + std::to_string(found) + " " + what +
+                             " for " + std::to_string(wanted) + " carried values; give one each");
+}
+
+// `next` may have dims that `carried` lacks, or lack some, but not swap one for another.
+void check_kept(const std::string& called, const Tensor& carried, const Expr& next,
+                const SourceLocation& where) {
+  const std::string name = "the carried value `" + called + "`";
+  const Constant* literal = as<Constant>(next);
+  if (next.type() != carried.type() && !(literal != nullptr && literal->weak))
+    throw UserError(where, name + " begins as " + name_of(carried.type()) +
+                               " and the body makes it " + name_of(next.type()) +
+                               "; convert it, as in " + name_of(carried.type()) + "(…)");
+  const Dims kept = subtract(carried.dims(), {carried.over()});
+  const Dims found = subtract(next.dims(), {carried.over()});
+  if (subtract(found, kept).empty() || subtract(kept, found).empty()) return;
+  throw UserError(where, name + " has dims " + describe(kept) + " and the body gives it " +
+                             describe(found) + "; an iteration may add dims but not swap them");
+}
+
+// With a condition, a bool is carried too: does the loop still go on?
+LoopBody with_condition(const LoopBody& body) {
+  return [body](const std::vector<Tensor>& carried) {
+    const std::vector<Tensor> own(carried.begin(), carried.end() - 1);
+    Iteration iteration = body(own);
+    const Tensor going = Expr(carried.back()) && *iteration.while_holds;
+    for (size_t i = 0; i < own.size(); ++i)
+      iteration.next[i] = tessera::where(going, iteration.next[i], own[i]);
+    iteration.next.push_back(going);
+    iteration.while_holds.reset();
+    return iteration;
+  };
+}
+
+Attempt attempt(const Plan& plan, const std::vector<Dims>& dims, const LoopBody& body) {
+  Attempt result;
+  for (size_t i = 0; i < plan.initial.size(); ++i)
+    result.carried.push_back(make_carried(plan.name(i) + "_so_far", plan.over, false,
+                                          plan.initial[i], plan.where,
+                                          unite(dims[i], {plan.over})));
+  result.iteration = body(result.carried);
+  return result;
+}
+
+Loop close(const Plan& plan, const Attempt& attempt) {
+  const Dim& over = plan.over;
+  const std::vector<Expr>& initial = plan.initial;
+  const SourceLocation& where = plan.where;
+  std::vector<Update> carries;
+  for (size_t i = 0; i < initial.size(); ++i) {
+    const Tensor& target = attempt.carried[i];
+    const Expr& next = attempt.iteration.next[i];
+    const Expr typed = as<Constant>(next) ? make_cast(target.type(), next, where) : next;
+    const Read* read = as<Read>(typed);
+    const bool whole = read != nullptr && read->tensor.role() == Role::definition &&
+                       read->tensor.dims() == target.dims() &&
+                       equivalent(typed, make_read(read->tensor));
+    carries.push_back(
+        {target, whole ? read->tensor : make_definition("", typed, where, target.dims())});
+  }
+  const auto shared = std::make_shared<const std::vector<Update>>(carries);
+  Loop result;
+  for (size_t i = 0; i < initial.size(); ++i) {
+    const int64_t last = over.extent() - 1;
+    const Expr value =
+        last < 0
+            ? initial[i]
+            : make_looped(carries[i].value.at(over, static_cast<int>(last), std::nullopt, where),
+                          shared);
+    result.last.push_back(
+        make_definition("", value, where, subtract(attempt.carried[i].dims(), {over})));
+  }
+  for (const Expr& value : attempt.iteration.each)
+    result.each.push_back(
+        make_definition("", make_looped(value, shared), where, unite(value.dims(), {over})));
+  return result;
+}
+
+}  // namespace
+
+Loop loop(const Dim& over, const std::vector<Expr>& initial, const LoopBody& body,
+          const SourceLocation& where, const std::vector<std::string>& names) {
+  const Plan plan{over, initial, names, where};
+  if (initial.empty()) throw UserError(where, "a loop carries at least one value");
+  std::vector<Dims> dims;
+  for (const Expr& value : initial) dims.push_back(value.dims());
+  Attempt current = attempt(plan, dims, body);
+  check_count("values", current.iteration.next.size(), initial.size(), where);
+  if (current.iteration.while_holds) {
+    if (!current.iteration.each.empty())
+      throw UserError(where,
+                      "a loop with a condition cannot collect values: it ends after a number of "
+                      "iterations that only its run decides");
+    if (current.iteration.while_holds->type() != DType::b8)
+      throw UserError(where, "the condition of a loop is a bool, not " +
+                                 std::string(name_of(current.iteration.while_holds->type())));
+    std::vector<Expr> more = initial;
+    more.push_back(make_constant(Scalar::of_bool(true), where));
+    std::vector<std::string> more_names;
+    for (size_t i = 0; i < initial.size(); ++i) more_names.push_back(plan.name(i));
+    more_names.push_back(over.name() + "_going");
+    Loop result = loop(over, more, with_condition(body), where, more_names);
+    result.last.pop_back();
+    return result;
+  }
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (size_t i = 0; i < initial.size(); ++i) {
+      check_kept(plan.name(i), current.carried[i], current.iteration.next[i], where);
+      const Dims wanted = unite(dims[i], subtract(current.iteration.next[i].dims(), {over}));
+      grown = grown || wanted.size() > dims[i].size();
+      dims[i] = wanted;
+    }
+    if (grown) current = attempt(plan, dims, body);
+  }
+  return close(plan, current);
+}
+
+}  // namespace tessera

@@ -1,0 +1,284 @@
+#include "ir/loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "ir/functions.h"
+#include "ir/interpret.h"
+#include "ir/nest.h"
+#include "ir/normalize.h"
+#include "ir/parse.h"
+#include "ir/print.h"
+#include "ir/random.h"
+#include "ir/random_inputs.h"
+#include "ir/sequence.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+Arrays run(const Program& program, Arrays inputs = {}, uint64_t seed = 3) {
+  if (inputs.empty()) inputs = random_inputs(program, seed);
+  Arrays state = initial_state(program, seed);
+  return interpret(program, inputs, state);
+}
+
+// The program as it stands, its normal form, and its text mean the same.
+Arrays run_all_ways(const Program& program, uint64_t seed = 3) {
+  const Arrays direct = run(program, {}, seed);
+  const Program normal = normalize(program);
+  EXPECT_TRUE(is_normal(normal));
+  EXPECT_TRUE(normalize(normal) == normal) << print(normal);
+  const Program read = parse(print(program));
+  EXPECT_TRUE(read == program) << print(program);
+  EXPECT_EQ(print(read), print(program));
+  EXPECT_TRUE(parse(print(normal)) == normal) << print(normal);
+  const Arrays inputs = random_inputs(program, seed);
+  EXPECT_EQ(run(normal, inputs, seed), direct) << print(normal);
+  EXPECT_EQ(run(read, inputs, seed), direct);
+  return direct;
+}
+
+TEST(Loop, CarriesOneValueAndCollectsAnother) {
+  Program p("doubling");
+  const Dim t("t", 5), k("k", 2);
+  const Tensor x = p.input("x", {k}, DType::f64);
+  const Loop result = loop(t, {x}, [&](const std::vector<Tensor>& carried) {
+    const Expr next = 2 * carried[0] + cast(DType::f64, index(t));
+    return Iteration{{next}, {next * next}, {}};
+  });
+  p.output("last", result.last[0]);
+  p.output("squares", result.each[0], {t, k});
+  Arrays inputs = {{"x", make_array(DType::f64, {2})}};
+  inputs["x"].set(1, 1);
+  const Arrays out = run(p, inputs);
+  double value[2] = {0, 1};
+  for (int i = 0; i < 5; ++i)
+    for (int j = 0; j < 2; ++j) {
+      value[j] = 2 * value[j] + i;
+      EXPECT_EQ(out.at("squares").get(static_cast<size_t>(2 * i + j)), value[j] * value[j]);
+    }
+  EXPECT_EQ(out.at("last").get(0), value[0]);
+  EXPECT_EQ(out.at("last").get(1), value[1]);
+  run_all_ways(p);
+}
+
+TEST(Loop, RunsNoTimes) {
+  const Program p =
+      parse("program p\ndim k = 3\ninput x[k]\nloop i = 0 carry r = x { r = 2 * r }\noutput r\n");
+  const Arrays inputs = random_inputs(p, 1);
+  EXPECT_EQ(run(p, inputs).at("r"), inputs.at("x"));
+}
+
+TEST(Loop, EndsEarlyElementByElement) {
+  const Program p = parse(
+      "program collatz\ndim n = 12\nstart = n + 1\n"
+      "loop i = 50 while x != 1 carry x = start, steps = 0 {\n"
+      "  x = where(x % 2 == 0, x // 2, 3 * x + 1)\n  steps = steps + 1\n}\n"
+      "output steps\noutput x\n");
+  const Arrays out = run_all_ways(p);
+  for (int n = 1; n <= 12; ++n) {
+    int64_t x = n;
+    int steps = 0;
+    for (; x != 1; ++steps) x = x % 2 == 0 ? x / 2 : 3 * x + 1;
+    EXPECT_EQ(out.at("steps").get(static_cast<size_t>(n - 1)), steps);
+  }
+}
+
+TEST(Loop, LiftsOverDimsThatTheBodyBrings) {
+  const Program p = parse(
+      "program p\ndim batch = 3, time = 4, h = 2\n"
+      "input x[batch, time, h]\n"
+      "loop t over time carry s = 0.0 collect y {\n  s = 0.5 * s + x[time: t]\n  y = s * s\n}\n"
+      "output s[batch, h]\noutput y[batch, time, h]\n");
+  const Arrays inputs = random_inputs(p, 5);
+  const Arrays out = run_all_ways(p, 5);
+  for (size_t b = 0; b < 3; ++b)
+    for (size_t h = 0; h < 2; ++h) {
+      double s = 0;
+      for (size_t t = 0; t < 4; ++t) {
+        s = 0.5 * s + inputs.at("x").get((b * 4 + t) * 2 + h);
+        EXPECT_NEAR(out.at("y").get((b * 4 + t) * 2 + h), s * s, 1e-5);
+      }
+      EXPECT_NEAR(out.at("s").get(b * 2 + h), s, 1e-5);
+    }
+}
+
+TEST(Loop, NestsInLoops) {
+  const Program p = parse(
+      "program p\ndim k = 3\ninput x[k] : f64\n"
+      "loop i = 3 carry a = x {\n"
+      "  loop j = 2 carry b = a + 1, c = f64(0) { b = b / 2; c = c + b }\n"
+      "  a = a + b * c\n}\noutput a\n");
+  const Arrays inputs = random_inputs(p, 2);
+  const Arrays out = run_all_ways(p, 2);
+  for (size_t k = 0; k < 3; ++k) {
+    double a = inputs.at("x").get(k);
+    for (int i = 0; i < 3; ++i) {
+      double b = a + 1, c = 0;
+      for (int j = 0; j < 2; ++j) c += b /= 2;
+      a += b * c;
+    }
+    EXPECT_NEAR(out.at("a").get(k), a, 1e-12);
+  }
+}
+
+TEST(Loop, ComputesOnlyTheCycleInIterations) {
+  const Program p = parse(
+      "program rnn\ndim time = 6, a = 3, h = 2, g = 2\n"
+      "input x[time, a]\nparam wx[a, h] = normal(0, 1)\nparam wh[g, h] = normal(0, 1)\n"
+      "loop t over time carry s = 0.0 * sum[a](wx) collect y {\n"
+      "  s = tanh(sum[a](x[time: t] * wx) + sum[g](s[h: g] * wh))\n  y = s\n}\n"
+      "out = sum[h](y * y)\noutput out\n");
+  std::string shape;
+  for (const SequenceStep& step : sequence_of(normalize(p))) {
+    if (const SequenceLoop* found = std::get_if<SequenceLoop>(&step.what)) {
+      shape += "(" + found->over.name();
+      for (const Tensor& tensor : tensors_of(found->body)) shape += " " + tensor.name();
+      shape += ")";
+    } else {
+      shape += std::get<Tensor>(step.what).name() + " ";
+    }
+  }
+  EXPECT_EQ(shape, "s_so_far_1 s_next_1 (t s_so_far s_next_1_2 s_next)y out ");
+}
+
+// d loss / d parameter against central differences, in f64, through loops of all kinds.
+void expect_gradients(const std::string& body, uint64_t seed = 7) {
+  Program p = parse("program g\n" + body);
+  const Tensor loss = p.get("loss");
+  for (const Tensor& parameter : p.parameters())
+    p.output("grad_" + parameter.name(), grad(loss, parameter), parameter.dims());
+  p.output("loss", loss);
+  const Program normal = normalize(p);
+  EXPECT_TRUE(normalize(normal) == normal) << print(normal);
+  EXPECT_TRUE(parse(print(normal)) == normal) << print(normal);
+  const Arrays inputs = random_inputs(p, seed);
+  Arrays state = initial_state(p, seed);
+  const Arrays out = interpret(normal, inputs, state);
+  for (const Tensor& parameter : p.parameters()) {
+    const Array& derived = out.at("grad_" + parameter.name());
+    for (size_t i = 0; i < derived.size(); ++i) {
+      double value[2];
+      for (int side = 0; side < 2; ++side) {
+        Arrays moved = state;
+        moved.at(parameter.name())
+            .set(i, state.at(parameter.name()).get(i) + (side ? -1e-5 : 1e-5));
+        value[side] = interpret(normal, inputs, moved).at("loss").get(0);
+      }
+      EXPECT_NEAR(derived.get(i), (value[0] - value[1]) / 2e-5,
+                  1e-6 * std::max(1.0, std::abs(derived.get(i))))
+          << parameter.name() << " element " << i << "\n"
+          << print(normal);
+    }
+  }
+}
+
+TEST(LoopGradient, OfARecurrentNet) {
+  expect_gradients(
+      "dim batch = 2, time = 4, a = 3, h = 2, g = 2\n"
+      "input x[batch, time, a] : f64\nparam wx[a, h] : f64 = normal(0, 1)\n"
+      "param wh[g, h] : f64 = normal(0, 1)\nparam s0[h] : f64 = normal(0, 1)\n"
+      "loop t over time carry s = s0 collect y {\n"
+      "  s = tanh(sum[a](x[time: t] * wx) + sum[g](s[h: g] * wh))\n  y = s\n}\n"
+      "loss = sum[batch, time, h](y * y) + sum[batch, h](s)\n");
+}
+
+TEST(LoopGradient, OfTwoCarriedValuesAndAnEarlyEnd) {
+  expect_gradients(
+      "dim k = 3\nparam x[k] : f64 = uniform(0.5, 1.5)\nparam y : f64 = uniform(0.5, 1)\n"
+      "loop i = 6 while a < 3 carry a = x, b = y * x {\n"
+      "  a = a + b * 0.5\n  b = b * a\n}\nloss = sum[k](a * b)\n");
+}
+
+TEST(LoopGradient, ThroughNestedLoops) {
+  expect_gradients(
+      "dim k = 2\nparam x[k] : f64 = normal(0, 1)\nparam w[k] : f64 = normal(0, 1)\n"
+      "loop i = 2 carry a = x {\n"
+      "  loop j = 3 carry b = a * w { b = sin(b) + w }\n  a = a + b * b\n}\nloss = sum[k](a * "
+      "a)\n");
+}
+
+TEST(LoopGradient, OfAGradient) {
+  Program p = parse(
+      "program p\ndim k = 2\nparam x[k] : f64 = normal(0, 1)\nparam w[k] : f64 = normal(0, 1)\n"
+      "loop i = 3 carry a = x { a = sin(a * w) }\ninner = sum[k](a * a)\n"
+      "dw = grad(inner, w)\nloss = sum[k](dw * dw * x)\n");
+  expect_gradients(
+      "dim k = 2\nparam x[k] : f64 = normal(0, 1)\nparam w[k] : f64 = normal(0, 1)\n"
+      "loop i = 3 carry a = x { a = sin(a * w) }\ninner = sum[k](a * a)\n"
+      "dw = grad(inner, w)\nloss = sum[k](dw * dw * x)\n");
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    sequence_of(parse("program p\ndim k = 3, time = 4\ninput x[k]\ninput s[time]\n" + text));
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(LoopErrors, SayWhatIsWrong) {
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { q = r }\n"),
+            "<text>:5:18: the loop carries `r` and no line of it says what it becomes; write r = "
+            "…, or leave it out of `carry`");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { r = i32(r) }\n"),
+            "<text>:5:6: the carried value `r` begins as f32 and the body makes it i32; convert "
+            "it, as in f32(…)");
+  EXPECT_EQ(error_of("dim j = 3\nloop i = 3 carry r = x { r = r[k: j] }\n"),
+            "<text>:6:6: the carried value `r` has dims k and the body gives it j; an iteration "
+            "may add dims but not swap them");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x, r = x { r = r }\n"),
+            "<text>:5:25: the loop carries `r` twice");
+  EXPECT_EQ(error_of("loop i = 0 - 3 carry r = x { r = r }\n"),
+            "<text>:5:12: a loop runs 0 or more times, not -3");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x collect y { r = r }\n"),
+            "<text>:5:32: the loop collects `y`, which no line of it makes; its lines make r (did "
+            "you mean `r`?)");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x collect r { r = r }\n"),
+            "<text>:5:32: `r` is carried and means its last value after the loop; collect it under "
+            "another name, as in all = r");
+  EXPECT_EQ(error_of("loop i = 3 while r carry r = x { r = r }\n"),
+            "<text>:5:6: the condition of a loop is a bool, not f32");
+  EXPECT_EQ(error_of("loop i = 3 while r[k: 0] > 0 carry r = x collect y { r = r; y = r }\n"),
+            "<text>:5:6: a loop with a condition cannot collect values: it ends after a number of "
+            "iterations that only its run decides");
+  EXPECT_EQ(error_of("loop i = 3 { r = r }\n"),
+            "<text>:5:12: found `{` where `carry` was expected: what goes from one iteration to "
+            "the next, as in loop i = 3 carry x = x0 { x = x / 2 }");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { output r }\n"),
+            "<text>:5:26: found `output` in the loop of line 5, which holds definitions NAME = "
+            "FORMULA and loops, one a line or with `;` between them, and ends with `}`");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { r = r\n"),
+            "<text>:6:1: found the end of the file in the loop of line 5, which holds definitions "
+            "NAME = FORMULA and loops, one a line or with `;` between them, and ends with `}`");
+  EXPECT_EQ(error_of("loop t over tim carry r = x { r = r }\n"),
+            "<text>:5:13: there is no dim `tim`; dims are k, time (did you mean `time`?)");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { a = r; r = a; a = r }\n"),
+            "<text>:5:40: `a` is already defined in this loop; choose another name");
+  EXPECT_EQ(error_of("loop i = 3 carry r = x { r = r }\ny = q\n"),
+            "<text>:6:5: `q` is not defined; tensors are x, s, r_so_far, r_next, r; dims are k, "
+            "time (did you mean `x`?)");
+  EXPECT_EQ(error_of("carry h over time = 0.0\nupdate h = h + s\nupdate h = h\n"),
+            "<text>:7:8: `h` is already updated at <text>:6:8; an iteration updates it once");
+  EXPECT_EQ(error_of("carry h over time = s\n"),
+            "<text>:5:7: `h` is carried over `time`, so its first value must not depend on that "
+            "dim; it has time");
+  EXPECT_EQ(error_of("carry h over time = 0.0\n"),
+            "<text>:5:7: `h` is carried over `time` and nothing says what it holds after an "
+            "iteration; write update h = …");
+  EXPECT_EQ(
+      error_of("carry h over time = 0.0\nupdate h = h + x\n"),
+      "<text>:6:8: the update of `h` has dims k, time, the tensor has time; reduce the others");
+  EXPECT_EQ(error_of("carry h over time = 0.0\nupdate h = sum[time](h)\n"),
+            "<text>:5:7: `h` is computed from itself; a loop may read only what earlier iterations "
+            "gave, at a fixed distance, as in h[t: t - 1 pad 0]");
+}
+
+}  // namespace
+}  // namespace tessera
