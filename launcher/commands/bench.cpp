@@ -9,6 +9,7 @@
 #include "codegen/machine.h"
 #include "ir/normalize.h"
 #include "ir/random_inputs.h"
+#include "ir/unroll.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
@@ -152,7 +153,8 @@ void show(const BenchResult& result, bool json) {
 }
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
-  const Program normal = normalize(named_program(arguments.program, parse_dims(arguments.dims)));
+  const Program normal =
+      unroll(normalize(named_program(arguments.program, parse_dims(arguments.dims))));
   RanksOptions ranks = arguments.execution.ranks_options(line);
   ranks.timeout += arguments.tune;  // while rank 0 tunes, the others wait
   return run_on_ranks(ranks, [&](Communicator& world) {

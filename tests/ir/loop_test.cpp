@@ -15,6 +15,7 @@
 #include "ir/random.h"
 #include "ir/random_inputs.h"
 #include "ir/sequence.h"
+#include "ir/unroll.h"
 
 namespace tessera {
 namespace {
@@ -40,6 +41,9 @@ Arrays run_all_ways(const Program& program, uint64_t seed = 3) {
   const Arrays inputs = random_inputs(program, seed);
   EXPECT_EQ(run(normal, inputs, seed), direct) << print(normal);
   EXPECT_EQ(run(read, inputs, seed), direct);
+  const Program unrolled = unroll(normal);
+  EXPECT_TRUE(unrolled.carries().empty() && is_normal(unrolled));
+  EXPECT_EQ(run(unrolled, inputs, seed), direct) << print(unrolled);
   return direct;
 }
 
@@ -160,6 +164,13 @@ void expect_gradients(const std::string& body, uint64_t seed = 7) {
   const Arrays inputs = random_inputs(p, seed);
   Arrays state = initial_state(p, seed);
   const Arrays out = interpret(normal, inputs, state);
+  EXPECT_TRUE(is_normal(unroll(normal)));
+  const Arrays unrolled = interpret(unroll(normal), inputs, state);
+  for (const auto& [name, array] : out)
+    for (size_t i = 0; i < array.size(); ++i)
+      EXPECT_NEAR(unrolled.at(name).get(i), array.get(i), 1e-12 * (1 + std::abs(array.get(i))))
+          << name << "\n"
+          << print(unroll(normal));
   for (const Tensor& parameter : p.parameters()) {
     const Array& derived = out.at("grad_" + parameter.name());
     for (size_t i = 0; i < derived.size(); ++i) {
