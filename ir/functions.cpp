@@ -164,6 +164,19 @@ Expr min(const Dim& dim, const Expr& x, const Where& w) {
 Expr mean(const Dim& dim, const Expr& x, const Where& w) {
   return mean(Dims{dim}, x, w);
 }
+Expr cumsum(const Dims& dims, const Expr& x, const Where& where) {
+  Expr total = x;
+  for (const Dim& dim : dims) {
+    const Dim earlier(dim.name(), dim.extent(), where);
+    const Expr term = total.at(dim, make_index(earlier, where), std::nullopt, where);
+    const Expr zero = make_constant(Scalar::of_number(x.type(), 0), where);
+    total =
+        sum(Dims{earlier},
+            tessera::where(make_index(earlier, where) <= make_index(dim, where), term, zero, where),
+            where);
+  }
+  return total;
+}
 Expr argmax(const Dim& dim, const Expr& x, const Where& w) {
   return make_reduce(Reduction::argmax, {dim}, x, w);
 }

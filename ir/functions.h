@@ -64,6 +64,8 @@ Expr sum(const Dim& dim, const Expr& x, const Where& = std::source_location::cur
 Expr max(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
 Expr min(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
 Expr mean(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
+// At each index of `dims`, the sum over those up to it and with it.
+Expr cumsum(const Dims& dims, const Expr& x, const Where& = std::source_location::current());
 // The first position at which the extreme is reached, i32.
 Expr argmax(const Dim& dim, const Expr& x, const Where& = std::source_location::current());
 Expr argmin(const Dim& dim, const Expr& x, const Where& = std::source_location::current());

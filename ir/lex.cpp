@@ -198,7 +198,7 @@ std::string describe(const Token& token) {
 
 const std::vector<std::string>& reduction_names() {
   static const std::vector<std::string> names = {"sum",    "prod",   "max", "min", "mean",
-                                                 "argmax", "argmin", "any", "all"};
+                                                 "argmax", "argmin", "any", "all", "cumsum"};
   return names;
 }
 

@@ -35,7 +35,7 @@ bool is_reserved(std::string_view word);
 // dots between them; the first is a letter or `_`.
 bool is_plain_name(std::string_view text);
 
-// "sum", "prod", "max", "min", "mean", "argmax", "argmin", "any", "all".
+// "sum", "prod", "max", "min", "mean", "argmax", "argmin", "any", "all", "cumsum".
 const std::vector<std::string>& reduction_names();
 // Scalar functions written name(…): "abs", "exp", … "where".
 std::vector<std::string> function_names();

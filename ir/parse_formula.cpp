@@ -26,6 +26,11 @@ std::optional<Reduction> find_reduction(const std::string& name) {
   return std::nullopt;
 }
 
+bool is_reduction(const std::string& name) {
+  const std::vector<std::string>& all = reduction_names();
+  return std::find(all.begin(), all.end(), name) != all.end();
+}
+
 // Nodes of the formula written out as a tree; large counts stop at kMaxFormulaNodes.
 int64_t written_nodes(const Expr& expr) {
   std::unordered_map<const ExprNode*, int64_t> counts;
@@ -290,8 +295,7 @@ Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
   const std::string& text = syntax.text;
   if (syntax.quoted || !is_reserved(text)) return call_def(syntax, frame);
   const std::string shown = "`" + text + "`";
-  if (find_function(text) == nullptr && (text == "mean" || find_reduction(text)) &&
-      !syntax.brackets)
+  if (find_function(text) == nullptr && is_reduction(text) && !syntax.brackets)
     throw UserError(syntax.where,
                     shown + " reduces dims and must name them, as in " + text + "[k](x)");
   const bool draws = text == "normal" || text == "uniform";
@@ -300,7 +304,7 @@ Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
                     shown + " draws over dims and must name them, as in " + text + "[a, b](seed)");
   if (syntax.brackets) {
     if (draws) return random(syntax, frame);
-    if (text == "mean" || find_reduction(text)) return reduction(syntax, frame);
+    if (is_reduction(text)) return reduction(syntax, frame);
     throw UserError(syntax.where, shown + " takes no dims; write " + text + "(x)");
   }
   if (text == "grad") return gradient(syntax, frame);
@@ -344,6 +348,9 @@ Value FormulaBuilder::reduction(const Syntax& syntax, const Frame* frame) {
                                       describe(body.expr.dims()) + "; make the dims smaller");
   if (syntax.text == "mean")
     return over(mean(dims, body.expr, syntax.where), {body, {body.expr, body.height + 1}}, syntax);
+  if (syntax.text == "cumsum")
+    return over(cumsum(dims, body.expr, syntax.where), {body, {body.expr, body.height + 2}},
+                syntax);
   return over(make_reduce(*find_reduction(syntax.text), dims, body.expr, syntax.where), {body},
               syntax);
 }

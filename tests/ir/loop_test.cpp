@@ -131,6 +131,23 @@ TEST(Loop, NestsInLoops) {
   }
 }
 
+TEST(Loop, CumsumIsASumOverEarlierIndices) {
+  const Program p = parse(
+      "program p\ndim a = 3, b = 4\ninput x[a, b] : i32\ny = cumsum[b](x + 1)\n"
+      "z = cumsum[a, b](x)\noutput y\noutput z\n");
+  const Arrays inputs = random_inputs(p, 4);
+  const Arrays out = run_all_ways(p, 4);
+  for (size_t a = 0; a < 3; ++a)
+    for (size_t b = 0; b < 4; ++b) {
+      double row = 0, block = 0;
+      for (size_t i = 0; i <= a; ++i)
+        for (size_t j = 0; j <= b; ++j) block += inputs.at("x").get(4 * i + j);
+      for (size_t j = 0; j <= b; ++j) row += inputs.at("x").get(4 * a + j) + 1;
+      EXPECT_EQ(out.at("y").get(4 * a + b), row);
+      EXPECT_EQ(out.at("z").get(4 * a + b), block);
+    }
+}
+
 TEST(Loop, ComputesOnlyTheCycleInIterations) {
   const Program p = parse(
       "program rnn\ndim time = 6, a = 3, h = 2, g = 2\n"
