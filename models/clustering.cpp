@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "ir/loop.h"
 #include "models/layers.h"
 
 namespace tessera {
@@ -35,6 +36,21 @@ GaussianMixture mixture_step(const MixtureDims& dims, const GaussianMixture& mix
   return {mass / static_cast<double>(dims.point.extent()), mean, max(variance, least_variance)};
 }
 
+FittedMixture fit_mixture(const MixtureDims& dims, const Dim& round, const GaussianMixture& guess,
+                          const Expr& x, double least_variance) {
+  const Loop result = loop(round, {guess.weight, guess.mean, guess.variance},
+                           [&](const std::vector<Tensor>& carried) {
+                             const GaussianMixture mixture = {carried[0], carried[1], carried[2]};
+                             const GaussianMixture next =
+                                 mixture_step(dims, mixture, x, least_variance);
+                             return Iteration{{next.weight, next.mean, next.variance},
+                                              {mean(dims.point, log_likelihood(dims, mixture, x))},
+                                              {}};
+                           },
+                           x.where(), {"weight", "mean", "variance"});
+  return {{result.last[0], result.last[1], result.last[2]}, result.each[0]};
+}
+
 Expr nearest_centre(const Dim& cluster, const Dim& feature, const Expr& x, const Expr& centre) {
   const Expr away = x - centre;
   return argmin(cluster, sum(feature, away * away));
@@ -46,6 +62,18 @@ Expr kmeans_step(const ClusterDims& dims, const Expr& x, const Expr& centre) {
   const Tensor count = sum(dims.point, cast(x.type(), mine));
   const Expr total = sum(dims.point, where(mine, x, 0));
   return where(count > 0, total / max(count, 1), centre);
+}
+
+FittedCentres kmeans(const ClusterDims& dims, const Dim& round, const Expr& guess, const Expr& x) {
+  const Loop result =
+      loop(round, {guess},
+           [&](const std::vector<Tensor>& carried) {
+             const Expr away = x - carried[0];
+             const Expr nearest = min(dims.cluster, sum(dims.feature, away * away));
+             return Iteration{{kmeans_step(dims, x, carried[0])}, {mean(dims.point, nearest)}, {}};
+           },
+           x.where(), {"centre"});
+  return {result.last[0], result.each[0]};
 }
 
 }  // namespace tessera

@@ -29,6 +29,15 @@ Expr log_likelihood(const MixtureDims& dims, const GaussianMixture& mixture, con
 GaussianMixture mixture_step(const MixtureDims& dims, const GaussianMixture& mixture, const Expr& x,
                              double least_variance = 1e-6);
 
+// As many rounds as `round` is long, from a first guess, and the mean log likelihood before each.
+//   x[…, point, feature]
+struct FittedMixture {
+  GaussianMixture mixture;
+  Tensor log_likelihood;  // […, round]
+};
+FittedMixture fit_mixture(const MixtureDims& dims, const Dim& round, const GaussianMixture& guess,
+                          const Expr& x, double least_variance = 1e-6);
+
 // The nearest centre of each point, by squared distance.
 //   x[…, point, feature], centre[…, cluster, feature]  ->  […, point]: i32
 Expr nearest_centre(const Dim& cluster, const Dim& feature, const Expr& x, const Expr& centre);
@@ -42,5 +51,12 @@ struct ClusterDims {
   Dim feature;
 };
 Expr kmeans_step(const ClusterDims& dims, const Expr& x, const Expr& centre);
+
+// As many rounds of k-means as `round` is long, and the mean squared distance before each.
+struct FittedCentres {
+  Tensor centre;
+  Tensor distance;  // […, round]
+};
+FittedCentres kmeans(const ClusterDims& dims, const Dim& round, const Expr& guess, const Expr& x);
 
 }  // namespace tessera

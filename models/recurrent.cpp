@@ -1,6 +1,7 @@
 #include "models/recurrent.h"
 
 #include "base/error.h"
+#include "ir/loop.h"
 
 namespace tessera {
 namespace {
@@ -47,6 +48,29 @@ Expr gru_cell(const RecurrentDims& dims, const RecurrentWeights& weights, const 
   const Expr candidate = tanh(z.at(dims.gate, 2) + both(0) * r.at(dims.gate, 2));
   const Tensor update = both(1);
   return (1 - update) * candidate + update * hidden;
+}
+
+LstmSequence lstm(const RecurrentDims& dims, const RecurrentWeights& weights, const Dim& time,
+                  const Expr& x, const LstmState& initial) {
+  const Loop result =
+      loop(time, {initial.hidden, initial.cell},
+           [&](const std::vector<Tensor>& carried) {
+             const LstmState next = lstm_cell(dims, weights, x, {carried[0], carried[1]});
+             return Iteration{{next.hidden, next.cell}, {next.hidden}, {}};
+           },
+           x.where(), {"hidden", "cell"});
+  return {result.each[0], {result.last[0], result.last[1]}};
+}
+
+GruSequence gru(const RecurrentDims& dims, const RecurrentWeights& weights, const Dim& time,
+                const Expr& x, const Expr& initial) {
+  const Loop result = loop(time, {initial},
+                           [&](const std::vector<Tensor>& carried) {
+                             const Tensor next = gru_cell(dims, weights, x, carried[0]);
+                             return Iteration{{next}, {next}, {}};
+                           },
+                           x.where(), {"hidden"});
+  return {result.each[0], result.last[0]};
 }
 
 }  // namespace tessera

@@ -43,4 +43,22 @@ LstmState lstm_cell(const RecurrentDims& dims, const RecurrentWeights& weights, 
 Expr gru_cell(const RecurrentDims& dims, const RecurrentWeights& weights, const Expr& x,
               const Expr& hidden);
 
+// A layer over a whole sequence: `time` in, one state after each step out, and the last one.
+//   x[…, time, in], initial over […, hidden]  ->  each[…, time, hidden], last over […, hidden]
+//
+//   LstmSequence h = lstm({in, hidden, before, gate}, weights, time, x, {zero, zero});
+struct LstmSequence {
+  Tensor each;  // the states' `hidden`, over time
+  LstmState last;
+};
+LstmSequence lstm(const RecurrentDims& dims, const RecurrentWeights& weights, const Dim& time,
+                  const Expr& x, const LstmState& initial);
+
+struct GruSequence {
+  Tensor each;
+  Tensor last;
+};
+GruSequence gru(const RecurrentDims& dims, const RecurrentWeights& weights, const Dim& time,
+                const Expr& x, const Expr& initial);
+
 }  // namespace tessera

@@ -10,6 +10,7 @@
 #include "codegen/fuse.h"
 #include "ir/normalize.h"
 #include "ir/random.h"
+#include "ir/unroll.h"
 
 namespace tessera {
 namespace {
@@ -81,7 +82,7 @@ Compiler plain_compiler() {
 
 std::string run_and_compare(const Program& source, const Arrays& inputs, Compiler& compiler,
                             const RunOptions& options) {
-  const Program program = normalize(source);
+  const Program program = unroll(normalize(source));
   const Arrays state = initial_state(program, 3);
   const Arrays wanted = interpret_all(program, inputs, state);
   std::set<Tensor> needed;

@@ -30,9 +30,9 @@ class KernelRunner {
 // Small whole numbers for floats and integers, so that sums are exact in any order.
 Array whole_numbers(const Tensor& tensor, uint64_t seed);
 
-// normalize, fuse (or one group a nest), compile, run; compares every output and updated value with
-// the interpreter's, and returns what differs as text, "" when nothing does. `tolerance` is
-// relative to the largest value of the array.
+// normalize, unroll, fuse (or one group a nest), compile, run; compares every output and updated
+// value with the interpreter's, and returns what differs as text, "" when nothing does. `tolerance`
+// is relative to the largest value of the array.
 struct RunOptions {
   bool fuse = true;
   int parts = 1;

@@ -569,6 +569,45 @@ def kmeans_step(x, centre):
     return lloyd(x, centre), nearest(x, centre)
 
 
+@case
+def lstm(x, h, c, w, u, b):
+    def step(state, xt):
+        state = lstm_step(xt, *state, w, u, b)
+        return state, state[0]
+
+    (h, c), each = lax.scan(step, (h, c), x)
+    return each, h, c
+
+
+@case
+def gru(x, h, w, u, b, c):
+    def step(state, xt):
+        state = gru_step(xt, state, w, u, b, c)
+        return state, state
+
+    last, each = lax.scan(step, h, x)
+    return each, last
+
+
+@case
+def fit_mixture(x, weight, mean, variance):
+    fits = []
+    for _ in range(4):
+        fits.append(jnp.mean(log_likelihood(x, weight, mean, variance)))
+        weight, mean, variance = em_round(x, weight, mean, variance)
+    return jnp.stack(fits), weight, mean, variance
+
+
+@case
+def kmeans(x, centre):
+    distances = []
+    for _ in range(4):
+        gap = jnp.sum((x[:, None] - centre[None]) ** 2, axis=2)
+        distances.append(jnp.mean(jnp.min(gap, axis=1)))
+        centre = lloyd(x, centre)
+    return jnp.stack(distances), centre
+
+
 # --- the runner -----------------------------------------------------------------------------------
 
 

@@ -12,8 +12,12 @@
 #include "launcher/data.h"
 #include "launcher/session.h"
 #include "models/capsule_net.h"
+#include "models/clustering.h"
 #include "models/cnn.h"
+#include "models/embedding.h"
+#include "models/losses.h"
 #include "models/optimizers.h"
+#include "models/recurrent.h"
 #include "models/transformer.h"
 
 namespace tessera {
@@ -152,6 +156,78 @@ TEST(Training, ACharacterTransformerLearnsTheGpl) {
   for (size_t i = 390; i < 400; ++i) last += trained.loss[i] / 10;
   EXPECT_GT(trained.loss[0], 4.5);  // log(128) = 4.85: it knows nothing
   EXPECT_LT(last, 2.65);  // it gets to about 2.4; letters alone, without their order, have 3.0
+}
+
+// Predicts the next character from the state of an LSTM.
+Program character_lstm(int64_t rows, int64_t steps, const Optimizer& optimizer) {
+  Program step("characters");
+  const Dim batch("batch", rows), time("time", steps), vocabulary("vocabulary", 128);
+  const RecurrentDims dims = {Dim("in", 32), Dim("hidden", 48), Dim("before", 48), Dim("gate", 4)};
+  const Tensor token = step.input("token", {batch, time}, DType::i32);
+  const Tensor truth = step.input("truth", {batch, time}, DType::i32);
+  const Tensor table = step.parameter("table", {vocabulary, dims.in}, normal(0, 0.3));
+  const Tensor w = step.parameter("w", {dims.in, dims.gate, dims.hidden}, glorot());
+  const Tensor u = step.parameter("u", {dims.before, dims.gate, dims.hidden}, glorot());
+  const Tensor b = step.parameter("b", {dims.gate, dims.hidden});
+  const Tensor v = step.parameter("v", {dims.hidden, vocabulary}, glorot());
+  const Tensor x = step.define("x", embedding(vocabulary, table, token));
+  const Tensor zero = step.define("zero", 0.0 * cast(DType::f32, index(dims.hidden)));
+  const LstmSequence h = lstm(dims, {w, u, b, 0}, time, x, {zero, zero});
+  const Tensor logits = step.define("logits", sum(dims.hidden, h.each * v));
+  const Tensor loss =
+      step.define("loss", mean({batch, time}, cross_entropy(vocabulary, logits, truth)));
+  step.minimize(loss, optimizer);
+  step.output("loss", loss);
+  return step;
+}
+
+TEST(Training, ACharacterLstmLearnsTheGpl) {
+  if (!std::filesystem::exists("/usr/share/common-licenses/GPL-3"))
+    GTEST_SKIP() << "no text in /usr/share/common-licenses/GPL-3 (Debian package base-files)";
+  const Trained trained =
+      train_here(character_lstm(16, 16, clip_by_global_norm(1, adam({1e-2}))), 200, text(16, 16));
+  double last = 0;
+  for (size_t i = 190; i < 200; ++i) last += trained.loss[i] / 10;
+  EXPECT_GT(trained.loss[0], 4.5);
+  EXPECT_LT(last, 2.7);
+}
+
+TEST(Training, AMixtureOfGaussiansIsFoundWithRisingLikelihood) {
+  Program p("mixture");
+  const Dim point("point", 600), component("component", 3), feature("feature", 2);
+  const Dim round("round", 25);
+  const Tensor x = p.input("x", {point, feature});
+  const Tensor mean = p.input("mean", {component, feature});
+  const Tensor one = p.input("one", {component, feature});
+  const FittedMixture fit =
+      fit_mixture({point, component, feature}, round, {one.at(feature, 0) / 3.0, mean, one}, x);
+  p.output("fit", fit.log_likelihood);
+  p.output("mean_after", fit.mixture.mean, {component, feature});
+  p.output("weight", fit.mixture.weight);
+  // A third of the points around each of three places, 0.5 wide.
+  const double places[3][2] = {{-3, 0}, {3, 1}, {0, 4}};
+  Array points = make_array(DType::f32, {600, 2});
+  for (size_t i = 0; i < points.size(); ++i)
+    points.set(i, places[i / 2 % 3][i % 2] + 0.5 * normal_value(9, 1, i));
+  Array guess = make_array(DType::f32, {3, 2});
+  for (size_t i = 0; i < guess.size(); ++i) guess.set(i, 0.3 * places[i / 2][i % 2]);
+  Array ones = make_array(DType::f32, {3, 2});
+  for (size_t i = 0; i < ones.size(); ++i) ones.set(i, 1);
+  run_local_ranks(1, {}, [&](Communicator& world) {
+    Session session(world);
+    Executable executable = session.compile(p);
+    executable.feed("x", points);
+    executable.feed("mean", guess);
+    executable.feed("one", ones);
+    executable.run();
+    const Array likelihood = executable.output("fit");
+    for (size_t i = 1; i < 25; ++i)
+      EXPECT_GE(likelihood.get(i), likelihood.get(i - 1) - 1e-5) << "round " << i;
+    EXPECT_GT(likelihood.get(24), likelihood.get(0) + 1);
+    const Array found = executable.output("mean_after");
+    for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(found.get(i), places[i / 2][i % 2], 0.15);
+    for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(executable.output("weight").get(i), 1 / 3.0, 0.02);
+  });
 }
 
 }  // namespace
