@@ -69,7 +69,7 @@ struct Node {
   bool faulting = false;  // its computation may report a fault
 };
 
-struct Loop {
+struct NestedLoop {
   std::string name;
   int64_t extent = 1;
 };
@@ -107,7 +107,7 @@ struct Stage {
 };
 
 struct LoopNest {
-  std::vector<Loop> loops;
+  std::vector<NestedLoop> loops;
   std::vector<NestBuffer> buffers;
   std::vector<Node> nodes;
   std::vector<Accumulation> reductions;
