@@ -246,7 +246,7 @@ Array in_order(const Array& array, const Dims& from, const Dims& to) {
 }
 
 bool has_gradients(const Program& program) {
-  for (const Tensor& definition : program.definitions())
+  for (const Tensor& definition : computed_tensors(program))
     if (any_node(definition.value(),
                  [](const Expr& node) { return as<Gradient>(node) != nullptr; }))
       return true;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "ir/element.h"
+#include "ir/sequence.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -19,7 +20,7 @@ struct Fans {
 // The dims of `parameter` that some definition sums away while it reads them plainly.
 Fans fans_of(const Program& program, const Tensor& parameter) {
   Dims summed;
-  for (const Tensor& definition : program.definitions()) {
+  for (const Tensor& definition : computed_tensors(program)) {
     for (const Expr& node : subexpressions(definition.value())) {
       const Reduce* reduce = as<Reduce>(node);
       if (reduce == nullptr || reduce->op != Reduction::sum) continue;

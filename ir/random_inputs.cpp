@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "ir/random.h"
+#include "ir/sequence.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -149,7 +150,7 @@ Ranges input_ranges(const Program& program) {
   Ranges ranges;
   for (const Tensor& tensor : program.inputs())
     if (is_integer(tensor.type())) ranges.emplace(tensor, any_integer(tensor.type()));
-  for (const Tensor& tensor : program.definitions())
+  for (const Tensor& tensor : computed_tensors(program))
     for (const Expr& node : subexpressions(tensor.value())) {
       const Read* read = as<Read>(node);
       if (read == nullptr) continue;

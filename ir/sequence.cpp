@@ -96,8 +96,7 @@ class Sequencer {
   Sequence run() {
     std::vector<Tensor> nodes;
     Components::Edges edges;
-    for (const Tensor& tensor : program_.tensors()) {
-      if (!is_computed(tensor)) continue;
+    for (const Tensor& tensor : computed_tensors(program_)) {
       nodes.push_back(tensor);
       order_.emplace(tensor, order_.size());
       std::vector<Tensor>& sources = edges[tensor];
@@ -208,6 +207,13 @@ Sequence sequence_of(const Program& program) {
 std::map<Tensor, Dims> loops_around(const Sequence& sequence) {
   std::map<Tensor, Dims> found;
   collect(sequence, {}, found);
+  return found;
+}
+
+std::vector<Tensor> computed_tensors(const Program& program) {
+  std::vector<Tensor> found;
+  for (const Tensor& tensor : program.tensors())
+    if (is_computed(tensor)) found.push_back(tensor);
   return found;
 }
 

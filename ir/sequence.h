@@ -40,4 +40,7 @@ std::map<Tensor, Dims> loops_around(const Sequence& sequence);
 // Every tensor, in order.
 std::vector<Tensor> tensors_of(const Sequence& sequence);
 
+// Definitions and carried tensors, in program order: those that have a formula.
+std::vector<Tensor> computed_tensors(const Program& program);
+
 }  // namespace tessera

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ir/functions.h"
+#include "ir/loop.h"
 #include "tests/ir/random_formula.h"
 
 namespace tessera {
@@ -42,7 +43,11 @@ class Generator {
     make_dims();
     make_border();
     const int count = 1 + random_.below(options_.definitions);
-    for (int i = 0; i < count; ++i) make_one_definition(i);
+    for (int i = 0; i < count; ++i) {
+      if (options_.loops && random_.chance(0.4)) make_loop(i);
+      make_one_definition(i);
+    }
+    if (options_.loops) make_loop(count);
     if (options_.gradients) make_gradients();
     if (options_.updates) make_updates();
     make_outputs();
@@ -147,6 +152,54 @@ class Generator {
     shuffle(order);
     program_.define(name, value.expr, std::source_location::current(), order);
     formulas_.set_bound(name, value.bound);
+  }
+
+  // One or two carried values that feed each other: through elements, neighbours, and sums.
+  void make_loop(int number) {
+    const std::string name = "l" + std::to_string(number);
+    const Dim step(name + "_step", random_.below(5));
+    const DType type = float_type();
+    std::vector<Expr> initial, added;
+    const int count = 1 + random_.below(2);
+    const Expr first = formulas_.tame(formulas_.float_value(type, some_dims(0.3), 2), 1).expr;
+    for (int i = 0; i < count; ++i) {
+      // An iteration may not swap dims, so both begin with the same.
+      initial.push_back(i == 1 ? 0.5 * first : first);
+      added.push_back(formulas_.tame(formulas_.float_value(type, some_dims(0.4), 3), 1).expr);
+    }
+    const int form = random_.below(4);
+    const bool ends = random_.chance(0.3);
+    const Loop result = loop(step, initial, [&](const std::vector<Tensor>& carried) {
+      Iteration iteration;
+      for (size_t i = 0; i < carried.size(); ++i)
+        iteration.next.push_back(
+            next_value(form, carried[(i + 1) % carried.size()], added[i], step));
+      if (ends)
+        iteration.while_holds = Expr(carried[0]) < 0.5;
+      else
+        iteration.each = {carried[0] * iteration.next[0]};
+      return iteration;
+    });
+    for (size_t i = 0; i < result.last.size(); ++i)
+      keep(name + "_" + std::to_string(i), result.last[i]);
+    if (!ends && step.extent() > 0) keep(name + "_each", sum(Dims{step}, result.each[0]) * 0.2);
+  }
+
+  void keep(const std::string& name, const Expr& value) {
+    program_.define(name, value);
+    formulas_.set_bound(name, 2);
+  }
+
+  // Within ±2 when both are.
+  static Expr next_value(int form, const Tensor& carried, const Expr& added, const Dim& step) {
+    const Expr value = carried;
+    const Dims dims = subtract(value.dims(), {step});
+    if (form == 0 || dims.empty()) return 0.5 * value + 0.5 * added;
+    const Dim& dim = dims[0];
+    if (form == 1) return 0.5 * value.at(dim, index(dim) - 1, 0.0) + 0.5 * added;
+    if (form == 2) return 0.5 * added + 0.25 * mean(dim, value) + 0.25 * value;
+    const Expr turned = value.at(dim, static_cast<int>(dim.extent()) - 1 - index(dim));
+    return 0.4 * turned * added + 0.1 * cast(value.type(), index(step) % 2);
   }
 
   // A float of `type` without dims that depends on the definitions.

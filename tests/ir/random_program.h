@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-// What random_program may use. Everything is on by default except gradients.
+// What random_program may use. Everything is on by default except gradients and loops.
 struct RandomProgramOptions {
   int dims = 4;               // at most
   int definitions = 6;        // at most, besides those that updates make
@@ -24,6 +24,7 @@ struct RandomProgramOptions {
   bool discontinuous = true;   // floor, comparisons and argmax of floats, conversions to integers
   bool transcendental = true;  // exp, log, tanh, …
   bool draws = true;           // uniform and normal values
+  bool loops = false;          // recurrences: without `unroll`, only the interpreter runs them
   bool small_types = false;    // bf16, f16, i8 and u8: compare with a tolerance to match
 };
 

@@ -5,10 +5,12 @@
 #include <cmath>
 
 #include "base/hash.h"
+#include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/random.h"
 #include "ir/structure.h"
+#include "ir/unroll.h"
 
 namespace tessera {
 namespace {
@@ -37,6 +39,40 @@ TEST(RandomProgram, RunsWithGradients) {
   options.definitions = 3;
   options.depth = 3;
   for (uint64_t seed = 0; seed < 60; ++seed) expect_tame(seed, options);
+}
+
+// Loops as they stand, in normal form, unrolled, and read back from their text mean the same.
+TEST(RandomProgram, LoopsMeanTheSameInEveryForm) {
+  RandomProgramOptions options;
+  options.loops = true;
+  options.definitions = 3;
+  options.max_volume = 128;
+  options.discontinuous = false;
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    options.gradients = seed % 3 == 0;
+    const Program program = random_program(seed, options);
+    const Arrays inputs = random_inputs(program, seed);
+    const Arrays start = initial_state(program, seed);
+    const auto run = [&](const Program& form) {
+      Arrays state = start;
+      return interpret(form, inputs, state);
+    };
+    const Arrays wanted = run(program);
+    const Program normal = normalize(program);
+    ASSERT_TRUE(normalize(normal) == normal) << "seed " << seed << "\n" << print(normal);
+    const Program back = parse(print(program));
+    ASSERT_TRUE(back == program) << "seed " << seed << "\n" << print(program);
+    ASSERT_EQ(print(back), print(program)) << "seed " << seed;
+    ASSERT_TRUE(parse(print(normal)) == normal) << "seed " << seed << "\n" << print(normal);
+    for (const Program& form : {normal, unroll(normal), back}) {
+      const Arrays found = run(form);
+      for (const auto& [name, array] : wanted)
+        for (size_t i = 0; i < array.size(); ++i)
+          ASSERT_NEAR(found.at(name).get(i), array.get(i), 1e-4 * (1 + std::abs(array.get(i))))
+              << "seed " << seed << " " << name << "\n"
+              << print(program) << print(form);
+    }
+  }
 }
 
 TEST(RandomProgram, IsTheSameOnEveryPlatform) {

@@ -7,6 +7,7 @@
 #include "ir/functions.h"
 #include "ir/normalize.h"
 #include "ir/print.h"
+#include "ir/unroll.h"
 #include "models/mlp.h"
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
@@ -46,8 +47,10 @@ TEST_P(RandomProgramsOnRanks, AgreeWithTheInterpreter) {
     RandomProgramOptions options;
     options.gradients = seed % 3 == 0;
     options.discontinuous = false;
+    options.loops = seed % 5 == 4;
+    if (options.loops) options.definitions = 2;
     const Program program = random_program(1000 * static_cast<uint64_t>(ranks) + seed, options);
-    const Program normal = normalize(program);
+    const Program normal = unroll(normalize(program));
     const Arrays inputs = random_inputs(program, seed);
     Arrays state = initial_state(program, seed);
     const Arrays start = state;
