@@ -30,6 +30,20 @@ std::optional<Tensor> copied(const Expr& value) {
   return read->tensor;
 }
 
+// The same reduction over dims that are not among `order`: a definition may repeat its value along
+// a dim that its formula reduces, and a nest's loops are all different.
+Expr apart(const Expr& value, const Dims& order) {
+  const Reduce* reduce = as<Reduce>(value);
+  if (reduce == nullptr || intersect(reduce->dims, order).empty()) return value;
+  std::map<Dim, Expr> renamed;
+  Dims bound;
+  for (const Dim& dim : reduce->dims) {
+    bound.push_back(contains(order, dim) ? Dim(dim.name() + "_", dim.extent(), dim.where()) : dim);
+    if (!(bound.back() == dim)) renamed.emplace(dim, make_index(bound.back(), value.where()));
+  }
+  return make_reduce(reduce->op, bound, substitute(reduce->body, renamed), value.where());
+}
+
 class Normalizer {
  public:
   explicit Normalizer(const Program& program)
@@ -152,7 +166,7 @@ class Normalizer {
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr value = simplify(formula);
+    const Expr value = simplify(apart(formula, order));
     const std::optional<Tensor> original = copied(value);
     if (original && original->dims() == order) return *original;
     const uint64_t hash = structure_hash(value);

@@ -70,6 +70,23 @@ TEST_P(RandomProgramsOnRanks, AgreeWithTheInterpreter) {
 
 INSTANTIATE_TEST_SUITE_P(Ranks, RandomProgramsOnRanks, ::testing::Values(1, 2, 3, 4, 5));
 
+// y[k] = sum[k](x): the value is repeated along the dim that is reduced.
+TEST(Executable, RepeatsASumAlongTheDimThatItReduces) {
+  Program p("repeats");
+  const Dim k("k", 5), j("j", 3);
+  const Tensor x = p.input("x", {j, k});
+  p.output("y", p.define("y", sum(k, x), std::source_location::current(), {k, j}), {k, j});
+  const Program normal = normalize(p);
+  for (const Nest& nest : nests_of(normal))
+    EXPECT_TRUE(intersect(nest.out.dims(), nest.reduced).empty()) << print(normal);
+  const Arrays inputs = random_inputs(p, 1);
+  Arrays state;
+  const Arrays wanted = interpret(p, inputs, state);
+  const Plan plan = manual_plan(normal, Mesh{{{"data", 2}}}, {{"x", "k", "data", {}}});
+  const RunRecord run = run_on_local_ranks(normal, plan, inputs, {});
+  expect_close(run.outputs[0].at("y"), wanted.at("y"), 1e-6, "y");
+}
+
 Arrays mlp_inputs(int64_t batch, int64_t pixels, int64_t labels) {
   Arrays inputs = {{"image", make_array(DType::f32, {batch, pixels})},
                    {"truth", make_array(DType::i32, {batch})}};
