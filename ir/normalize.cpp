@@ -185,11 +185,11 @@ class Normalizer {
       return it == mapped_.end() ? tensor : it->second;
     };
     const Tensor loss = find(gradient.loss);
-    const Tensor result = adjoint(loss, find(gradient.wrt));
+    const Tensor result = adjoint_or_zero(loss, find(gradient.wrt));
     while (!later_.empty()) {
       const auto [carried, later] = later_.back();
       later_.pop_back();
-      add_carry({later, as_definition(adjoint(loss, carried), later)});
+      add_carry({later, as_definition(adjoint_or_zero(loss, carried), later)});
     }
     return result;
   }
@@ -228,8 +228,9 @@ class Normalizer {
     if (std::find(begins.begin(), begins.end(), tensor) == begins.end()) return total;
     const Dim& over = carried.over();
     const int64_t first = carried.descending() ? over.extent() - 1 : 0;
-    const Expr out_adjoint = make_read(adjoint(loss, carried))
-                                 .at(over, make_constant(Scalar::of_int(DType::i32, first)));
+    const std::optional<Tensor> all = adjoint(loss, carried);
+    if (!all) return total;
+    const Expr out_adjoint = all->at(over, make_constant(Scalar::of_int(DType::i32, first)));
     const Tensor start = make_definition(carried.name() + "_first", carried.value(),
                                          carried.where(), subtract(carried.dims(), {over}));
     const std::optional<Expr> part =
@@ -238,8 +239,15 @@ class Normalizer {
     return total;
   }
 
-  // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it.
-  Tensor adjoint(const Tensor& loss, const Tensor& tensor) {
+  Tensor adjoint_or_zero(const Tensor& loss, const Tensor& tensor) {
+    if (const std::optional<Tensor> found = adjoint(loss, tensor)) return *found;
+    return define("d_" + tensor.name(), make_constant(Scalar::of_number(tensor.type(), 0)),
+                  tensor.dims(), tensor.where());
+  }
+
+  // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it; nothing
+  // where no derivative leads from one to the other.
+  std::optional<Tensor> adjoint(const Tensor& loss, const Tensor& tensor) {
     const auto key = std::make_pair(loss, tensor);
     if (const auto it = adjoints_.find(key); it != adjoints_.end()) return it->second;
     std::optional<Expr> total;
@@ -252,14 +260,14 @@ class Normalizer {
       if (user.role() == Role::carried) {
         part = through_loop(loss, user, tensor, add);
       } else if (const Nest nest = nest_of(user); differentiable(nest, tensor)) {
-        const Expr out_adjoint = make_read(adjoint(loss, user), user.where());
-        part = adjoint_contribution(nest, tensor, out_adjoint, add);
+        if (const std::optional<Tensor> out_adjoint = adjoint(loss, user))
+          part = adjoint_contribution(nest, tensor, make_read(*out_adjoint, user.where()), add);
       }
       if (part) total = total ? *total + *part : *part;
     }
-    if (!total) total = make_constant(Scalar::of_number(tensor.type(), 0));
+    std::optional<Tensor> result;
     const std::string name = "d_" + tensor.name();
-    const Tensor result = define(name, lift(*total, name), tensor.dims(), tensor.where());
+    if (total) result = define(name, lift(*total, name), tensor.dims(), tensor.where());
     adjoints_.emplace(key, result);
     return result;
   }
@@ -361,7 +369,7 @@ class Normalizer {
   std::vector<Update> updates_;
   std::map<Tensor, Tensor> mapped_;
   std::map<Tensor, Tensor> copies_;
-  std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_;
+  std::map<std::pair<Tensor, Tensor>, std::optional<Tensor>> adjoints_;
   std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_from_later_;
   std::vector<std::pair<Tensor, Tensor>> later_;  // carried tensor, what its adjoint goes into
   std::map<Tensor, std::set<Tensor>> reached_;

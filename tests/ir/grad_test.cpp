@@ -6,6 +6,7 @@
 #include "ir/interpret.h"
 #include "ir/nest.h"
 #include "ir/normalize.h"
+#include "ir/print.h"
 #include "ir/random.h"
 
 namespace tessera {
@@ -52,6 +53,21 @@ TEST(Gradient, MatmulWithSharedParameter) {
   const Tensor c = p.define("c", sum(k, a * b));
   const Tensor loss = p.define("loss", sum(Dims{i, j}, tanh(c) * c + sum(k, a * a)));
   expect_gradients(p, loss, {});
+}
+
+// What lies behind a stop_gradient costs nothing in the backward pass.
+TEST(Gradient, LeavesOutWhatNoDerivativeReaches) {
+  Program p("stopped");
+  const Dim i("i", 3), j("j", 2);
+  const Tensor x = p.parameter("x", {i, j}, normal(0, 1), DType::f64);
+  const Tensor shift = p.define("shift", max(i, x * x));
+  p.output(
+      "dx",
+      p.define("dx", grad(p.define("loss", sum(Dims{i, j}, exp(x - stop_gradient(shift)))), x)));
+  for (const Tensor& tensor : normalize(p).definitions()) {
+    EXPECT_EQ(tensor.name().find("ties"), std::string::npos) << print(normalize(p));
+    EXPECT_EQ(tensor.name().find("d_shift"), std::string::npos) << print(normalize(p));
+  }
 }
 
 TEST(Gradient, ScalarFunctions) {
