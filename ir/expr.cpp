@@ -147,7 +147,10 @@ Expr fold_literals(const FnInfo& row, const std::vector<Expr>& args, const Sourc
     values.push_back(integer ? Scalar::of_int(type, value.i)
                              : Scalar::of_float(type, value.number()));
   }
-  return make_literal(evaluate(row.fn, values, type).number(), integer, where);
+  const Scalar result = evaluate(row.fn, values, type);
+  // 100000 * 100000 is the i64 number that it says; literals fit i32, so nothing leaves i64.
+  if (integer && result.i != static_cast<int32_t>(result.i)) return make_constant(result, where);
+  return make_literal(result.number(), integer, where);
 }
 
 Dims dims_of(const std::vector<Expr>& exprs) {

@@ -50,22 +50,6 @@ bool is_whole(const Expr& expr) {
   return read != nullptr && equivalent(expr, make_read(read->tensor));
 }
 
-// The value of an operator on two integer literals where it does not fit i32, so that
-// 100000 * 100000 is the i64 number it says. Literals fit i32, so nothing overflows i64.
-std::optional<Scalar> wide_literal(const FnInfo& row, const std::vector<Value>& operands) {
-  if (row.rule != TypeRule::number) return std::nullopt;
-  std::vector<Scalar> args;
-  for (const Value& operand : operands) {
-    const Constant* constant = as<Constant>(operand.expr);
-    if (constant == nullptr || !constant->weak || is_float(constant->value.type))
-      return std::nullopt;
-    args.push_back(Scalar::of_int(DType::i64, constant->value.i));
-  }
-  const Scalar result = evaluate(row.fn, args, DType::i64);
-  const bool fits = result == Scalar::of_int(DType::i64, static_cast<int32_t>(result.i));
-  return fits ? std::nullopt : std::optional<Scalar>(result);
-}
-
 bool beyond(const Dims& dims, int64_t limit) {
   int64_t count = 1;
   for (const Dim& dim : dims)
@@ -180,8 +164,6 @@ Value FormulaBuilder::operation(const Syntax& syntax, const Frame* frame) {
   for (const Value& operand : operands) exprs.push_back(operand.expr);
   for (const FnInfo& row : all_functions()) {
     if (syntax.text != row.symbol || row.arity != static_cast<int>(operands.size())) continue;
-    if (const std::optional<Scalar> wide = wide_literal(row, operands))
-      return over(make_constant(*wide, syntax.where), operands, syntax);
     return over(make_apply(row.fn, std::move(exprs), syntax.where), operands, syntax);
   }
   TESSERA_CHECK(false) << "no operator " << syntax.text;

@@ -49,6 +49,14 @@ TEST(Parse, FollowsTheUsualPrecedence) {
 }
 
 // Brackets, not signs: (-2) ** 2 is 4 and -2 ** 2 is -4.
+// In C++, too, a product of literals that leaves i32 is i64.
+TEST(Expr, FoldsIntegerLiteralsWithoutWrapping) {
+  const Expr product = Expr(100000) * Expr(100000);
+  EXPECT_EQ(product.type(), DType::i64);
+  EXPECT_EQ(as<Constant>(product)->value.i, 10000000000);
+  EXPECT_EQ((Expr(1000) * Expr(1000)).type(), DType::i32);
+}
+
 TEST(Parse, FoldsLiterals) {
   EXPECT_EQ(reads_as("a * (-2.0) ** 2"), "a * 4.0");
   EXPECT_EQ(reads_as("a * -2.0 ** 2"), "a * -4.0");
