@@ -50,7 +50,7 @@ void Program::adopt_definitions(const Expr& value) {
                                               ? " and used outside of it; use what loop() returns"
                                               : " of another program; make it with this one"));
     adopt_definitions(tensor.value());
-    if (it != by_name_.end() && !tensor.name().empty())
+    if (by_name_.count(tensor.name()) != 0 && !tensor.name().empty())
       tensor.node_->name = fresh_name(tensor.name());
     add(tensor);
   }

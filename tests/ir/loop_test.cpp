@@ -131,6 +131,16 @@ TEST(Loop, NestsInLoops) {
   }
 }
 
+TEST(Loop, NamesInsideALoopMayStandAgainInTheLoopAround) {
+  const Program p = parse(
+      "program p\ndim k = 3\ninput x[k]\nloop i = 2 carry r = x {\n"
+      "  loop j = 2 carry q = r { a = q + 1; q = a }\n  a = q * 2\n  r = a\n}\noutput r\n");
+  const Arrays inputs = random_inputs(p, 3);
+  const Arrays out = run_all_ways(p, 3);
+  for (size_t k = 0; k < 3; ++k)
+    EXPECT_NEAR(out.at("r").get(k), ((inputs.at("x").get(k) + 2) * 2 + 2) * 2, 1e-5);
+}
+
 TEST(Loop, CumsumIsASumOverEarlierIndices) {
   const Program p = parse(
       "program p\ndim a = 3, b = 4\ninput x[a, b] : i32\ny = cumsum[b](x + 1)\n"
