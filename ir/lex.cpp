@@ -160,7 +160,7 @@ class Lexer {
     const auto c = static_cast<unsigned char>(rest[0]);
     const std::string shown = c >= 0x20 && c < 0x7f ? "`" + std::string(1, rest[0]) + "`"
                                                     : fmt::format("the byte 0x{:02x}", c);
-    std::string write = "names, numbers, + - * / // % ** == != < <= > >= = ( ) [ ] , : and #";
+    std::string write = "names, numbers, + - * / // % ** == != < <= > >= = ( ) [ ] { } , : ; and #";
     for (const Hint& hint : kHints)
       if (rest.starts_with(hint.found)) write = hint.write;
     throw UserError(where(), shown + " has no meaning here; write " + write);

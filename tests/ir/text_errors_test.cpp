@@ -130,10 +130,10 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v = x && x\n", "<text>:6:7: `&` has no meaning here; write `and`"},
       {"v = x ? 1\n",
        "<text>:6:7: `?` has no meaning here; write names, numbers, + - * / // % ** == != < <= > >= "
-       "= ( ) [ ] , : and #"},
+       "= ( ) [ ] { } , : ; and #"},
       {"v = \xe9\n",
        "<text>:6:5: the byte 0xe9 has no meaning here; write names, numbers, + - * / // % ** == != "
-       "< <= > >= = ( ) [ ] , : and #"},
+       "< <= > >= = ( ) [ ] { } , : ; and #"},
       {"v = `x\n", "<text>:6:5: the name after ` is not closed on this line; end it with `"},
       {"x = 2\n", "<text>:6:1: `x` is already an input, made at <text>:3:7; choose another name"},
       {"i = 2\n", "<text>:6:1: `i` is already a dim, made at <text>:2:5; choose another name"},
