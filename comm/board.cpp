@@ -17,6 +17,12 @@ uint32_t breaker_in(uint64_t word) {
   return static_cast<uint32_t>(word >> 32);
 }
 
+void publish(const std::string& text, char (&to)[BoardMemory::kTextBytes]) {
+  const size_t size = std::min(text.size(), BoardMemory::kTextBytes - 1);
+  std::memcpy(to, text.data(), size);
+  to[size] = 0;
+}
+
 }  // namespace
 
 BoardMemory* BoardMemory::create(void* memory, int ranks) {
@@ -36,13 +42,6 @@ Board::Board(BoardMemory* memory, BoardMember member, FailureRecord& failure)
 Board::~Board() {
   slot(member_.rank).left.store(1, std::memory_order_release);
   memory_->event.notify();
-}
-
-void Board::publish_text(const std::string& text) {
-  char* to = slot(member_.rank).text;
-  const size_t size = std::min(text.size(), BoardMemory::kTextBytes - 1);
-  std::memcpy(to, text.data(), size);
-  to[size] = 0;
 }
 
 bool Board::arrive(uint32_t next) {
@@ -68,7 +67,7 @@ std::vector<int> Board::missing(uint32_t next, bool left_only) const {
 }
 
 void Board::throw_broken(const CallInfo& info) const {
-  const std::string text = slot(static_cast<int>(breaker_in(released())) - 1).text;
+  const std::string text = slot(static_cast<int>(breaker_in(released())) - 1).reason;
   failure_.keep(text);
   throw CommError(ended_text(info, text));
 }
@@ -83,7 +82,7 @@ void Board::give_up(const CallInfo& info, uint32_t next, Wake why) {
     text = failure_.text();
   else
     text = name_ranks(absent) + " left the group without making this call";
-  publish_text(text);
+  publish(text, slot(member_.rank).reason);
   uint64_t expected = step_;
   const uint64_t broken = (static_cast<uint64_t>(member_.rank) + 1) << 32 | step_;
   if (!memory_->released.compare_exchange_strong(expected, broken)) return;
@@ -127,7 +126,7 @@ void Board::agree(const CallInfo& info) {
   for (int r = 1; r < ranks_; ++r)
     same = same && same_call(slot(0).calls[place], slot(r).calls[place]);
   if (same) return;
-  publish_text(describe(info));
+  publish(describe(info), slot(member_.rank).text);
   step(info);
   std::vector<std::string> texts;
   for (int r = 0; r < ranks_; ++r) texts.emplace_back(slot(r).text);

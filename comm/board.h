@@ -20,7 +20,8 @@ struct BoardMemory {
     std::atomic<uint32_t> arrived{0};  // the last step this rank reached
     std::atomic<uint32_t> left{0};     // 1 when the rank gave its communicator up
     Call calls[2];
-    char text[kTextBytes] = {};
+    char text[kTextBytes] = {};    // what this rank calls, where the ranks disagree
+    char reason[kTextBytes] = {};  // why it broke the board; peers may still read its `text`
   };
 
   // Low half: the last step that all reached. High half: 0, or 1 + the rank that broke the board;
@@ -87,7 +88,6 @@ class Board {
   // Breaks the board and throws, unless the step succeeded meanwhile.
   void give_up(const CallInfo& info, uint32_t next, Wake why);
   [[noreturn]] void throw_broken(const CallInfo& info) const;
-  void publish_text(const std::string& text);
 
   BoardMemory* const memory_;
   const BoardMember member_;
