@@ -65,11 +65,15 @@ void round_to(F16& value, float from) {
   value.bits = f32_to_f16(from);
 }
 
-// Each element is read before it is written, so `into` may be one of the two sources; ivdep tells
-// the vectorizer that there is no other overlap.
+// Each element is read before it is written, so `into` may be one of the two sources; the pragma
+// tells the vectorizer that there is no other overlap.
 template <typename T, typename Op>
 void combine(T* into, const T* a, const T* b, size_t count, Op op) {
+#ifdef __clang__
+#pragma clang loop vectorize(assume_safety)
+#else
 #pragma GCC ivdep
+#endif
   for (size_t i = 0; i < count; ++i) {
     if constexpr (std::is_arithmetic_v<T>)
       into[i] = op(a[i], b[i]);
