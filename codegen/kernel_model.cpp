@@ -63,19 +63,29 @@ double cycles_of_point(const Nest& nest, int lanes) {
   return best;
 }
 
-// Cycles of one point of the nest as it stands, when equations among its guards are solved first
-// and what a scatter adds goes to its place at once: most points then cost nothing.
+// The share of a solved nest's points at which something is done: what a scatter adds goes to its
+// place at once.
+double share_done(const Nest& solved) {
+  const std::optional<Scatter> scatter = find_scatter(solved);
+  return scatter ? 1 / static_cast<double>(std::max<int64_t>(volume(scatter->targets), 1)) : 1;
+}
+
+// Cycles of one point of the nest as it stands, when equations among its guards are solved first:
+// most points then cost nothing.
 double cycles_as_compiled(const Nest& nest, int lanes) {
   const double points = static_cast<double>(volume(nest.loops()));
   if (points == 0) return cycles_of_point(nest, lanes);
   const Nest solved = solve_guards(nest);
-  double left = static_cast<double>(volume(solved.loops()));
-  if (const std::optional<Scatter> scatter = find_scatter(solved))
-    left /= static_cast<double>(volume(scatter->targets));
+  const double left = static_cast<double>(volume(solved.loops())) * share_done(solved);
   return cycles_of_point(solved, lanes) * left / points;
 }
 
 }  // namespace
+
+double operations_of(const Nest& nest) {
+  const Nest solved = solve_guards(nest);
+  return flops_of(solved) * share_done(solved);
+}
 
 KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(machine) {
   const Dims loops = nest.loops();

@@ -55,7 +55,11 @@ class KernelModel {
   std::vector<Traffic> traffic_;
 };
 
-// The same, analysed and asked at once.
+// Operations of one run as kernels do it: as flops_of (nest.h), when equations among guards are
+// solved, and what a scatter adds goes to its place at once.
+double operations_of(const Nest& nest);
+
+// KernelModel, analysed and asked at once.
 double predict_seconds(const Nest& local, const Machine& machine, int threads);
 
 }  // namespace tessera

@@ -85,8 +85,9 @@ std::optional<IndexRange> range_apply(const Apply& apply) {
       return std::nullopt;
     }
     const std::optional<IndexRange> range = index_range(arg);
-    if (!range) return std::nullopt;
-    args.push_back(*range);
+    const bool folded = apply.fn == Fn::mod && args.empty();  // whatever it is
+    if (!range && !folded) return std::nullopt;
+    args.push_back(range ? *range : IndexRange{least(arg.type()), greatest(arg.type())});
   }
   const auto corners = [&](auto&& f) {
     const auto list = {f(args[0].low, args[1].low), f(args[0].low, args[1].high),

@@ -24,8 +24,9 @@ struct Affine {
 std::optional<Affine> affine_form(const Expr& index);
 Expr to_expr(const Affine& affine, const SourceLocation& where = {});
 
-// Inclusive bounds of an integer expression over the whole extents of its dims; nothing when it
-// reads a tensor or is empty. Exact for affine forms, an enclosure otherwise.
+// Inclusive bounds of an integer expression over the whole extents of its dims; nothing when it is
+// empty, or as wide as a tensor's values. Exact for affine forms, an enclosure otherwise: that of
+// `token % 11` is 0 to 10.
 struct IndexRange {
   int64_t low = 0;
   int64_t high = 0;

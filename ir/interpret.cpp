@@ -229,7 +229,7 @@ class Run {
     const auto [it, fresh] = values_.try_emplace(tensor);
     if (fresh) it->second = make_array(tensor.type(), extents(tensor.dims()));
     const Lookup read = [this](const Tensor& source) -> const Array& { return array_of(source); };
-    Evaluator(read, iteration_).write(program_.formula_of(tensor), tensor.dims(), it->second);
+    evaluate_iteration(program_.formula_of(tensor), tensor.dims(), iteration_, read, it->second);
   }
 
   const Program& program_;
@@ -259,6 +259,12 @@ Array evaluate(const Expr& value, const Dims& order, const Lookup& read) {
   Array result = make_array(value.type(), extents(order));
   Evaluator(read).write(value, order, result);
   return result;
+}
+
+void evaluate_iteration(const Expr& value, const Dims& order,
+                        const std::map<Dim, int64_t>& iteration, const Lookup& read,
+                        Array& result) {
+  Evaluator(read, iteration).write(value, order, result);
 }
 
 Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state) {

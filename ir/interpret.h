@@ -26,5 +26,10 @@ Arrays interpret_all(const Program& normal, const Arrays& inputs, const Arrays& 
 // of a tensor, whose shape is that of the tensor's dims.
 Array evaluate(const Expr& value, const Dims& order,
                const std::function<const Array&(const Tensor&)>& read);
+// The same for one iteration of loops: each dim of `iteration` has one index. Writes those elements
+// of `result`, an array over `order`.
+void evaluate_iteration(const Expr& value, const Dims& order,
+                        const std::map<Dim, int64_t>& iteration,
+                        const std::function<const Array&(const Tensor&)>& read, Array& result);
 
 }  // namespace tessera

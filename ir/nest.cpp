@@ -32,11 +32,6 @@ Dims Nest::loops() const {
   return all;
 }
 
-Nest nest_of(const Program& program, const Tensor& tensor) {
-  if (tensor.role() != Role::carried) return nest_of(tensor);
-  return {tensor, std::nullopt, {}, program.formula_of(tensor)};
-}
-
 Nest nest_of(const Tensor& definition) {
   TESSERA_CHECK(definition.role() == Role::definition && is_nest(definition.value()))
       << "`" << definition.name() << "` is not in normal form";
@@ -48,7 +43,7 @@ Nest nest_of(const Tensor& definition) {
 std::vector<Nest> nests_of(const Program& program) {
   std::vector<Nest> nests;
   for (const Tensor& tensor : tensors_of(sequence_of(program)))
-    nests.push_back(nest_of(program, tensor));
+    if (tensor.role() == Role::definition) nests.push_back(nest_of(tensor));
   return nests;
 }
 
@@ -95,9 +90,7 @@ double bytes_of(const Nest& nest) {
 }
 
 std::string describe(const Nest& nest) {
-  const bool carried = nest.out.role() == Role::carried;
-  return nest.out.name() + "[" + join(names(nest.out.dims())) +
-         "] = " + print(carried ? nest.body : nest.out.value());
+  return nest.out.name() + "[" + join(names(nest.out.dims())) + "] = " + print(nest.out.value());
 }
 
 }  // namespace tessera

@@ -29,11 +29,10 @@ struct Nest {
 
 // The nest of a definition in normal form (see normalize.h). TESSERA_CHECKs that it is.
 Nest nest_of(const Tensor& definition);
-// The same for a carried tensor, too.
-Nest nest_of(const Program& program, const Tensor& tensor);
-// One nest for each definition and carried tensor, in the order of computing (sequence.h).
+// One nest for each definition, in the order of computing (sequence.h). What loops carry is not
+// computed.
 std::vector<Nest> nests_of(const Program& program);
-// Is every definition and carried tensor of the program a nest?
+// Is every definition a nest, and every first value of a carried tensor a scalar formula?
 bool is_normal(const Program& program);
 
 // Every read in the body, those inside indices included, children first.

@@ -8,7 +8,7 @@
 #include "comm/mpi/launch_info.h"
 #include "comm/mpi/mpi_world.h"
 #include "ir/normalize.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/ranks.h"
 #include "launcher/supervise.h"
@@ -76,7 +76,7 @@ int Session::size() const {
 }
 
 Executable Session::compile(const Program& program) {
-  const Program normal = unroll(normalize(program));
+  const Program normal = stack_loops(normalize(program));
   const Plan plan =
       share_plan(*world_, [&] { return make_plan(normal, world_->size(), settings_); });
   const ClusterCommCost prices = comm_cost_here(world_->size());
@@ -88,7 +88,7 @@ std::string Session::explain(const Executable& executable) const {
 }
 
 Executable Session::compile(const Program& program, const Plan& plan) {
-  const Program normal = unroll(normalize(program));
+  const Program normal = stack_loops(normalize(program));
   verify(plan, normal);
   const ClusterCommCost prices = comm_cost_here(world_->size());
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};

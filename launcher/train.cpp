@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "ir/normalize.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "launcher/data.h"
 #include "launcher/feeds.h"
 #include "launcher/planning.h"
@@ -130,7 +130,7 @@ class Trainer {
 
   void build() {
     const Clock::time_point start = Clock::now();
-    normal_ = unroll(normalize(training_program(config_)));
+    normal_ = stack_loops(normalize(training_program(config_)));
     const Plan plan = share_plan(world_, [&] {
       return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
     });
@@ -216,7 +216,7 @@ class Trainer {
   void prepare_evaluation() {
     const int64_t most = 2 * batch_of(normal_);
     const int64_t batch = evaluation_batch(test_->examples, most);
-    evaluation_program_ = unroll(normalize(evaluation_program(config_, batch)));
+    evaluation_program_ = stack_loops(normalize(evaluation_program(config_, batch)));
     PlanSettings settings = plan_settings(config_, threads_);
     settings.file.clear();
     settings.pins.clear();  // they name the training step's tensors

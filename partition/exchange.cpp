@@ -1,5 +1,6 @@
 #include "partition/exchange.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -64,10 +65,12 @@ void paste(const Array& part, const Box& box, Array& whole) {
   });
 }
 
-Array exchange(const CommStep& mine, const std::vector<Contribution>& members) {
+Array exchange(const CommStep& mine, const std::vector<Contribution>& members, size_t loops) {
   const auto me = static_cast<size_t>(mine.me);
+  std::vector<int64_t> shape = extents(mine.output.dims());
+  std::fill(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(loops), 1);
   const bool reduces = mine.kind == CommKind::all_reduce || mine.kind == CommKind::reduce_scatter;
-  Array result = make_array(mine.output.type(), extents(mine.output.dims()));
+  Array result = make_array(mine.output.type(), shape);
   for (size_t m = 0; m < members.size(); ++m) {
     Box from = whole_box(members[m].input->shape);
     if (mine.scatter_dim >= 0) narrow(from, mine.scatter_dim, members[m].step->scatter_blocks[me]);
@@ -83,7 +86,7 @@ Array exchange(const CommStep& mine, const std::vector<Contribution>& members) {
     narrow(to, mine.gather_dim, mine.gather_blocks[m]);
     paste(piece, to, result);
   }
-  TESSERA_CHECK(result.shape == extents(mine.output.dims())) << mine.output.name();
+  TESSERA_CHECK(result.shape == shape) << mine.output.name();
   return result;
 }
 

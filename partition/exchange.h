@@ -14,7 +14,8 @@ struct Contribution {
 };
 
 // What the member whose step is `mine` gets: the reference meaning of a CommStep. Members in the
-// order of the group. Reductions combine in that order.
-Array exchange(const CommStep& mine, const std::vector<Contribution>& members);
+// order of the group. Reductions combine in that order. In `loops` loops, arrays hold the part of
+// one iteration: their first `loops` extents are 1.
+Array exchange(const CommStep& mine, const std::vector<Contribution>& members, size_t loops = 0);
 
 }  // namespace tessera

@@ -1,27 +1,46 @@
 #include "partition/lower.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "base/error.h"
 #include "partition/halo.h"
 #include "partition/local_nest.h"
+#include "partition/scopes.h"
 
 namespace tessera {
 namespace {
+
+// Nests are numbered in the order of computing. A place is in a scope, after one of its nests or
+// after the loop in it that ends with this nest; at its beginning, after the nest before it.
+struct Place {
+  Scope scope;
+  int after = -1;
+
+  bool operator<(const Place& other) const {
+    return std::tie(scope, after) < std::tie(other.scope, other.after);
+  }
+};
 
 // One form in which a tensor exists on this rank.
 struct Version {
   Sharding sharding;
   Part part;
-  int ready = -1;                   // the nest after which it exists; -1: from the start
+  Place made;
   std::vector<HaloWindow> windows;  // dims of which it holds a window instead of the block
 };
 
-// A step with its place: after nest `after` of the program, in order of making.
-struct Placed {
-  Step step;
-  int after;
+// Who needs a tensor: nest `number`, or what runs before it, in a scope.
+struct User {
+  Scope scope;
+  int number;
+};
+
+// The nests of a loop: from `begin` up to but without `end`.
+struct Range {
+  int begin;
+  int end;
 };
 
 class Lowering {
@@ -31,6 +50,7 @@ class Lowering {
         plan_(plan),
         options_(options),
         cost_(options.cost != nullptr ? *options.cost : default_cost_),
+        scopes_(program),
         dims_(plan.mesh, rank),
         resharder_(plan.mesh, cost_) {
     result_.name = program.name();
@@ -40,15 +60,12 @@ class Lowering {
 
   ShardedProgram run() {
     for (const Tensor& tensor : program_.tensors())
-      if (tensor.role() != Role::definition) add_border(tensor);
-    const std::vector<Nest> nests = nests_of(program_);
-    count_ = static_cast<int>(nests.size());
-    std::vector<ComputeStep> computed;
-    for (const Nest& nest : nests)
-      computed.push_back(lower_nest(nest, static_cast<int>(computed.size())));
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried) add_border(tensor);
+    lower_steps(scopes_.sequence(), {});
     for (const Update& update : program_.updates()) lower_update(update);
     for (const Output& output : program_.outputs()) lower_output(output);
-    arrange(computed);
+    Assembly rest{computed_.begin(), carries_.begin()};
+    result_.steps = arrange(scopes_.sequence(), {}, rest);
     return std::move(result_);
   }
 
@@ -76,27 +93,92 @@ class Lowering {
     const Tensor local =
         make_tensor(tensor.name(), dims_.local(tensor.dims(), sharding), tensor.type(),
                     tensor.role(), tensor.initializer(), tensor.where());
-    const Version version{sharding, {local, box_of(tensor, sharding)}, -1, {}};
+    const Version version{sharding, {local, box_of(tensor, sharding)}, {}, {}};
     versions_[tensor].push_back(version);
     (tensor.role() == Role::input ? result_.inputs : result_.stored)
         .push_back(border(tensor.name(), tensor, version));
   }
 
-  ComputeStep lower_nest(const Nest& nest, int position) {
-    const NestRules rules(nest);
+  int count() const { return static_cast<int>(computed_.size()); }
+
+  void lower_steps(const Sequence& sequence, const Scope& scope) {
+    for (const SequenceStep& step : sequence) {
+      if (const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what)) {
+        lower_loop(*loop, scope);
+      } else if (const Tensor& tensor = std::get<Tensor>(step.what);
+                 tensor.role() == Role::definition) {
+        lower_nest(nest_of(tensor), scope);
+      }
+    }
+  }
+
+  // What is carried is kept between iterations as the plan says.
+  void lower_loop(const SequenceLoop& loop, const Scope& around) {
+    Scope scope = around;
+    scope.push_back(static_cast<int>(ranges_.size()));
+    const size_t number = ranges_.size();
+    ranges_.push_back({count(), count()});
+    carries_.emplace_back();
+    std::vector<Update> carried;
+    for (const SequenceStep& step : loop.body) {
+      const Tensor* tensor = std::get_if<Tensor>(&step.what);
+      if (tensor != nullptr && tensor->role() == Role::carried)
+        carried.push_back(*program_.update_of(*tensor));
+    }
+    for (const Update& carry : carried) begin_carry(carry.target, scope, carries_[number]);
+    lower_steps(loop.body, scope);
+    ranges_[number].end = count();
+    for (size_t i = 0; i < carried.size(); ++i) end_carry(carried[i], scope, carries_[number][i]);
+  }
+
+  void begin_carry(const Tensor& carried, const Scope& scope, std::vector<Carry>& carries) {
+    const Sharding sharding = canonical(plan_.storage(carried.name()).stored);
+    const Tensor local = make_tensor(carried.name(), dims_.local(carried.dims(), sharding),
+                                     carried.type(), Role::input, {}, carried.where());
+    versions_[carried].push_back(
+        {sharding, {local, box_of(carried, sharding)}, {scope, count() - 1}, {}});
+    const Tensor initial = as<Read>(carried.value())->tensor;
+    Sharding wanted = replicated(initial);
+    for (size_t i = 0; i < wanted.split.size(); ++i)
+      wanted.split[i] =
+          sharding.split[static_cast<size_t>(position(carried.dims(), initial.dims()[i]))];
+    const Version first = obtain(initial, wanted, {scope, count()}, false);
+    carries.push_back({local, first.part.local, local});
+  }
+
+  // `next` must be made by the loop, and for this one alone.
+  void end_carry(const Update& update, const Scope& scope, Carry& carry) {
+    const Sharding& wanted = versions_.at(update.target).front().sharding;
+    const Version version = obtain(update.value, wanted, {scope, count()}, false);
+    carry.next = version.part.local;
+    const Scope& home = scopes_.of(update.value);
+    const bool inside = common(home, scope) == scope;
+    if (inside && claimed_.insert(carry.next).second) return;
+    const CopySpec spec{fresh(update.value.name()), version.part.local.dims(),
+                        version.part.box.begin};
+    const Nest copy = copy_nest(version.part, spec);
+    add({scope, count() - 1}, ComputeStep{copy, update.value.name()});
+    carry.next = copy.out;
+  }
+
+  void lower_nest(const Nest& nest, const Scope& scope) {
+    const NestRules rules(nest, scopes_.dims(scope));
     const Assignment& assignment = plan_.nest(nest.out.name()).assignment;
+    const User user{scope, count()};
     std::vector<Part> parts;
     for (size_t k = 0; k < rules.operands().size(); ++k)
-      parts.push_back(obtain_operand(rules, k, assignment, position).part);
+      parts.push_back(obtain_operand(rules, k, assignment, user).part);
     const Nest local = local_nest(rules, assignment, parts, dims_);
     const Sharding sharding = canonical(rules.result_sharding(assignment));
     versions_[nest.out].push_back(
-        {sharding, {local.out, box_of(nest.out, sharding)}, position, {}});
-    return {local, nest.out.name()};
+        {sharding, {local.out, box_of(nest.out, sharding)}, {scope, count()}, {}});
+    computed_.push_back({local, nest.out.name()});
+    homes_.push_back(scope);
   }
 
   // As operand_sharding asks, or by windows where that moves less.
-  Version obtain_operand(const NestRules& rules, size_t k, const Assignment& assignment, int user) {
+  Version obtain_operand(const NestRules& rules, size_t k, const Assignment& assignment,
+                         const User& user) {
     const Tensor& tensor = rules.operand_tensor(k);
     bool guarded = false;
     for (size_t i = 0; i < tensor.dims().size(); ++i)
@@ -106,18 +188,22 @@ class Lowering {
     if (!halo) return obtain(tensor, wanted, user, !guarded);
     for (const Version& version : versions_.at(tensor))
       if (version.sharding == halo->base && version.windows == halo->windows) return version;
-    const double by_windows = nearest(tensor, halo->base).path->seconds +
-                              halo_seconds(shape_of(tensor), *halo, plan_.mesh, cost_);
-    if (nearest(tensor, wanted).path->seconds <= by_windows)
+    const Scope scope = common(scopes_.of(tensor), user.scope);
+    const double by_windows =
+        nearest(tensor, halo->base, scope).path->seconds +
+        halo_seconds(shape_within(tensor, scope), within(*halo, scope), plan_.mesh, cost_);
+    if (nearest(tensor, wanted, scope).path->seconds <= by_windows)
       return obtain(tensor, wanted, user, !guarded);
     Version version = obtain(tensor, halo->base, user, false);
-    for (const HaloWindow& window : halo->windows) version = widened(tensor, version, window);
+    for (const HaloWindow& window : halo->windows)
+      version = widened(tensor, version, window, {scope, settled(version.made, scope)});
     versions_.at(tensor).push_back(version);
     return version;
   }
 
   // The version with one dim widened, or moved, to this rank's window.
-  Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window) {
+  Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window,
+                  const Place& place) {
     const Mesh& mesh = plan_.mesh;
     const auto dim = static_cast<size_t>(window.dim);
     CommStep step = unfilled(CommKind::halo, window.axes, from.part.local, tensor);
@@ -148,11 +234,12 @@ class Lowering {
     step.output =
         make_tensor(fresh(tensor.name()), local, tensor.type(), Role::input, {}, tensor.where());
     int64_t row = static_cast<int64_t>(size_of(tensor.type()));
-    for (size_t i = 0; i < local.size(); ++i)
+    for (size_t i = place.scope.size(); i < local.size(); ++i)
       if (i != dim) row *= local[i].extent();
     step.bytes = std::max(received, sent) * row;
     version.part.local = step.output;
-    conversions_.push_back({step, from.ready});
+    version.made = place;
+    add(place, step);
     return version;
   }
 
@@ -163,7 +250,7 @@ class Lowering {
       wanted.split[i] =
           target.sharding
               .split[static_cast<size_t>(position(update.target.dims(), update.value.dims()[i]))];
-    const Version value = obtain(update.value, wanted, count_, false);
+    const Version value = obtain(update.value, wanted, {{}, count()}, false);
     Tensor local = value.part.local;
     if (local.dims() != target.part.local.dims()) local = reordered(value, target.part.local);
     result_.updates.push_back({target.part.local, local});
@@ -174,13 +261,14 @@ class Lowering {
     const Expr value = make_read(version.part.local, like.where());
     const Nest nest =
         nest_of(make_definition(fresh(like.name()), value, like.where(), like.dims()));
-    conversions_.push_back({ComputeStep{nest, like.name()}, version.ready});
+    add({{}, settled(version.made, {})}, ComputeStep{nest, like.name()});
     return nest.out;
   }
 
   void lower_output(const Output& output) {
     const Sharding wanted = canonical(plan_.output(output.name).stored);
-    Border made = border(output.name, output.value, obtain(output.value, wanted, count_, false));
+    Border made =
+        border(output.name, output.value, obtain(output.value, wanted, {{}, count()}, false));
     made.order = output.order;
     result_.outputs.push_back(made);
   }
@@ -190,13 +278,15 @@ class Lowering {
     const ReshardPath* path = nullptr;
   };
 
-  // The shortest way from any version to `wanted`.
-  Route nearest(const Tensor& tensor, const Sharding& wanted) {
+  // The shortest way from any version to `wanted`, for a part as one iteration in `scope` has it.
+  Route nearest(const Tensor& tensor, const Sharding& wanted, const Scope& scope) {
+    const TensorShape shape = shape_within(tensor, scope);
+    const Sharding target = within(wanted, scope);
     const std::vector<Version>& known = versions_.at(tensor);
     Route best;
     for (size_t i = 0; i < known.size(); ++i) {
       if (!known[i].windows.empty()) continue;
-      const ReshardPath& path = resharder_.path(shape_of(tensor), known[i].sharding, wanted);
+      const ReshardPath& path = resharder_.path(shape, within(known[i].sharding, scope), target);
       if (best.path == nullptr || std::make_tuple(path.seconds, path.steps.size()) <
                                       std::make_tuple(best.path->seconds, best.path->steps.size()))
         best = {i, &path};
@@ -206,36 +296,68 @@ class Lowering {
 
   // The tensor as `wanted`. With `fold`, slices at the end of the way are left to the reader: the
   // version returned then covers more.
-  Version obtain(const Tensor& tensor, const Sharding& wanted, int user, bool fold) {
+  Version obtain(const Tensor& tensor, const Sharding& wanted, const User& user, bool fold) {
+    const Scope scope = common(scopes_.of(tensor), user.scope);
     std::vector<Version>& known = versions_.at(tensor);
-    const auto [start, best] = nearest(tensor, wanted);
-    size_t count = best->steps.size();
-    while (fold && count > 0 && best->steps[count - 1].kind == CommKind::slice) --count;
+    const auto [start, best] = nearest(tensor, wanted, scope);
+    size_t steps = best->steps.size();
+    while (fold && steps > 0 && best->steps[steps - 1].kind == CommKind::slice) --steps;
     Version version = known[start];
-    for (size_t i = 0; i < count; ++i) {
-      version = converted(tensor, version, best->steps[i], user);
+    for (size_t i = 0; i < steps; ++i) {
+      version = converted(tensor, version, best->steps[i], scope, user);
       known.push_back(version);
     }
     return version;
   }
 
-  Version converted(const Tensor& tensor, const Version& from, const ReshardStep& step, int user) {
+  // The child of `scope` that holds what is in `inner`; -1 for `scope` itself.
+  static int child(const Scope& scope, const Scope& inner) {
+    return common(scope, inner) == scope && inner.size() > scope.size() ? inner[scope.size()] : -1;
+  }
+
+  // Where in `scope` something exists that was made at `place`: after the loop that made it.
+  int settled(const Place& place, const Scope& scope) const {
+    const int loop = child(scope, place.scope);
+    if (loop >= 0) return ranges_[static_cast<size_t>(loop)].end - 1;
+    if (scope.empty()) return place.after;
+    return std::max(place.after, ranges_[static_cast<size_t>(scope.back())].begin - 1);
+  }
+
+  // The last place in `scope` before the user.
+  int latest(const Scope& scope, const User& user) const {
+    const int loop = child(scope, user.scope);
+    return (loop >= 0 ? ranges_[static_cast<size_t>(loop)].begin : user.number) - 1;
+  }
+
+  // `nests` before the last place before the user.
+  int ahead(const Scope& scope, const User& user, int nests) const {
+    const int wanted = std::max(latest(scope, user) - nests, -1);
+    return settled({wanted < 0 ? Scope{} : homes_[static_cast<size_t>(wanted)], wanted}, scope);
+  }
+
+  Version converted(const Tensor& tensor, const Version& from, const ReshardStep& inner,
+                    const Scope& scope, const User& user) {
+    const ReshardStep step = outside(inner, scope);
     const Box box = box_of(tensor, step.after);
     const Dims local_dims = dims_.local(tensor.dims(), step.after);
-    const bool grows = step.kind == CommKind::all_gather;
-    const int after = grows ? std::max(from.ready, user - 1 - options_.prefetch) : from.ready;
+    Place place{scope, settled(from.made, scope)};
+    if (step.kind == CommKind::all_gather)
+      place.after = std::max(place.after, ahead(scope, user, options_.prefetch));
     if (!communicates(step.kind)) {
       CopySpec spec{fresh(tensor.name()),        local_dims, box.begin,
                     step.kind == CommKind::mask, true,       step.after.op};
       spec.keep = plan_.mesh.position_in_group(dims_.rank(), step.axes) == 0;
       const Nest nest = copy_nest(from.part, spec);
-      conversions_.push_back({ComputeStep{nest, tensor.name()}, after});
-      return {step.after, {nest.out, box}, after, {}};
+      add(place, ComputeStep{nest, tensor.name()});
+      return {step.after, {nest.out, box}, place, {}};
     }
     const Tensor output = make_tensor(fresh(tensor.name()), local_dims, tensor.type(), Role::input,
                                       {}, tensor.where());
-    conversions_.push_back({collective(tensor, from, step, output), after});
-    return {step.after, {output, box}, after, {}};
+    CommStep comm = collective(tensor, from, step, output);
+    comm.bytes = bytes_moved(shape_within(tensor, scope), within(from.sharding, scope), inner,
+                             plan_.mesh, dims_.rank());
+    add(place, comm);
+    return {step.after, {output, box}, place, {}};
   }
 
   CommStep unfilled(CommKind kind, const Axes& axes, const Tensor& input,
@@ -262,7 +384,6 @@ class Lowering {
     made.op = from.sharding.op;
     made.gather_dim = step.gather_dim;
     made.scatter_dim = step.scatter_dim;
-    made.bytes = bytes_moved(shape_of(tensor), from.sharding, step, plan_.mesh, dims_.rank());
     if (step.gather_dim >= 0)
       made.gather_blocks = blocks(tensor, step.gather_dim, from.sharding, step.after, made.group);
     if (step.scatter_dim >= 0)
@@ -289,14 +410,39 @@ class Lowering {
     return stem + "." + std::to_string(++copies_[stem]);
   }
 
-  void arrange(const std::vector<ComputeStep>& computed) {
-    std::vector<std::vector<Step>> after(computed.size() + 1);
-    for (Placed& placed : conversions_)
-      after[static_cast<size_t>(placed.after + 1)].push_back(std::move(placed.step));
-    for (size_t i = 0; i < after.size(); ++i) {
-      if (i > 0) result_.steps.emplace_back(computed[i - 1]);
-      for (Step& step : after[i]) result_.steps.push_back(std::move(step));
+  void add(const Place& place, Step step) { conversions_[place].push_back(std::move(step)); }
+
+  // What is not arranged yet.
+  struct Assembly {
+    std::vector<ComputeStep>::const_iterator computed;
+    std::vector<std::vector<Carry>>::const_iterator carries;
+    int number = 0;  // of the nest
+    int loop = 0;
+  };
+
+  std::vector<Step> arrange(const Sequence& sequence, const Scope& scope, Assembly& rest) {
+    std::vector<Step> steps;
+    const auto add_conversions = [&] {
+      const auto it = conversions_.find({scope, rest.number - 1});
+      if (it != conversions_.end()) steps.insert(steps.end(), it->second.begin(), it->second.end());
+    };
+    add_conversions();
+    for (const SequenceStep& step : sequence) {
+      if (const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what)) {
+        Scope inner = scope;
+        inner.push_back(rest.loop++);
+        std::vector<Carry> carries = *rest.carries++;
+        steps.push_back(LoopStep{loop->over, loop->descending, std::move(carries),
+                                 arrange(loop->body, inner, rest)});
+      } else if (std::get<Tensor>(step.what).role() == Role::definition) {
+        steps.push_back(*rest.computed++);
+        ++rest.number;
+      } else {
+        continue;  // carried
+      }
+      add_conversions();
     }
+    return steps;
   }
 
   const Program& program_;
@@ -304,11 +450,16 @@ class Lowering {
   const LowerOptions options_;
   const LinearCommCost default_cost_;
   const CommCost& cost_;
+  const Scopes scopes_;
   LocalDims dims_;
   Resharder resharder_;
-  int count_ = 0;
+  std::vector<ComputeStep> computed_;  // by nest
+  std::vector<Scope> homes_;           // by nest
+  std::vector<Range> ranges_;          // by loop
+  std::vector<std::vector<Carry>> carries_;
+  std::set<Tensor> claimed_;  // by carries
   std::map<Tensor, std::vector<Version>> versions_;
-  std::vector<Placed> conversions_;
+  std::map<Place, std::vector<Step>> conversions_;
   std::map<std::string, int> copies_;
   ShardedProgram result_;
 };

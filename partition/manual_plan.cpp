@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "partition/reshard.h"
+#include "partition/scopes.h"
 
 namespace tessera {
 namespace {
@@ -16,19 +17,24 @@ std::string why(const Pin& pin) {
 class Propagation {
  public:
   Propagation(const Program& program, const Mesh& mesh, std::vector<Pin> pins)
-      : program_(program), mesh_(mesh), pins_(std::move(pins)), resharder_(mesh_, cost_) {}
+      : program_(program),
+        scopes_(program),
+        mesh_(mesh),
+        pins_(std::move(pins)),
+        resharder_(mesh_, cost_) {}
 
   Plan run() {
     Plan plan{program_.name(), mesh_, {}, {}, {}, {}};
-    for (const Tensor& tensor : program_.tensors()) {
-      if (tensor.role() == Role::definition) continue;
-      StorageDecision storage{tensor.name(), names(tensor.dims()), replicated(tensor), {}};
-      for (const Pin& pin : pins_)
-        if (pin.tensor == tensor.name()) apply(pin, storage);
-      held_[tensor] = storage.stored;
-      plan.stored.push_back(storage);
+    for (const Tensor& tensor : program_.tensors())
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried)
+        plan.stored.push_back(keep(tensor, replicated(tensor)));
+    for (const Tensor& tensor : tensors_of(scopes_.sequence())) {
+      if (tensor.role() == Role::carried) {
+        plan.stored.push_back(keep(tensor, as_initial(tensor)));
+      } else {
+        plan.nests.push_back(decide(NestRules(nest_of(tensor), scopes_.dims(scopes_.of(tensor)))));
+      }
     }
-    for (const Nest& nest : nests_of(program_)) plan.nests.push_back(decide(nest));
     for (const Output& output : program_.outputs())
       plan.outputs.push_back(
           {output.name, names(output.value.dims()), replicated(output.value), {}});
@@ -36,6 +42,31 @@ class Propagation {
   }
 
  private:
+  // As pins say, and else as `otherwise`.
+  StorageDecision keep(const Tensor& tensor, const Sharding& otherwise) {
+    StorageDecision storage{tensor.name(), names(tensor.dims()), replicated(tensor), {}};
+    bool pinned = false;
+    for (const Pin& pin : pins_) {
+      if (pin.tensor != tensor.name()) continue;
+      apply(pin, storage);
+      pinned = true;
+    }
+    if (!pinned) storage.stored = otherwise;
+    held_[tensor] = storage.stored;
+    return storage;
+  }
+
+  // What a loop carries lies as its first value does, if that is whole.
+  Sharding as_initial(const Tensor& carried) const {
+    const Tensor initial = as<Read>(carried.value())->tensor;
+    const Sharding& held = held_.at(initial);
+    Sharding sharding = replicated(carried);
+    for (size_t i = 0; i < held.split.size(); ++i)
+      sharding.split[static_cast<size_t>(position(carried.dims(), initial.dims()[i]))] =
+          held.split[i];
+    return sharding;
+  }
+
   void apply(const Pin& pin, StorageDecision& storage) const {
     const auto at = std::find(storage.dims.begin(), storage.dims.end(), pin.dim);
     Axes& split = storage.stored.split[static_cast<size_t>(at - storage.dims.begin())];
@@ -45,8 +76,8 @@ class Propagation {
     storage.chosen = {ChosenBy::user, why(pin), pin.where};
   }
 
-  NestDecision decide(const Nest& nest) {
-    const NestRules rules(nest);
+  NestDecision decide(const NestRules& rules) {
+    const Nest& nest = rules.nest();
     NestDecision decision{nest.out.name(), unassigned(mesh_), {}};
     for (int axis = 0; axis < mesh_.count(); ++axis) {
       Choice& choice = decision.assignment.axes[static_cast<size_t>(axis)];
@@ -132,6 +163,7 @@ class Propagation {
   }
 
   const Program& program_;
+  const Scopes scopes_;
   const Mesh& mesh_;
   const std::vector<Pin> pins_;
   const LinearCommCost cost_;

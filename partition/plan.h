@@ -29,8 +29,9 @@ struct NestDecision {
   bool operator==(const NestDecision&) const = default;
 };
 
-// How a tensor lies between steps (inputs, parameters, states) or is returned (outputs). Never
-// partial. `dims` names its dims, in declared order, so that a plan can be read without a program.
+// How a tensor lies between steps (inputs, parameters, states) or between iterations (what loops
+// carry), or is returned (outputs). Never partial. `dims` names its dims, in declared order, so
+// that a plan can be read without a program.
 struct StorageDecision {
   std::string tensor;
   std::vector<std::string> dims;
@@ -72,7 +73,7 @@ struct Plan {
   std::string program;
   Mesh mesh;
   std::vector<NestDecision> nests;       // one per definition, in program order
-  std::vector<StorageDecision> stored;   // inputs, parameters, states, in program order
+  std::vector<StorageDecision> stored;   // inputs, parameters, states, carried tensors
   std::vector<StorageDecision> outputs;  // by output name
   Prediction predicted;
 

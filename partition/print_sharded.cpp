@@ -67,12 +67,34 @@ std::string dims_text(const ShardedProgram& program) {
   std::set<Dim> seen;
   for (const Border& border : program.inputs) add_dims(border.local.dims(), seen, text);
   for (const Border& border : program.stored) add_dims(border.local.dims(), seen, text);
-  for (const Step& step : program.steps) {
+  each_step(program.steps, [&](const Step& step, int64_t) {
     if (const ComputeStep* compute = std::get_if<ComputeStep>(&step))
       add_dims(compute->nest.loops(), seen, text);
-    add_dims(output_of(step).dims(), seen, text);
-  }
+    for (const Tensor& output : outputs_of(step)) add_dims(output.dims(), seen, text);
+  });
   return text;
+}
+
+void add_steps(const std::vector<Step>& steps, const Mesh& mesh, const std::string& indent,
+               std::string& text) {
+  for (const Step& step : steps) {
+    text += indent;
+    if (const CommStep* comm = std::get_if<CommStep>(&step)) {
+      text += text_of(*comm, mesh) + "\n";
+    } else if (const ComputeStep* compute = std::get_if<ComputeStep>(&step)) {
+      text += describe(compute->nest) + "\n";
+    } else {
+      const LoopStep& loop = std::get<LoopStep>(step);
+      text += fmt::format("loop {} {} {}", loop.over.name(),
+                          loop.descending ? "down from" : "up to", loop.over.extent() - 1);
+      for (const Carry& carry : loop.carries)
+        text += fmt::format("{} {} = {} then {}", &carry == &loop.carries.front() ? " carry" : ",",
+                            outline(carry.carried), carry.initial.name(), carry.next.name());
+      text += " {\n";
+      add_steps(loop.body, mesh, indent + "  ", text);
+      text += indent + "}\n";
+    }
+  }
 }
 
 }  // namespace
@@ -93,12 +115,7 @@ std::string print(const ShardedProgram& program) {
   add_borders(program.inputs);
   add_borders(program.stored);
   text += "\n";
-  for (const Step& step : program.steps) {
-    if (const CommStep* comm = std::get_if<CommStep>(&step))
-      text += text_of(*comm, program.mesh) + "\n";
-    else
-      text += describe(std::get<ComputeStep>(step).nest) + "\n";
-  }
+  add_steps(program.steps, program.mesh, "", text);
   text += "\n";
   for (const LocalUpdate& update : program.updates)
     text += fmt::format("update {} = {}\n", update.target.name(), update.value.name());

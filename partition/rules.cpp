@@ -100,7 +100,7 @@ std::optional<Dim> find_loop(const Nest& nest, const std::string& label) {
   return std::nullopt;
 }
 
-NestRules::NestRules(const Nest& nest) : nest_(nest) {
+NestRules::NestRules(const Nest& nest, const Dims& iterated) : nest_(nest) {
   for (const Expr& read : reads_of(nest)) {
     const bool known = std::any_of(operands_.begin(), operands_.end(),
                                    [&read](const Expr& other) { return equivalent(read, other); });
@@ -108,7 +108,7 @@ NestRules::NestRules(const Nest& nest) : nest_(nest) {
   }
   for (const Dim& dim : nest.out.dims()) out_labels_.push_back(loop_label(nest, dim));
   find_slots();
-  find_choices();
+  find_choices(iterated);
 }
 
 const Tensor& NestRules::operand_tensor(size_t operand) const {
@@ -134,10 +134,11 @@ void NestRules::find_slots() {
   }
 }
 
-void NestRules::find_choices() {
+void NestRules::find_choices(const Dims& iterated) {
   choices_.push_back({});
   for (const Dim& loop : nest_.loops())
-    choices_.push_back({Choice::Kind::loop, loop_label(nest_, loop), {}});
+    if (!contains(iterated, loop))
+      choices_.push_back({Choice::Kind::loop, loop_label(nest_, loop), {}});
   if (nest_.op && *nest_.op != ReduceOp::sum) return;
   if (nest_.body.type() == DType::b8) return;
   for (size_t k = 0; k < operands_.size(); ++k) {

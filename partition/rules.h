@@ -60,7 +60,9 @@ std::optional<Dim> find_loop(const Nest& nest, const std::string& label);
 //     result     h[batch: data, hidden: model]
 class NestRules {
  public:
-  explicit NestRules(const Nest& nest);
+  // No axis takes a loop over a dim in `iterated`: loops around the nest go through its indices one
+  // by one.
+  explicit NestRules(const Nest& nest, const Dims& iterated = {});
 
   const Nest& nest() const { return nest_; }
   // The distinct reads of the body, those inside indices included: each is an operand of its own,
@@ -86,7 +88,7 @@ class NestRules {
     bool data = false;  // the index reads a tensor
   };
   void find_slots();
-  void find_choices();
+  void find_choices(const Dims& iterated);
 
   Nest nest_;
   std::vector<Expr> operands_;

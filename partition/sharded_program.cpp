@@ -19,11 +19,7 @@ class Verifier {
   void run() {
     for (const Border& border : program_.inputs) check_border(border, true);
     for (const Border& border : program_.stored) check_border(border, true);
-    for (const Step& step : program_.steps) {
-      for (const Tensor& input : inputs_of(step)) use(input);
-      if (const CommStep* comm = std::get_if<CommStep>(&step)) check_comm(*comm);
-      define(output_of(step));
-    }
+    check_steps(program_.steps, {});
     for (const LocalUpdate& update : program_.updates) {
       use(update.target);
       use(update.value);
@@ -34,6 +30,48 @@ class Verifier {
   }
 
  private:
+  // `loops` are the dims that the loops around iterate.
+  void check_steps(const std::vector<Step>& steps, const Dims& loops) {
+    for (const Step& step : steps) {
+      if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
+        check_loop(*loop, loops);
+        continue;
+      }
+      for (const Tensor& input : inputs_of(step)) use(input);
+      if (const CommStep* comm = std::get_if<CommStep>(&step)) check_comm(*comm);
+      for (const Tensor& output : outputs_of(step)) {
+        check_iterated(output, loops);
+        define(output);
+      }
+    }
+  }
+
+  void check_loop(const LoopStep& loop, Dims loops) {
+    loops.push_back(loop.over);
+    for (const Carry& carry : loop.carries) {
+      use(carry.initial);
+      check_iterated(carry.carried, loops);
+      TESSERA_CHECK(carry.carried.dims() == carry.next.dims()) << carry.carried.name();
+      for (const Dim& dim : carry.initial.dims())
+        TESSERA_CHECK(!(dim == loop.over) && contains(carry.carried.dims(), dim))
+            << carry.initial.name();
+      define(carry.carried);
+    }
+    check_steps(loop.body, loops);
+    std::set<Tensor> computed;
+    for (const Step& step : loop.body)
+      for (const Tensor& tensor : outputs_of(step)) computed.insert(tensor);
+    for (const Carry& carry : loop.carries)
+      TESSERA_CHECK(computed.erase(carry.next) == 1)
+          << "`" << carry.next.name() << "` is not computed in the loop, or carried twice";
+  }
+
+  static void check_iterated(const Tensor& tensor, const Dims& loops) {
+    for (size_t i = 0; i < loops.size(); ++i)
+      TESSERA_CHECK(i < tensor.dims().size() && tensor.dims()[i] == loops[i])
+          << "`" << tensor.name() << "` does not begin with the dims of its loops";
+  }
+
   void define(const Tensor& tensor) {
     TESSERA_CHECK(known_.insert(tensor).second) << "`" << tensor.name() << "` is defined twice";
     TESSERA_CHECK(names_.insert(tensor.name()).second)
@@ -120,44 +158,105 @@ std::string outline(const Tensor& tensor) {
 }
 
 // A line per step without extents, offsets and blocks.
-std::vector<std::string> skeleton(const ShardedProgram& program) {
-  std::vector<std::string> lines{program.name + " " + print(program.mesh)};
-  const auto add_borders = [&](const char* what, const std::vector<Border>& list) {
-    for (const Border& border : list)
-      lines.push_back(fmt::format("{} {} {}", what, border.name, outline(border.local)));
-  };
-  add_borders("input", program.inputs);
-  add_borders("stored", program.stored);
-  for (const Step& step : program.steps) {
-    std::vector<std::string> inputs;
-    for (const Tensor& input : inputs_of(step)) inputs.push_back(outline(input));
-    std::string line = outline(output_of(step)) + " from " + join(inputs);
-    if (const CommStep* comm = std::get_if<CommStep>(&step))
-      line +=
-          fmt::format(" {} {} over {} dims {} {}", name_of(comm->kind), name_of(comm->op),
-                      join(program.mesh.names(comm->axes)), comm->gather_dim, comm->scatter_dim);
-    lines.push_back(line);
+class Skeleton {
+ public:
+  explicit Skeleton(const ShardedProgram& program) : program_(program) {
+    lines_.push_back(program.name + " " + print(program.mesh));
+    add_borders("input", program.inputs);
+    add_borders("stored", program.stored);
+    add_steps(program.steps);
+    for (const LocalUpdate& update : program.updates)
+      lines_.push_back(outline(update.target) + " becomes " + outline(update.value));
+    add_borders("output", program.outputs);
   }
-  for (const LocalUpdate& update : program.updates)
-    lines.push_back(outline(update.target) + " becomes " + outline(update.value));
-  add_borders("output", program.outputs);
-  return lines;
+
+  std::vector<std::string> take() { return std::move(lines_); }
+
+ private:
+  void add_borders(const char* what, const std::vector<Border>& list) {
+    for (const Border& border : list)
+      lines_.push_back(fmt::format("{} {} {}", what, border.name, outline(border.local)));
+  }
+
+  void add_steps(const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
+      if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
+        lines_.push_back(fmt::format("loop {} times {} {}", loop->over.extent(), loop->over.name(),
+                                     loop->descending ? "down" : "up"));
+        for (const Carry& carry : loop->carries)
+          lines_.push_back(outline(carry.carried) + " from " + outline(carry.initial) + " by " +
+                           outline(carry.next));
+        add_steps(loop->body);
+        lines_.emplace_back("end of loop");
+        continue;
+      }
+      std::vector<std::string> inputs;
+      for (const Tensor& input : inputs_of(step)) inputs.push_back(outline(input));
+      std::string line = outline(outputs_of(step)[0]) + " from " + join(inputs);
+      if (const CommStep* comm = std::get_if<CommStep>(&step))
+        line +=
+            fmt::format(" {} {} over {} dims {} {}", name_of(comm->kind), name_of(comm->op),
+                        join(program_.mesh.names(comm->axes)), comm->gather_dim, comm->scatter_dim);
+      lines_.push_back(line);
+    }
+  }
+
+  const ShardedProgram& program_;
+  std::vector<std::string> lines_;
+};
+
+std::vector<std::string> skeleton(const ShardedProgram& program) {
+  return Skeleton(program).take();
+}
+
+std::vector<Tensor> inputs_of(const LoopStep& loop) {
+  std::vector<Tensor> found;
+  std::set<Tensor> known;
+  for (const Carry& carry : loop.carries) known.insert(carry.carried);
+  const auto add = [&](const Tensor& tensor) {
+    if (known.insert(tensor).second) found.push_back(tensor);
+  };
+  for (const Step& step : loop.body) {
+    for (const Tensor& input : inputs_of(step)) add(input);
+    for (const Tensor& output : outputs_of(step)) known.insert(output);
+  }
+  for (const Carry& carry : loop.carries) add(carry.initial);
+  return found;
+}
+
+void each_step(const std::vector<Step>& steps, int64_t times,
+               const std::function<void(const Step& step, int64_t times)>& body) {
+  for (const Step& step : steps) {
+    if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
+      each_step(loop->body, times * loop->over.extent(), body);
+    } else {
+      body(step, times);
+    }
+  }
 }
 
 }  // namespace
 
-const std::string& origin_of(const Step& step) {
-  return std::visit([](const auto& one) -> const std::string& { return one.origin; }, step);
-}
-
-const Tensor& output_of(const Step& step) {
-  if (const CommStep* comm = std::get_if<CommStep>(&step)) return comm->output;
-  return std::get<ComputeStep>(step).nest.out;
+std::vector<Tensor> outputs_of(const Step& step) {
+  if (const ComputeStep* compute = std::get_if<ComputeStep>(&step)) return {compute->nest.out};
+  if (const CommStep* comm = std::get_if<CommStep>(&step)) return {comm->output};
+  const LoopStep& loop = std::get<LoopStep>(step);
+  std::vector<Tensor> found;
+  for (const Carry& carry : loop.carries) found.push_back(carry.carried);
+  for (const Step& inner : loop.body)
+    for (const Tensor& tensor : outputs_of(inner)) found.push_back(tensor);
+  return found;
 }
 
 std::vector<Tensor> inputs_of(const Step& step) {
+  if (const LoopStep* loop = std::get_if<LoopStep>(&step)) return inputs_of(*loop);
   if (const CommStep* comm = std::get_if<CommStep>(&step)) return {comm->input};
   return tensors_read(std::get<ComputeStep>(step).nest.body);
+}
+
+void each_step(const std::vector<Step>& steps,
+               const std::function<void(const Step& step, int64_t times)>& body) {
+  each_step(steps, 1, body);
 }
 
 void verify(const ShardedProgram& program) {
@@ -181,13 +280,13 @@ std::string structure_hash(const ShardedProgram& program) {
 
 std::map<std::string, Traffic> bytes_by_collective(const ShardedProgram& program) {
   std::map<std::string, Traffic> total;
-  for (const Step& step : program.steps) {
+  each_step(program.steps, [&total](const Step& step, int64_t times) {
     const CommStep* comm = std::get_if<CommStep>(&step);
-    if (comm == nullptr) continue;
+    if (comm == nullptr) return;
     Traffic& traffic = total[name_of(comm->kind)];
-    ++traffic.count;
-    traffic.bytes += comm->bytes;
-  }
+    traffic.count += times;
+    traffic.bytes += times * comm->bytes;
+  });
   return total;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <variant>
@@ -40,15 +41,45 @@ struct CommStep {
   int scatter_dim = -1;
   std::vector<Interval> gather_blocks;
   std::vector<Interval> scatter_blocks;
-  int64_t bytes = 0;   // that this rank moves, as in ReshardStep
+  int64_t bytes = 0;   // that this rank moves in one run, as in ReshardStep
   std::string origin;  // the tensor of the program that it moves
 };
 
-using Step = std::variant<ComputeStep, CommStep>;
+// `carried` holds `initial` in the first iteration, and then what the one before left in `next`.
+// All are local; `initial` has no dim that the loop iterates.
+struct Carry {
+  Tensor carried;
+  Tensor initial;
+  Tensor next;
+};
 
-const std::string& origin_of(const Step& step);
-const Tensor& output_of(const Step& step);
+struct Step;
+
+// Steps that run once for each index of `over`, from 0 upwards or from the end down. What they
+// compute has `over` among its first dims, one for each loop around, outermost first; a run
+// computes the part at its index, and a collective moves that part.
+//
+//   loop over t {s_next[t, k] = tanh(s + x)}     carries s from s_first by s_next
+struct LoopStep {
+  Dim over;
+  bool descending = false;
+  std::vector<Carry> carries;
+  std::vector<Step> body;
+};
+
+struct Step : std::variant<ComputeStep, CommStep, LoopStep> {
+  using variant::variant;
+};
+
+// What the step computes; of a loop, what its body does.
+std::vector<Tensor> outputs_of(const Step& step);
+// What it reads and does not compute itself.
 std::vector<Tensor> inputs_of(const Step& step);
+
+// Calls `body` for each step that is no loop, those inside loops too, in order, with how often it
+// runs.
+void each_step(const std::vector<Step>& steps,
+               const std::function<void(const Step& step, int64_t times)>& body);
 
 // A tensor at the border: what this rank holds of it.
 struct Border {

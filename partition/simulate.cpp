@@ -1,6 +1,6 @@
 #include "partition/simulate.h"
 
-#include <cstring>
+#include <algorithm>
 #include <functional>
 
 #include "base/error.h"
@@ -23,12 +23,9 @@ class Simulation {
       feed(ranks_[r].inputs, inputs_, r);
       feed(ranks_[r].stored, state_, r);
     }
-    for (size_t s = 0; s < ranks_[0].steps.size(); ++s) {
-      if (std::holds_alternative<CommStep>(ranks_[0].steps[s]))
-        communicate(s);
-      else
-        compute(s);
-    }
+    std::vector<const std::vector<Step>*> steps;
+    for (const ShardedProgram& rank : ranks_) steps.push_back(&rank.steps);
+    run_steps(steps);
     Arrays outputs;
     for (size_t k = 0; k < ranks_[0].outputs.size(); ++k)
       outputs[ranks_[0].outputs[k].name] = collect_output(k);
@@ -51,26 +48,97 @@ class Simulation {
     }
   }
 
-  void compute(size_t s) {
-    for (size_t r = 0; r < ranks_.size(); ++r) {
-      const Tensor& out = std::get<ComputeStep>(ranks_[r].steps[s]).nest.out;
-      held_[r].emplace(
-          out, evaluate(out.value(), out.dims(), [this, r](const Tensor& read) -> const Array& {
-            return held_[r].at(read);
-          }));
+  // `steps` by rank; they correspond.
+  void run_steps(const std::vector<const std::vector<Step>*>& steps) {
+    for (size_t s = 0; s < steps[0]->size(); ++s) {
+      std::vector<const Step*> step;
+      for (const std::vector<Step>* list : steps) step.push_back(&(*list)[s]);
+      if (std::holds_alternative<CommStep>(*step[0])) {
+        communicate(step);
+      } else if (std::holds_alternative<ComputeStep>(*step[0])) {
+        compute(step);
+      } else {
+        iterate(step);
+      }
     }
   }
 
-  void communicate(size_t s) {
+  void iterate(const std::vector<const Step*>& step) {
+    const LoopStep& loop = std::get<LoopStep>(*step[0]);
+    std::vector<const std::vector<Step>*> body;
+    for (const Step* each : step) body.push_back(&std::get<LoopStep>(*each).body);
+    const int64_t count = loop.over.extent();
+    for (size_t r = 0; r < ranks_.size() && count == 0; ++r)
+      for (const Tensor& tensor : outputs_of(*step[r])) array_of(tensor, r);  // empty
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t at = loop.descending ? count - 1 - i : i;
+      const int64_t before = loop.descending ? at + 1 : at - 1;
+      iteration_.emplace_back(loop.over, at);
+      for (size_t r = 0; r < ranks_.size(); ++r)
+        for (const Carry& carry : std::get<LoopStep>(*step[r]).carries)
+          evaluate_part(i == 0 ? make_read(carry.initial) : left_in(carry.next, before),
+                        carry.carried, r);
+      run_steps(body);
+      iteration_.pop_back();
+    }
+  }
+
+  // What the iteration at `before` of the innermost loop left in `next`.
+  Expr left_in(const Tensor& next, int64_t before) const {
+    std::vector<Index> indices;
+    for (const Dim& dim : next.dims())
+      indices.push_back({dim == iteration_.back().first
+                             ? make_constant(Scalar::of_int(DType::i32, before))
+                             : make_index(dim),
+                         false});
+    return make_read(next, std::move(indices), std::nullopt);
+  }
+
+  void evaluate_part(const Expr& value, const Tensor& tensor, size_t r) {
+    Array& result = array_of(tensor, r);
+    if (volume(tensor.dims()) == 0) return;
+    evaluate_iteration(
+        value, tensor.dims(), {iteration_.begin(), iteration_.end()},
+        [this, r](const Tensor& read) -> const Array& { return held_[r].at(read); }, result);
+  }
+
+  // The elements of `tensor` that belong to the iteration.
+  Box part_of(const Tensor& tensor) const {
+    Box box = whole(tensor.dims());
+    for (size_t i = 0; i < iteration_.size(); ++i) {
+      box.begin[i] = iteration_[i].second;
+      box.end[i] = std::min(box.end[i], box.begin[i] + 1);
+    }
+    return box;
+  }
+
+  Array& array_of(const Tensor& tensor, size_t r) {
+    const auto [it, fresh] = held_[r].try_emplace(tensor);
+    if (fresh) it->second = make_array(tensor.type(), extents(tensor.dims()));
+    return it->second;
+  }
+
+  void compute(const std::vector<const Step*>& step) {
     for (size_t r = 0; r < ranks_.size(); ++r) {
-      const CommStep& step = std::get<CommStep>(ranks_[r].steps[s]);
+      const Tensor& out = std::get<ComputeStep>(*step[r]).nest.out;
+      evaluate_part(out.value(), out, r);
+    }
+  }
+
+  void communicate(const std::vector<const Step*>& step) {
+    for (size_t r = 0; r < ranks_.size(); ++r) {
+      const CommStep& mine = std::get<CommStep>(*step[r]);
+      std::vector<Array> parts;
       std::vector<Contribution> members;
-      for (const int member : step.group) {
+      for (const int member : mine.group) {
         const auto m = static_cast<size_t>(member);
-        const CommStep& theirs = std::get<CommStep>(ranks_[m].steps[s]);
-        members.push_back({&theirs, &held_[m].at(theirs.input)});
+        const CommStep& theirs = std::get<CommStep>(*step[m]);
+        parts.push_back(cut(held_[m].at(theirs.input), part_of(theirs.input)));
+        members.push_back({&theirs, nullptr});
       }
-      held_[r].emplace(step.output, exchange(step, members));
+      for (size_t m = 0; m < members.size(); ++m) members[m].input = &parts[m];
+      paste(exchange(mine, members, iteration_.size()), part_of(mine.output),
+            array_of(mine.output, r));
     }
   }
 
@@ -116,6 +184,7 @@ class Simulation {
   const Arrays& inputs_;
   Arrays& state_;
   std::vector<Held> held_;
+  std::vector<std::pair<Dim, int64_t>> iteration_;  // of the loops that run, outermost first
 };
 
 }  // namespace

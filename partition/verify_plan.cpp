@@ -4,14 +4,20 @@
 
 #include "base/error.h"
 #include "partition/plan.h"
+#include "partition/scopes.h"
 
 namespace tessera {
 namespace {
 
+constexpr const char* kStored = "stored tensor";
+
 class Verifier {
  public:
   Verifier(const Plan& plan, const Program& program, const std::string& file)
-      : plan_(plan), program_(program), prefix_(file.empty() ? "" : file + ": ") {}
+      : plan_(plan),
+        program_(program),
+        scopes_(program),
+        prefix_(file.empty() ? "" : file + ": ") {}
 
   void run() {
     if (plan_.program != program_.name())
@@ -23,7 +29,7 @@ class Verifier {
       if (tensor.role() != Role::definition) kept.push_back(tensor);
     std::map<std::string, Dims> wanted;
     for (const Tensor& tensor : kept) wanted.emplace(tensor.name(), tensor.dims());
-    check_storages(plan_.stored, wanted, "stored tensor");
+    check_storages(plan_.stored, wanted, kStored);
     wanted.clear();
     for (const Output& output : program_.outputs())
       wanted.emplace(output.name, output.value.dims());
@@ -63,7 +69,7 @@ class Verifier {
     if (assignment.axes.size() != plan_.mesh.axes.size())
       fail("nest `" + decision.nest + "` has " + std::to_string(assignment.axes.size()) +
            " choices for " + std::to_string(plan_.mesh.axes.size()) + " mesh axes");
-    const NestRules rules(nest_of(definition));
+    const NestRules rules(nest_of(definition), scopes_.dims(scopes_.of(definition)));
     for (size_t i = 0; i < assignment.axes.size(); ++i) {
       if (rules.legal(assignment.axes[i])) continue;
       std::vector<std::string> allowed;
@@ -98,10 +104,20 @@ class Verifier {
         fail(what + " `" + storage.tensor + "` uses a mesh axis twice");
       if (!storage.stored.partial.empty())
         fail(what + " `" + storage.tensor + "` is partial; what is kept must be whole");
+      if (what == kStored) check_iterated(storage);
     }
     for (const std::string& name : known)
       if (seen.count(name) == 0)
         fail("the plan does not say how to keep " + what + " `" + name + "`");
+  }
+
+  void check_iterated(const StorageDecision& storage) {
+    const Tensor tensor = program_.get(storage.tensor);
+    const Dims loops = scopes_.dims(scopes_.of(tensor));
+    for (size_t i = 0; i < loops.size(); ++i)
+      if (!storage.stored.split[i].empty())
+        fail("`" + storage.tensor + "` is split along `" + loops[i].name() +
+             "`, which a loop iterates");
   }
 
   void check_pin(const Pin& pin) {
@@ -121,6 +137,7 @@ class Verifier {
 
   const Plan& plan_;
   const Program& program_;
+  const Scopes scopes_;
   std::string prefix_;
   std::map<std::string, Sharding> results_;
 };
@@ -133,6 +150,7 @@ void verify(const Plan& plan, const Program& program, const std::string& file) {
 
 void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mesh& mesh) {
   std::map<std::pair<std::string, std::string>, const Pin*> taken;
+  const Scopes scopes(program);
   for (const Pin& pin : pins) {
     const Tensor tensor = program.get(pin.tensor, pin.where);
     const std::vector<std::string> dims = names(tensor.dims());
@@ -143,6 +161,12 @@ void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mes
       throw UserError(pin.where, "pin: the mesh has no axis `" + pin.axis + "`; it has " +
                                      (mesh.axes.empty() ? "none" : join(mesh.names())) +
                                      did_you_mean(pin.axis, mesh.names()));
+    const Dims iterated = scopes.dims(scopes.of(tensor));
+    const std::vector<std::string> loops = names(iterated);
+    if (mesh.ranks() > 1 && std::find(loops.begin(), loops.end(), pin.dim) != loops.end())
+      throw UserError(pin.where, "pin: a loop iterates dim `" + pin.dim + "` of `" + pin.tensor +
+                                     "`, so no mesh axis can have it; pin " +
+                                     describe(subtract(tensor.dims(), iterated)));
     const auto [it, fresh] = taken.emplace(std::make_pair(pin.tensor, pin.axis), &pin);
     if (!fresh && it->second->dim != pin.dim)
       throw UserError(pin.where, "pin: `" + pin.tensor + "` cannot have both `" + it->second->dim +

@@ -10,18 +10,22 @@
 
 namespace tessera {
 
-double KernelTimes::of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh) {
+double KernelTimes::of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh,
+                       const Scopes& scopes) {
   auto key = std::make_pair(rules.nest().out.id(), first_rank_extents(rules, assignment, mesh));
   auto it = known_.find(key);
   if (it != known_.end()) return it->second;
-  double seconds = seconds_(first_rank_nest(rules, assignment, mesh));
+  double seconds = seconds_(first_rank_nest(rules, assignment, mesh, scopes));
   TESSERA_CHECK(seconds >= 0 && seconds < kForbidden)
       << "a kernel of " << rules.nest().out.name() << " takes " << seconds << " s";
+  seconds *= static_cast<double>(scopes.times(scopes.of(rules.nest().out)));
   return known_.emplace(std::move(key), seconds).first->second;
 }
 
-ProgramRules::ProgramRules(const Program& normal) : program(normal) {
-  for (const Nest& nest : nests_of(normal)) nests.emplace_back(nest);
+ProgramRules::ProgramRules(const Program& normal) : program(normal), scopes(normal) {
+  for (const Tensor& tensor : tensors_of(scopes.sequence()))
+    if (tensor.role() == Role::definition)
+      nests.emplace_back(nest_of(tensor), scopes.dims(scopes.of(tensor)));
   choices = useful_choices(nests);
 }
 
@@ -34,21 +38,50 @@ class Builder {
   PlacementNetwork run() {
     for (const Tensor& tensor : in_.rules.program.tensors())
       if (tensor.role() != Role::definition) add_stored(tensor);
-    for (size_t n = 0; n < in_.rules.nests.size(); ++n) add_nest(n);
+    size_t n = 0;
+    for (const Tensor& tensor : tensors_of(in_.rules.scopes.sequence())) {
+      if (tensor.role() == Role::definition)
+        add_nest(n++);
+      else
+        need_first_value(tensor);
+    }
+    for (const Update& carry : in_.rules.program.carries())
+      needed_[carry.value].push_back(
+          {scope_of(carry.target), domain_of(carry.target, carry.value)});
+    for (const Update& update : in_.rules.program.updates())
+      needed_[update.value].push_back({{}, domain_of(update.target, update.value)});
     for (const Output& output : in_.rules.program.outputs()) {
-      needed_[output.value].push_back({true, result_.outputs.size()});
       add_output(output);
+      const auto& made = result_.outputs.back();
+      needed_[output.value].push_back({{}, {made.variable, demands_of(made.forms)}});
     }
     add_all_conversions();
     return std::move(result_);
   }
 
  private:
-  // Who needs a tensor: an operand or an output.
+  // Who needs a tensor, from within a scope: nests (demands are of the part that is converted),
+  // what is kept, outputs (demands are of the whole).
   struct Need {
-    bool output;
-    size_t number;
+    Scope user;
+    DemandDomain domain;
+    bool within = false;
   };
+
+  const Scope& scope_of(const Tensor& tensor) const { return in_.rules.scopes.of(tensor); }
+
+  // A tensor is needed as `target` is kept. Their dims may be in another order, and `target` may
+  // have some more.
+  DemandDomain domain_of(const Tensor& target, const Tensor& tensor) const {
+    const auto& kept = result_.stored[source_.at(target).second];
+    return {kept.variable, demands_of(as_in(kept, tensor))};
+  }
+
+  // What a loop carries is there before it begins.
+  void need_first_value(const Tensor& carried) {
+    const Tensor initial = as<Read>(carried.value())->tensor;
+    needed_[initial].push_back({scope_of(carried), domain_of(carried, initial)});
+  }
 
   const Mesh& mesh() const { return in_.mesh; }
 
@@ -76,15 +109,19 @@ class Builder {
     return false;
   }
 
+  size_t iterated_dims(const Tensor& tensor) const {
+    return tensor.role() == Role::carried ? scope_of(tensor).size() : 0;
+  }
+
   int blocks_of(const Axes& axes) const { return mesh().group_size(axes); }
 
-  // Every way to keep a tensor: each axis on one dim or on none.
+  // Every way to keep a tensor: each axis on one dim or on none. No axis gets what a loop iterates.
   std::vector<Sharding> forms_of(const Tensor& tensor) const {
     std::vector<Sharding> forms = {replicated(tensor)};
     for (int axis = 0; axis < mesh().count(); ++axis) {
       size_t count = forms.size();
       for (size_t f = 0; f < count; ++f)
-        for (size_t d = 0; d < tensor.dims().size(); ++d) {
+        for (size_t d = iterated_dims(tensor); d < tensor.dims().size(); ++d) {
           Sharding form = forms[f];
           form.split[d].push_back(axis);
           const Dim& dim = tensor.dims()[d];
@@ -181,15 +218,19 @@ class Builder {
     const NestRules& rules = in_.rules.nests[n];
     size_t operands = rules.operands().size();
     std::vector<Projection<Demand>> needs(operands);
+    const Scope& user = scope_of(rules.nest().out);
+    std::vector<Scope> scopes;  // in which the operands are converted
+    for (size_t k = 0; k < operands; ++k)
+      scopes.push_back(common(scope_of(rules.operand_tensor(k)), user));
     Projection<Sharding> results;
     PlacementNetwork::NestVariable nest;
     std::map<std::vector<int32_t>, size_t> seen;  // choices that differ only in time: the fastest
     for (const Assignment& assignment : assignments_of(n)) {
       std::vector<int32_t> key;
       for (size_t k = 0; k < operands; ++k)
-        key.push_back(needs[k].add(demand_of(rules, k, assignment, in_.distances)));
+        key.push_back(needs[k].add(demand_of(rules, k, assignment, scopes[k], in_.distances)));
       key.push_back(results.add(rules.result_sharding(assignment)));
-      double seconds = in_.kernels.of(rules, assignment, mesh());
+      double seconds = in_.kernels.of(rules, assignment, mesh(), in_.rules.scopes);
       auto [it, fresh] = seen.emplace(key, nest.choices.size());
       if (fresh) {
         nest.choices.push_back(assignment);
@@ -207,8 +248,9 @@ class Builder {
     for (size_t k = 0; k < operands; ++k) {
       const Tensor& tensor = rules.operand_tensor(k);
       nest.operands.push_back(tie(nest, needs[k]));
-      needed_[tensor].push_back({false, result_.operands.size()});
-      result_.operands.push_back({tensor, std::move(needs[k].forms), nest.operands.back()});
+      needed_[tensor].push_back({user, {nest.operands.back(), needs[k].forms}, true});
+      result_.operands.push_back(
+          {tensor, scopes[k], std::move(needs[k].forms), nest.operands.back()});
     }
     nest.result = tie(nest, results);
     const Tensor& out = rules.nest().out;
@@ -237,28 +279,26 @@ class Builder {
     return variable;
   }
 
+  // Where a tensor is converted in several scopes, each knows nothing of what the others make.
   void add_all_conversions() {
     for (const Tensor& tensor : in_.rules.program.tensors()) {
       auto [computed, number] = source_.at(tensor);
       const auto& source = computed ? result_.results[number] : result_.stored[number];
-      std::vector<DemandDomain> consumers;
-      for (const Need& need : needed_[tensor])
-        if (!need.output) {
-          const auto& operand = result_.operands[need.number];
-          consumers.push_back({operand.variable, operand.demands});
-        }
-      for (const Update& update : in_.rules.program.updates()) {
-        if (update.value != tensor) continue;
-        const auto& target = result_.stored[source_.at(update.target).second];
-        consumers.push_back({target.variable, demands_of(as_in(target, tensor))});
+      std::map<Scope, std::vector<DemandDomain>> consumers;
+      for (const Need& need : needed_[tensor]) {
+        const Scope scope = common(scope_of(tensor), need.user);
+        DemandDomain domain = need.domain;
+        if (!need.within)
+          for (Demand& demand : domain.demands) demand.form = within(demand.form, scope);
+        consumers[scope].push_back(std::move(domain));
       }
-      for (const Need& need : needed_[tensor])
-        if (need.output) {
-          const auto& output = result_.outputs[need.number];
-          consumers.push_back({output.variable, demands_of(output.forms)});
-        }
-      add_conversions(result_.network, shape_of(tensor),
-                      {source.variable, demands_of(source.forms)}, consumers, in_.distances);
+      for (const auto& [scope, domains] : consumers) {
+        DemandDomain from{source.variable, demands_of(source.forms)};
+        for (Demand& demand : from.demands) demand.form = within(demand.form, scope);
+        add_conversions(result_.network, shape_within(tensor, scope),
+                        static_cast<double>(in_.rules.scopes.times(scope)), from, domains,
+                        in_.distances);
+      }
     }
   }
 
@@ -329,16 +369,19 @@ std::optional<Values> values_of(const PlacementNetwork& placement, const Plan& p
     const NestRules& nest_rules = rules.nests[n];
     const Assignment& assignment = plan.nest(placement.results[n].name).assignment;
     std::vector<Demand> wanted;
+    const size_t first = operand;
     for (size_t k = 0; k < nest.operands.size(); ++k) {
-      wanted.push_back(demand_of(nest_rules, k, assignment, distances));
       const auto& variable = placement.operands[operand++];
+      wanted.push_back(demand_of(nest_rules, k, assignment, variable.scope, distances));
       values[variable.variable] = value_of(variable.demands, wanted.back());
     }
     Sharding result = nest_rules.result_sharding(assignment);
     set(placement.results[n], result);
     auto same = [&](const Assignment& other) {
-      for (size_t k = 0; k < nest.operands.size(); ++k)
-        if (!(demand_of(nest_rules, k, other, distances) == wanted[k])) return false;
+      for (size_t k = 0; k < nest.operands.size(); ++k) {
+        const Scope& scope = placement.operands[first + k].scope;
+        if (!(demand_of(nest_rules, k, other, scope, distances) == wanted[k])) return false;
+      }
       return nest_rules.result_sharding(other) == result;
     };
     auto it = std::find_if(nest.choices.begin(), nest.choices.end(), same);

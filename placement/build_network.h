@@ -17,7 +17,9 @@ namespace tessera {
 class KernelTimes {
  public:
   explicit KernelTimes(KernelSeconds seconds) : seconds_(std::move(seconds)) {}
-  double of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh);
+  // Of all iterations, where the nest is in loops.
+  double of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh,
+            const Scopes& scopes);
 
  private:
   KernelSeconds seconds_;
@@ -28,7 +30,8 @@ class KernelTimes {
 struct ProgramRules {
   explicit ProgramRules(const Program& normal);
   const Program& program;
-  std::vector<NestRules> nests;              // in program order
+  const Scopes scopes;
+  std::vector<NestRules> nests;              // in the order of computing
   std::vector<std::vector<Choice>> choices;  // worth trying, per nest; see `useful_choices`
 };
 
@@ -47,14 +50,16 @@ struct NetworkInputs {
 //   nest      a variable: which loop each mesh axis takes; unary: predicted time of the local nest
 //   operand   a variable: how the nest needs the tensor; fixed by the nest's
 //   result    a variable: how the nest leaves it, perhaps partial; fixed by the nest's
-//   stored    a variable for each input, parameter and state: how it is kept. An input may be fed
-//             in any way, as every rank reads its own part; reading costs its local bytes
+//   stored    a variable for each input, parameter and state, and for what loops carry: how it is
+//             kept. An input may be fed in any way, as every rank reads its own part; reading costs
+//             its local bytes
 //   tensor    one table over its source and all who need it: the seconds of resharding when each
 //             form is made once, from the nearest one that exists, in program order; exactly what
 //             lowering does. Where that table would be too large, consumers are taken in groups
 //             that know nothing of each other's forms; then it is an upper bound of what lowering
-//             does
-//   update    needs its value as the target is stored
+//             does. In loops, a table for each scope in which it is converted, times iterations
+//   update    needs its value as the target is stored; so does a carried tensor, in every
+//             iteration, and its first value
 //   output    a variable: how it is returned, never partial
 //
 // Left out of the space: splitting a dim into more blocks than it has elements (unless pinned), and
@@ -82,6 +87,7 @@ struct PlacementNetwork {
   // How a nest needs an operand; of all nests, in program order.
   struct OperandVariable {
     Tensor tensor;
+    Scope scope;  // in which the tensor is converted; of this the demands are
     std::vector<Demand> demands;
     int32_t variable;
   };

@@ -17,12 +17,13 @@ std::vector<Demand> demands_of(const std::vector<Sharding>& forms) {
 }
 
 Demand demand_of(const NestRules& rules, size_t operand, const Assignment& assignment,
-                 Distances& distances) {
-  Demand demand{rules.operand_sharding(operand, assignment), std::nullopt, 0};
-  demand.halo = halo_demand(rules, operand, assignment, distances.mesh());
-  if (demand.halo)
-    demand.halo_seconds = halo_seconds(shape_of(rules.operand_tensor(operand)), *demand.halo,
-                                       distances.mesh(), distances.cost());
+                 const Scope& scope, Distances& distances) {
+  Demand demand{within(rules.operand_sharding(operand, assignment), scope), std::nullopt, 0};
+  const std::optional<HaloDemand> halo = halo_demand(rules, operand, assignment, distances.mesh());
+  if (!halo) return demand;
+  demand.halo = within(*halo, scope);
+  demand.halo_seconds = halo_seconds(shape_within(rules.operand_tensor(operand), scope),
+                                     *demand.halo, distances.mesh(), distances.cost());
   return demand;
 }
 
@@ -39,8 +40,8 @@ class FormTable {
     double halo_seconds;
   };
 
-  FormTable(const TensorShape& shape, Distances& distances)
-      : shape_(shape), distances_(distances) {}
+  FormTable(const TensorShape& shape, Distances& distances, double times = 1)
+      : shape_(shape), distances_(distances), times_(times) {}
 
   Need number(const Demand& demand) {
     Need need{number(demand.form), -1, -1, demand.halo_seconds};
@@ -64,7 +65,7 @@ class FormTable {
     widened_.clear();
     double total = 0;
     for (const Need* need : needs) total += meet(*need);
-    return total;
+    return total * times_;
   }
 
  private:
@@ -98,6 +99,7 @@ class FormTable {
 
   const TensorShape& shape_;
   Distances& distances_;
+  double times_;
   std::map<Sharding, int32_t> index_;
   std::vector<Sharding> forms_;
   std::vector<std::vector<HaloWindow>> windows_;
@@ -144,11 +146,11 @@ double conversion_seconds(const TensorShape& shape, const Sharding& from,
   return table.chain(first, needed);
 }
 
-void add_conversions(Network& network, const TensorShape& shape, const DemandDomain& source,
-                     const std::vector<DemandDomain>& consumers, Distances& distances,
-                     size_t most_entries) {
+void add_conversions(Network& network, const TensorShape& shape, double times,
+                     const DemandDomain& source, const std::vector<DemandDomain>& consumers,
+                     Distances& distances, size_t most_entries) {
   if (consumers.empty()) return;
-  FormTable table(shape, distances);
+  FormTable table(shape, distances, times);
   auto number_all = [&](const DemandDomain& domain) {
     Needs needs;
     for (const Demand& demand : domain.demands) needs.push_back(table.number(demand));

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "partition/halo.h"
+#include "partition/scopes.h"
 #include "placement/distances.h"
 #include "placement/network.h"
 
@@ -18,8 +19,9 @@ struct Demand {
   bool operator==(const Demand& other) const;
 };
 std::vector<Demand> demands_of(const std::vector<Sharding>& forms);
+// Of the part of the operand that one iteration in `scope` has, where it is converted.
 Demand demand_of(const NestRules& rules, size_t operand, const Assignment& assignment,
-                 Distances& distances);
+                 const Scope& scope, Distances& distances);
 
 // Seconds to give one tensor to all who need it: demands are met one after the other, in program
 // order; a form that does not exist yet is made from the nearest one that does. `from` exists
@@ -35,10 +37,10 @@ struct DemandDomain {
   std::vector<Demand> demands;
 };
 
-// Adds the above to the network as a table over the source and the consumers; in groups of
-// consumers when it would have more than `most_entries` entries.
-void add_conversions(Network& network, const TensorShape& shape, const DemandDomain& source,
-                     const std::vector<DemandDomain>& consumers, Distances& distances,
-                     size_t most_entries = size_t{1} << 17);
+// Adds the above, `times` times, to the network as a table over the source and the consumers; in
+// groups of consumers when it would have more than `most_entries` entries.
+void add_conversions(Network& network, const TensorShape& shape, double times,
+                     const DemandDomain& source, const std::vector<DemandDomain>& consumers,
+                     Distances& distances, size_t most_entries = size_t{1} << 17);
 
 }  // namespace tessera

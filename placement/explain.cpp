@@ -109,10 +109,16 @@ class Explanation {
                       human_bytes(local_bytes(shape_of(tensor), decision.stored, plan_.mesh)),
                       who(decision.chosen)});
     };
-    for (const StorageDecision& decision : plan_.stored)
-      add(decision, program_.get(decision.tensor));
-    section("inputs, parameters and states", merged(rows), {2});
-    rows.resize(1);
+    const auto section_of = [&](const std::string& title, bool carried) {
+      for (const StorageDecision& decision : plan_.stored) {
+        const Tensor tensor = program_.get(decision.tensor);
+        if ((tensor.role() == Role::carried) == carried) add(decision, tensor);
+      }
+      section(title, merged(rows), {2});
+      rows.resize(1);
+    };
+    section_of("inputs, parameters and states", false);
+    section_of("what loops carry", true);
     for (const Output& output : program_.outputs()) add(plan_.output(output.name), output.value);
     section("outputs", merged(rows), {2});
   }
@@ -133,14 +139,15 @@ class Explanation {
 
   void collectives() {
     Rows rows = {{"collective", "over", "tensor", "bytes", "time", "hidden", "overlap"}};
-    for (size_t i = 0; i < local_.steps.size(); ++i) {
-      const CommStep* comm = std::get_if<CommStep>(&local_.steps[i]);
+    for (const TimedStep& timed : line_.steps) {
+      const CommStep* comm = std::get_if<CommStep>(timed.step);
       if (comm == nullptr) continue;
-      const TimedStep& timed = line_.steps[i];
       double hidden = std::max(0.0, timed.seconds - timed.exposed);
       bool whole = hidden >= 0.99 * timed.seconds, none = hidden <= 0.01 * timed.seconds;
-      rows.push_back({name_of(comm->kind), join(plan_.mesh.names(comm->axes), " "), comm->origin,
-                      human_bytes(comm->bytes), human_seconds(timed.seconds), human_seconds(hidden),
+      const std::string times = timed.times > 1 ? fmt::format(" x{}", timed.times) : "";
+      rows.push_back({name_of(comm->kind) + times, join(plan_.mesh.names(comm->axes), " "),
+                      comm->origin, human_bytes(timed.times * comm->bytes),
+                      human_seconds(timed.seconds), human_seconds(hidden),
                       whole  ? "hidden behind computing"
                       : none ? "none: computing waits"
                              : "partly hidden"});
@@ -150,21 +157,21 @@ class Explanation {
   }
 
   void longest_nests() {
-    std::vector<size_t> order;
-    for (size_t i = 0; i < local_.steps.size(); ++i)
-      if (std::holds_alternative<ComputeStep>(local_.steps[i])) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return line_.steps[a].seconds > line_.steps[b].seconds;
+    std::vector<const TimedStep*> order;
+    for (const TimedStep& timed : line_.steps)
+      if (std::holds_alternative<ComputeStep>(*timed.step)) order.push_back(&timed);
+    std::stable_sort(order.begin(), order.end(), [](const TimedStep* a, const TimedStep* b) {
+      return a->seconds > b->seconds;
     });
     Rows rows = {{"nest", "time", "share", "local loops"}};
     for (size_t i = 0; i < order.size() && i < kMostRows; ++i) {
-      const ComputeStep& step = std::get<ComputeStep>(local_.steps[order[i]]);
+      const ComputeStep& step = std::get<ComputeStep>(*order[i]->step);
       std::vector<std::string> loops;
       for (const Dim& dim : step.nest.loops())
         loops.push_back(dim.name() + "=" + std::to_string(dim.extent()));
-      double seconds = line_.steps[order[i]].seconds;
-      rows.push_back({step.nest.out.name(), human_seconds(seconds),
-                      fmt::format("{:.1f}%", 100 * seconds / line_.compute), join(loops)});
+      rows.push_back({step.nest.out.name(), human_seconds(order[i]->seconds),
+                      fmt::format("{:.1f}%", 100 * order[i]->seconds / line_.compute),
+                      join(loops)});
     }
     section("nests that take longest", rows, {1, 2});
   }

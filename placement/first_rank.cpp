@@ -1,10 +1,12 @@
 #include "placement/first_rank.h"
 
+#include "partition/iteration.h"
 #include "partition/local_nest.h"
 
 namespace tessera {
 
-Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const Mesh& mesh) {
+Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const Mesh& mesh,
+                     const Scopes& scopes) {
   LocalDims dims(mesh, 0);
   std::vector<Part> parts;
   for (size_t k = 0; k < rules.operands().size(); ++k) {
@@ -19,7 +21,13 @@ Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const
                                Role::input, {}, tensor.where());
     parts.push_back(std::move(part));
   }
-  return local_nest(rules, assignment, parts, dims);
+  const Nest local = local_nest(rules, assignment, parts, dims);
+  std::map<Tensor, size_t> depths;  // of the loops around each tensor
+  for (size_t k = 0; k < parts.size(); ++k)
+    depths[parts[k].local] = scopes.of(rules.operand_tensor(k)).size();
+  const Scope& scope = scopes.of(rules.nest().out);
+  depths[local.out] = scope.size();
+  return IterationParts(scopes.dims(scope), depths).part(local);
 }
 
 std::vector<int64_t> first_rank_extents(const NestRules& rules, const Assignment& assignment,

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "ir/nest.h"
-#include "partition/rules.h"
+#include "partition/scopes.h"
 
 namespace tessera {
 
@@ -10,7 +10,9 @@ namespace tessera {
 //
 //   h[batch=256, hidden=512] = sum[pixel](image * w1) on data=2, {data: batch}
 //   ->  h[batch.data=128, hidden=512] = sum[pixel](image * w1)
-Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const Mesh& mesh);
+// Of a nest in loops, what one iteration computes.
+Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const Mesh& mesh,
+                     const Scopes& scopes);
 
 // All that its cost depends on: the local extents of the loops and of the operands.
 std::vector<int64_t> first_rank_extents(const NestRules& rules, const Assignment& assignment,

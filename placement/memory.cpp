@@ -6,15 +6,19 @@
 
 #include "base/error.h"
 #include "ir/index_range.h"
+#include "partition/stacks.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kGranule = 64;
 
-int64_t rounded_bytes(const Tensor& tensor) {
-  int64_t bytes = volume(tensor.dims()) * static_cast<int64_t>(size_of(tensor.type()));
+int64_t rounded(int64_t bytes) {
   return (bytes + kGranule - 1) / kGranule * kGranule;
+}
+
+int64_t rounded_bytes(const Tensor& tensor) {
+  return rounded(volume(tensor.dims()) * static_cast<int64_t>(size_of(tensor.type())));
 }
 
 struct Life {
@@ -22,6 +26,100 @@ struct Life {
   size_t from;
   size_t to;  // inclusive
 };
+
+// From which step to which each tensor is held, of those that are at home in one list of steps.
+class Lives {
+ public:
+  // `home`: how many loops are around the steps.
+  Lives(const std::map<Tensor, Stack>& stacks, size_t home) : stacks_(stacks), home_(home) {}
+
+  void touch(const Tensor& tensor, size_t from, size_t to) {
+    const auto stack = stacks_.find(tensor);
+    if (stack != stacks_.end() && stack->second.inside) {
+      touch(*stack->second.inside, from, to);
+      return;
+    }
+    if ((stack == stacks_.end() ? 0 : stack->second.home) != home_) return;
+    const auto [it, fresh] = index_.emplace(tensor, list_.size());
+    if (fresh) {
+      list_.push_back({tensor, from, to});
+      return;
+    }
+    Life& life = list_[it->second];
+    life.from = std::min(life.from, from);
+    life.to = std::max(life.to, to);
+  }
+
+  void touch(const std::vector<Step>& steps) {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      for (const Tensor& output : outputs_of(steps[i])) touch(output, i, i);
+      for (const Tensor& input : inputs_of(steps[i])) touch(input, i, i);
+    }
+  }
+
+  int64_t bytes_of(const Tensor& tensor) const {
+    const auto stack = stacks_.find(tensor);
+    if (stack == stacks_.end()) return rounded_bytes(tensor);
+    return rounded(volume(tensor, stack->second) * static_cast<int64_t>(size_of(tensor.type())));
+  }
+
+  const Life* find(const Tensor& tensor) const {
+    const auto it = index_.find(tensor);
+    return it == index_.end() ? nullptr : &list_[it->second];
+  }
+  const std::vector<Life>& list() const { return list_; }
+
+ private:
+  const std::map<Tensor, Stack>& stacks_;
+  size_t home_;
+  std::vector<Life> list_;
+  std::map<Tensor, size_t> index_;
+};
+
+// What a step holds while it runs: the staging of a collective; what is used within the iterations
+// of a loop.
+int64_t transient_bytes(const Step& step, const std::map<Tensor, Stack>& stacks, size_t loops);
+
+// The most that is held at once, and at which step.
+std::pair<int64_t, size_t> fullest(const std::vector<Step>& steps, const Lives& lives,
+                                   const std::map<Tensor, Stack>& stacks, size_t loops,
+                                   const std::set<Tensor>& without) {
+  const size_t count = std::max<size_t>(steps.size(), 1);
+  std::vector<int64_t> change(count + 1, 0);
+  for (const Life& life : lives.list()) {
+    if (without.count(life.tensor) != 0) continue;
+    change[life.from] += lives.bytes_of(life.tensor);
+    change[life.to + 1] -= lives.bytes_of(life.tensor);
+  }
+  std::pair<int64_t, size_t> most{0, 0};
+  int64_t held = 0;
+  for (size_t i = 0; i < count; ++i) {
+    held += change[i];
+    const int64_t more = i < steps.size() ? transient_bytes(steps[i], stacks, loops) : 0;
+    if (held + more > most.first) most = {held + more, i};
+  }
+  return most;
+}
+
+int64_t transient_bytes(const Step& step, const std::map<Tensor, Stack>& stacks, size_t loops) {
+  if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
+    Lives lives(stacks, loops + 1);
+    lives.touch(loop->body);
+    return fullest(loop->body, lives, stacks, loops + 1, {}).first;
+  }
+  const CommStep* comm = std::get_if<CommStep>(&step);
+  if (comm == nullptr) return 0;
+  int64_t iterations = 1;
+  for (size_t i = 0; i < loops; ++i) iterations *= comm->output.dims()[i].extent();
+  return std::max(rounded_bytes(comm->input), rounded_bytes(comm->output)) /
+         std::max<int64_t>(iterations, 1);
+}
+
+const std::string& origin_of(const Step& step) {
+  if (const LoopStep* loop = std::get_if<LoopStep>(&step)) return loop->over.name();
+  if (const CommStep* comm = std::get_if<CommStep>(&step)) return comm->origin;
+  return std::get<ComputeStep>(step).origin;
+}
 
 // Does the step read `tensor` only element by element, at the place that it writes?
 bool reads_in_place(const Step& step, const Tensor& tensor) {
@@ -40,124 +138,82 @@ bool reads_in_place(const Step& step, const Tensor& tensor) {
 
 class Accountant {
  public:
-  explicit Accountant(const ShardedProgram& program) : program_(program) {}
+  explicit Accountant(const ShardedProgram& program)
+      : program_(program), stacks_(stacks_of(program)), lives_(stacks_, 0) {}
 
   MemoryUse run() {
     find_lives();
-    for (const Update& update : updates_) replace_in_place(update);
-    for (const Life& life : lives_)
-      if (life.from == 0 && life.to == last_) result_.kept += rounded_bytes(life.tensor);
-    size_t fullest = find_peak();
-    describe_peak(fullest);
+    for (const LocalUpdate& update : program_.updates) replace_in_place(update);
+    for (const Life& life : lives_.list())
+      if (life.from == 0 && life.to == last_) result_.kept += lives_.bytes_of(life.tensor);
+    const auto [peak, at] = fullest(program_.steps, lives_, stacks_, 0, in_place_);
+    result_.peak = peak;
+    describe_peak(at);
     return std::move(result_);
   }
 
  private:
-  struct Update {
-    Tensor target;
-    Tensor value;
-  };
-
   void find_lives() {
     last_ = program_.steps.empty() ? 0 : program_.steps.size() - 1;
-    auto keep = [&](const Tensor& tensor) { touch(tensor, 0, last_); };
+    const auto keep = [&](const Tensor& tensor) { lives_.touch(tensor, 0, last_); };
     for (const Border& border : program_.inputs) keep(border.local);
     for (const Border& border : program_.stored) keep(border.local);
-    for (size_t i = 0; i < program_.steps.size(); ++i) {
-      touch(output_of(program_.steps[i]), i, i);
-      for (const Tensor& input : inputs_of(program_.steps[i])) touch(input, i, i);
-    }
-    for (const LocalUpdate& update : program_.updates) {
-      touch(update.value, last_, last_);
-      updates_.push_back({update.target, update.value});
-    }
+    lives_.touch(program_.steps);
+    for (const LocalUpdate& update : program_.updates) lives_.touch(update.value, last_, last_);
     for (const Border& border : program_.outputs) keep(border.local);
   }
 
-  void touch(const Tensor& tensor, size_t from, size_t to) {
-    auto [it, fresh] = index_.emplace(tensor, lives_.size());
-    if (fresh) {
-      lives_.push_back({tensor, from, to});
-      return;
-    }
-    Life& life = lives_[it->second];
-    life.from = std::min(life.from, from);
-    life.to = std::max(life.to, to);
-  }
-
   // The new value needs no room of its own when nothing reads the old one after it is made.
-  void replace_in_place(const Update& update) {
-    auto it = index_.find(update.value);
-    if (it == index_.end() || it->second == SIZE_MAX) return;
-    size_t made = lives_[it->second].from;
-    if (made >= program_.steps.size() || !(output_of(program_.steps[made]) == update.value)) return;
-    for (size_t i = made; i < program_.steps.size(); ++i) {
-      std::vector<Tensor> inputs = inputs_of(program_.steps[i]);
-      bool reads = std::find(inputs.begin(), inputs.end(), update.target) != inputs.end();
-      if (reads && (i > made || !reads_in_place(program_.steps[i], update.target))) return;
+  void replace_in_place(const LocalUpdate& update) {
+    const Life* life = lives_.find(update.value);
+    if (life == nullptr) return;
+    const size_t made = life->from;
+    const std::vector<Step>& steps = program_.steps;
+    if (made >= steps.size() || outputs_of(steps[made]) != std::vector<Tensor>{update.value})
+      return;
+    for (size_t i = made; i < steps.size(); ++i) {
+      const std::vector<Tensor> inputs = inputs_of(steps[i]);
+      const bool reads = std::find(inputs.begin(), inputs.end(), update.target) != inputs.end();
+      if (reads && (i > made || !reads_in_place(steps[i], update.target))) return;
     }
     in_place_.insert(update.value);
   }
 
-  int64_t bytes_of(const Life& life) const {
-    return in_place_.count(life.tensor) ? 0 : rounded_bytes(life.tensor);
-  }
-
-  int64_t staging_of(size_t step) const {
-    if (program_.steps.empty()) return 0;
-    const CommStep* comm = std::get_if<CommStep>(&program_.steps[step]);
-    if (comm == nullptr) return 0;
-    return std::max(rounded_bytes(comm->input), rounded_bytes(comm->output));
-  }
-
-  size_t find_peak() {
-    std::vector<int64_t> change(last_ + 2, 0);
-    for (const Life& life : lives_) {
-      change[life.from] += bytes_of(life);
-      change[life.to + 1] -= bytes_of(life);
-    }
-    int64_t held = 0;
-    size_t fullest = 0;
-    for (size_t i = 0; i <= last_; ++i) {
-      held += change[i];
-      if (held + staging_of(i) <= result_.peak) continue;
-      result_.peak = held + staging_of(i);
-      fullest = i;
-    }
-    return fullest;
-  }
-
   void describe_peak(size_t step) {
-    if (!program_.steps.empty()) result_.at = origin_of(program_.steps[step]);
-    for (const Life& life : lives_)
-      if (life.from <= step && step <= life.to && bytes_of(life) > 0)
-        result_.holdings.push_back({life.tensor.name(), bytes_of(life)});
-    if (staging_of(step) > 0)
-      result_.holdings.push_back({"(staging of " + result_.at + ")", staging_of(step)});
+    if (program_.steps.empty()) return;
+    const Step& fullest = program_.steps[step];
+    const bool loop = std::holds_alternative<LoopStep>(fullest);
+    result_.at = (loop ? "loop " : "") + origin_of(fullest);
+    for (const Life& life : lives_.list()) {
+      const int64_t bytes = in_place_.count(life.tensor) != 0 ? 0 : lives_.bytes_of(life.tensor);
+      if (life.from <= step && step <= life.to && bytes > 0)
+        result_.holdings.push_back({life.tensor.name(), bytes});
+    }
+    if (const int64_t bytes = transient_bytes(fullest, stacks_, 0))
+      result_.holdings.push_back(
+          {loop ? "(within an iteration)" : "(staging of " + result_.at + ")", bytes});
     std::stable_sort(result_.holdings.begin(), result_.holdings.end(),
                      [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   }
 
   const ShardedProgram& program_;
+  const std::map<Tensor, Stack> stacks_;
   size_t last_ = 0;
-  std::vector<Life> lives_;
-  std::map<Tensor, size_t> index_;
-  std::vector<Update> updates_;
+  Lives lives_;
   std::set<Tensor> in_place_;
   MemoryUse result_;
 };
 
-// Bytes of each form on the first rank.
-double bytes_of(const Tensor& tensor, const Sharding& form, const Mesh& mesh) {
-  const int64_t bytes = local_bytes(shape_of(tensor), form, mesh);
-  const int64_t granules = (bytes + kGranule - 1) / kGranule;
-  return static_cast<double>(granules * kGranule);
+// Bytes of each form on the first rank, of what one iteration in `scope` has.
+double bytes_of(const Tensor& tensor, const Scope& scope, const Sharding& form, const Mesh& mesh) {
+  return static_cast<double>(rounded(local_bytes(shape_within(tensor, scope), form, mesh)));
 }
 
-std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, const Mesh& mesh) {
+std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, const Scope& scope,
+                             const Mesh& mesh) {
   std::vector<double> result;
   for (const Sharding& form : variable.forms)
-    result.push_back(bytes_of(variable.tensor, form, mesh));
+    result.push_back(bytes_of(variable.tensor, scope, within(form, scope), mesh));
   return result;
 }
 
@@ -165,8 +221,9 @@ std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, con
 std::vector<double> bytes_of(const PlacementNetwork::OperandVariable& operand, const Mesh& mesh) {
   std::vector<double> result;
   for (const Demand& demand : operand.demands) {
-    double bytes = bytes_of(operand.tensor, demand.form, mesh);
-    if (demand.halo) bytes = std::min(bytes, bytes_of(operand.tensor, demand.halo->base, mesh));
+    double bytes = bytes_of(operand.tensor, operand.scope, demand.form, mesh);
+    if (demand.halo)
+      bytes = std::min(bytes, bytes_of(operand.tensor, operand.scope, demand.halo->base, mesh));
     result.push_back(bytes);
   }
   return result;
@@ -187,7 +244,13 @@ void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, con
     for (size_t k = 0; k < rules.nests[n].operands().size(); ++k)
       last_use[rules.nests[n].operand_tensor(k)] = n;
   std::vector<Network::RowItem> stored;
-  for (const auto& form : placement.stored) stored.push_back({form.variable, bytes_of(form, mesh)});
+  // In loops, of one iteration: whether all are kept depends on who reads them.
+  for (const auto& form : placement.stored)
+    stored.push_back({form.variable, bytes_of(form, rules.scopes.of(form.tensor), mesh)});
+  const auto made = [&](const PlacementNetwork::FormVariable& form) {
+    const Scope scope = kind == RowKind::relaxation ? rules.scopes.of(form.tensor) : Scope{};
+    return Network::RowItem{form.variable, bytes_of(form, scope, mesh)};
+  };
   size_t operand = 0;
   for (size_t n = 0; n < rules.nests.size(); ++n) {
     std::vector<Network::RowItem> items = stored;
@@ -200,14 +263,13 @@ void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, con
           items.push_back({need.variable, bytes_of(need, mesh)});
       }
       if (replaces.count(placement.results[n].tensor) == 0)
-        items.push_back({placement.results[n].variable, bytes_of(placement.results[n], mesh)});
+        items.push_back(made(placement.results[n]));
     } else {
       for (size_t m = 0; m <= n; ++m) {
         const auto& form = placement.results[m];
         auto used = last_use.find(form.tensor);
         bool alive = m == n || (used != last_use.end() && used->second >= n);
-        if (alive && replaces.count(form.tensor) == 0)
-          items.push_back({form.variable, bytes_of(form, mesh)});
+        if (alive && replaces.count(form.tensor) == 0) items.push_back(made(form));
       }
     }
     operand += operands;

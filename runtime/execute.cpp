@@ -1,10 +1,12 @@
 #include "runtime/execute.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -21,22 +23,23 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Which tasks of the current step are done, and the first error of either stream.
+// Which tasks are done in the current pass, and the first error of either stream. A pass is a step,
+// or an iteration of a loop; both streams number them alike.
 class Progress {
  public:
   explicit Progress(size_t tasks) : done_(tasks, 0) {}
 
-  // Waits for the dependencies of a task; false when the step failed.
-  bool wait_for(const std::vector<int>& depends, int64_t step) {
+  // Waits for tasks; false when the step failed.
+  bool wait_for(const std::vector<int>& tasks, int64_t pass) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failed_ || all_done(depends, step); });
+    changed_.wait(lock, [&] { return failed_ || all_done(tasks, pass); });
     return !failed_;
   }
 
-  void finish(size_t task, int64_t step) {
+  void finish(int task, int64_t pass) {
     {
       const std::lock_guard lock(mutex_);
-      done_[task] = step;
+      done_[static_cast<size_t>(task)] = pass;
     }
     changed_.notify_all();
   }
@@ -62,15 +65,15 @@ class Progress {
   }
 
  private:
-  bool all_done(const std::vector<int>& depends, int64_t step) const {
-    for (int d : depends)
-      if (done_[static_cast<size_t>(d)] != step) return false;
+  bool all_done(const std::vector<int>& tasks, int64_t pass) const {
+    for (int task : tasks)
+      if (done_[static_cast<size_t>(task)] < pass) return false;
     return true;
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<int64_t> done_;  // the last step in which each task ended
+  std::vector<int64_t> done_;  // the last pass in which each task ended
   std::exception_ptr error_;
   bool failed_ = false;
 };
@@ -85,6 +88,36 @@ std::string text_of(const std::exception_ptr& error) {
   }
 }
 
+// An address that moves with the iterations.
+struct Pointer {
+  std::byte* start = nullptr;  // of the buffer
+  StackPlace place;
+  int64_t element = 1;  // bytes
+
+  std::byte* at(const std::vector<int64_t>& indices) const {
+    return start + place.at(indices) * element;
+  }
+};
+
+// A task ready to run.
+struct Job {
+  const Task* task = nullptr;
+  int number = 0;            // among all jobs
+  std::vector<int> depends;  // numbers
+  Kernel kernel;
+  std::vector<Pointer> arguments;  // of the kernel; of a copy: source, target, before
+  std::vector<void*> addresses;    // of the arguments in this iteration
+  Pointer input, output;           // of a collective
+  Communicator* group = nullptr;
+  std::vector<Job> body;   // of a loop
+  std::vector<int> whole;  // the last job of each stream in the body
+  bool both = false;       // a loop on both streams
+};
+
+bool on_stream(const Job& job, bool communication) {
+  return communication ? communicates(*job.task) : job.task->kind != TaskKind::communicate;
+}
+
 }  // namespace
 
 struct Executor::State {
@@ -93,12 +126,25 @@ struct Executor::State {
         world(world_group),
         arena(graph.arena_bytes),
         workers(options.threads),
-        progress(graph.tasks.size()),
+        jobs(jobs_of(graph.tasks)),
+        progress(static_cast<size_t>(count)),
         times(graph.tasks.size()) {}
 
+  std::vector<Job> jobs_of(const std::vector<Task>& tasks);
   void prepare(Compiler& compiler);
-  void make_groups();
-  void run_task(size_t number);
+  void find_pointers(std::vector<Job>& list);
+  Pointer pointer_to(const Tensor& tensor) const;
+  Pointer pointer_to(const Reference& reference, int64_t element) const;
+  void make_groups(std::vector<Job>& list);
+  std::byte* buffer(int number) const {
+    return arena.at(graph.buffers[static_cast<size_t>(number)].offset);
+  }
+
+  void run_kernel(Job& job, const std::vector<int64_t>& at);
+  void run_copy(const Job& job, const std::vector<int64_t>& at) const;
+  void run_collective(const Job& job, const std::vector<int64_t>& at);
+  bool run_loop(Job& job, bool communication, int64_t pass, std::vector<int64_t>& at);
+  bool run_jobs(std::vector<Job>& list, bool communication, int64_t pass, std::vector<int64_t>& at);
   void run_stream(bool communication);
   void communicate();
   void stop();
@@ -108,11 +154,9 @@ struct Executor::State {
   Arena arena;
   WorkerPool workers;
   size_t scratch_bytes = 0;
-  std::vector<Kernel> kernels;                // by task
-  std::vector<std::vector<void*>> arguments;  // by task
+  int count = 0;  // of jobs
+  std::vector<Job> jobs;
   std::map<std::vector<int>, std::unique_ptr<Communicator>> groups;
-  std::vector<Communicator*> group_of;  // by task
-  std::vector<size_t> streams[2];       // compute, communication
   Progress progress;
   std::vector<TaskTime> times;
   Clock::time_point began;
@@ -125,72 +169,171 @@ struct Executor::State {
   bool stopping = false;
 };
 
-void Executor::State::prepare(Compiler& compiler) {
-  std::vector<KernelGroup> sources;
-  std::vector<size_t> tasks;
-  for (size_t t = 0; t < graph.tasks.size(); ++t) {
-    const bool communication = graph.tasks[t].kind == TaskKind::communicate;
-    streams[communication ? 1 : 0].push_back(t);
-    if (graph.tasks[t].kind != TaskKind::compute) continue;
-    sources.push_back(graph.tasks[t].group);
-    tasks.push_back(t);
+std::vector<Job> Executor::State::jobs_of(const std::vector<Task>& tasks) {
+  std::vector<Job> list;
+  for (const Task& task : tasks) {
+    Job job;
+    job.task = &task;
+    job.number = count++;
+    for (int d : task.depends) job.depends.push_back(list[static_cast<size_t>(d)].number);
+    job.body = jobs_of(task.body);
+    job.both = task.kind == TaskKind::loop && tessera::communicates(task);
+    for (const bool communication : {false, true}) {
+      for (size_t i = job.body.size(); i-- > 0;) {
+        if (!on_stream(job.body[i], communication)) continue;
+        job.whole.push_back(job.body[i].number);
+        break;
+      }
+    }
+    list.push_back(std::move(job));
   }
-  std::vector<Kernel> compiled = compiler.compile(sources);
-  kernels.resize(graph.tasks.size());
-  arguments.resize(graph.tasks.size());
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    scratch_bytes = std::max(scratch_bytes, compiled[i].scratch_bytes);
-    for (const Tensor& tensor : compiled[i].arguments)
-      arguments[tasks[i]].push_back(arena.at(graph.offset_of(tensor)));
-    kernels[tasks[i]] = std::move(compiled[i]);
-  }
-  workers.reserve_scratch(scratch_bytes);
+  return list;
 }
 
-void Executor::State::make_groups() {
-  group_of.resize(graph.tasks.size(), nullptr);
-  for (size_t t : streams[1]) {
-    const CommStep& comm = *graph.tasks[t].comm;
+Pointer Executor::State::pointer_to(const Reference& reference, int64_t element) const {
+  return {buffer(reference.buffer), reference.place, element};
+}
+
+Pointer Executor::State::pointer_to(const Tensor& tensor) const {
+  return pointer_to(graph.places.at(tensor), static_cast<int64_t>(size_of(tensor.type())));
+}
+
+void Executor::State::prepare(Compiler& compiler) {
+  std::vector<KernelGroup> sources;
+  std::vector<Job*> kernels;
+  const std::function<void(std::vector<Job>&)> collect = [&](std::vector<Job>& list) {
+    for (Job& job : list) {
+      collect(job.body);
+      if (job.task->kind != TaskKind::compute) continue;
+      sources.push_back(job.task->group);
+      kernels.push_back(&job);
+    }
+  };
+  collect(jobs);
+  std::vector<Kernel> compiled = compiler.compile(sources);
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    scratch_bytes = std::max(scratch_bytes, compiled[i].scratch_bytes);
+    kernels[i]->kernel = std::move(compiled[i]);
+  }
+  workers.reserve_scratch(scratch_bytes);
+  find_pointers(jobs);
+}
+
+void Executor::State::find_pointers(std::vector<Job>& list) {
+  for (Job& job : list) {
+    const Task& task = *job.task;
+    find_pointers(job.body);
+    for (const Tensor& tensor : job.kernel.arguments) job.arguments.push_back(pointer_to(tensor));
+    job.addresses.resize(job.arguments.size());
+    if (task.kind == TaskKind::communicate) {
+      job.input = pointer_to(task.comm->input);
+      job.output = pointer_to(task.comm->output);
+    }
+    if (task.kind != TaskKind::copy) continue;
+    const auto element = static_cast<int64_t>(task.element);
+    job.arguments = {pointer_to(task.source, element), pointer_to(task.target, element)};
+    if (task.before) job.arguments.push_back(pointer_to(*task.before, element));
+  }
+}
+
+void Executor::State::make_groups(std::vector<Job>& list) {
+  for (Job& job : list) {
+    make_groups(job.body);
+    if (job.task->kind != TaskKind::communicate) continue;
+    const CommStep& comm = *job.task->comm;
     const std::vector<int> key(comm.axes.begin(), comm.axes.end());
     auto it = groups.find(key);
     if (it == groups.end())
       it = groups.emplace(key, world.split(comm.group.front(), comm.me)).first;
-    group_of[t] = it->second.get();
+    job.group = it->second.get();
   }
 }
 
-void Executor::State::run_task(size_t number) {
-  const Task& task = graph.tasks[number];
-  const auto place = [&](int buffer) {
-    return arena.at(graph.buffers[static_cast<size_t>(buffer)].offset);
-  };
-  if (task.kind == TaskKind::compute) {
-    const Kernel& kernel = kernels[number];
-    if (kernel.chunks == 0) return;
-    if (const int64_t fault = workers.run(kernel, arguments[number].data()))
-      throw UserError(describe_fault(kernel, fault));
-  } else if (task.kind == TaskKind::copy) {
-    std::memcpy(place(task.target), place(task.source),
-                graph.buffers[static_cast<size_t>(task.source)].bytes);
-  } else {
-    group_of[number]->set_context("task " + std::to_string(number) + ", " + task.name +
-                                  (task.where.known() ? ", " + task.where.str() : ""));
-    run_collective(*task.comm, *group_of[number], arena.at(graph.offset_of(task.comm->input)),
-                   arena.at(graph.offset_of(task.comm->output)),
-                   task.staging >= 0 ? place(task.staging) : nullptr);
+void Executor::State::run_kernel(Job& job, const std::vector<int64_t>& at) {
+  if (job.kernel.chunks == 0) return;
+  for (size_t i = 0; i < job.arguments.size(); ++i) job.addresses[i] = job.arguments[i].at(at);
+  if (const int64_t fault = workers.run(job.kernel, job.addresses.data()))
+    throw UserError(describe_fault(job.kernel, fault));
+}
+
+void Executor::State::run_copy(const Job& job, const std::vector<int64_t>& at) const {
+  const Pointer* from = job.arguments.data();
+  std::vector<int64_t> there = at;
+  if (job.task->begins_iteration) {
+    const Dim& over = *job.task->over;
+    const int64_t first = job.task->descending ? over.extent() - 1 : 0;
+    if (at.back() != first) {
+      if (!job.task->before) return;
+      from = &job.arguments[2];
+      there.back() += job.task->descending ? 1 : -1;
+    }
   }
+  std::memcpy(job.arguments[1].at(at), from->at(there), job.task->bytes);
+}
+
+void Executor::State::run_collective(const Job& job, const std::vector<int64_t>& at) {
+  const Task& task = *job.task;
+  std::string where;
+  for (const int64_t index : at) where += " " + std::to_string(index);
+  job.group->set_context("task " + std::to_string(job.number) + ", " + task.name +
+                         (at.empty() ? "" : " in iteration" + where) +
+                         (task.where.known() ? ", " + task.where.str() : ""));
+  tessera::run_collective(*task.comm, *job.group, job.input.at(at), job.output.at(at),
+                          task.staging >= 0 ? buffer(task.staging) : nullptr);
+}
+
+// The streams meet at the end of each iteration, so that none overwrites what the other one reads.
+bool Executor::State::run_loop(Job& job, bool communication, int64_t pass,
+                               std::vector<int64_t>& at) {
+  const int64_t extent = job.task->over->extent();
+  for (int64_t i = 0; i < extent; ++i) {
+    const int64_t inner = (pass - 1) * extent + i + 1;
+    at.push_back(job.task->descending ? extent - 1 - i : i);
+    if (!communication) {
+      const auto index = static_cast<int32_t>(at.back());
+      std::memcpy(buffer(job.task->counter), &index, sizeof index);
+    }
+    const bool done = run_jobs(job.body, communication, inner, at);
+    at.pop_back();
+    if (!done || (job.both && !progress.wait_for(job.whole, inner))) return false;
+  }
+  return true;
+}
+
+// False when the step failed.
+bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64_t pass,
+                               std::vector<int64_t>& at) {
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
+  for (size_t t = 0; t < list.size(); ++t) {
+    Job& job = list[t];
+    if (!on_stream(job, communication)) continue;
+    if (!progress.wait_for(job.depends, pass)) return false;
+    const bool timed = at.empty() && !(job.both && communication);
+    if (timed) times[t].begin = seconds();
+    switch (job.task->kind) {
+      case TaskKind::compute:
+        run_kernel(job, at);
+        break;
+      case TaskKind::copy:
+        run_copy(job, at);
+        break;
+      case TaskKind::communicate:
+        run_collective(job, at);
+        break;
+      case TaskKind::loop:
+        if (!run_loop(job, communication, pass, at)) return false;
+        break;
+    }
+    if (timed) times[t].end = seconds();
+    if (!(job.both && communication)) progress.finish(job.number, pass);
+  }
+  return true;
 }
 
 void Executor::State::run_stream(bool communication) {
-  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
   try {
-    for (size_t t : streams[communication ? 1 : 0]) {
-      if (!progress.wait_for(graph.tasks[t].depends, step)) return;
-      times[t].begin = seconds();
-      run_task(t);
-      times[t].end = seconds();
-      progress.finish(t, step);
-    }
+    std::vector<int64_t> at;
+    run_jobs(jobs, communication, step, at);
   } catch (...) {
     if (progress.fail(std::current_exception())) world.fail(text_of(std::current_exception()));
   }
@@ -229,12 +372,13 @@ Executor::Executor(TaskGraph graph, const std::string& agreement, Compiler& comp
     verify(state_->graph);
     require_agreement(world, agreement);
     state_->prepare(compiler);
-    state_->make_groups();
+    state_->make_groups(state_->jobs);
   } catch (...) {
     world.fail(text_of(std::current_exception()));
     throw;
   }
-  if (!state_->streams[1].empty())
+  if (std::any_of(state_->jobs.begin(), state_->jobs.end(),
+                  [](const Job& job) { return on_stream(job, true); }))
     state_->comm_thread = std::thread([state = state_.get()] { state->communicate(); });
 }
 

@@ -8,10 +8,6 @@
 namespace tessera {
 namespace {
 
-bool is_comm(const Task& task) {
-  return task.kind == TaskKind::communicate;
-}
-
 // Two streams that take turns: whichever can start its next task earlier does.
 class Scheduler {
  public:
@@ -20,11 +16,11 @@ class Scheduler {
     for (size_t t = 0; t < tasks.size(); ++t) {
       missing_[t] = tasks[t].depends.size();
       for (int d : tasks[t].depends) users_[static_cast<size_t>(d)].push_back(t);
-      if (is_comm(tasks[t])) comm_.push_back(t);
+      if (communicates(tasks[t])) comm_.push_back(t);
     }
     find_tails();
     for (size_t t = 0; t < tasks.size(); ++t)
-      if (missing_[t] == 0 && !is_comm(tasks[t])) ready_.push_back(t);
+      if (missing_[t] == 0 && !communicates(tasks[t])) ready_.push_back(t);
   }
 
   std::vector<size_t> run() {
@@ -35,7 +31,10 @@ class Scheduler {
       const double compute_start = compute ? start_of(*compute, compute_free_) : 0;
       const double comm_start = comm_ready ? start_of(comm_[next_comm_], comm_free_) : 0;
       if (comm_ready && (!compute || comm_start <= compute_start)) {
-        comm_free_ = finish(comm_[next_comm_++], comm_start);
+        const size_t task = comm_[next_comm_++];
+        const bool both = tasks_[task].kind == TaskKind::loop;
+        comm_free_ = finish(task, both ? std::max(comm_start, compute_free_) : comm_start);
+        if (both) compute_free_ = comm_free_;
       } else {
         ready_.erase(std::find(ready_.begin(), ready_.end(), *compute));
         compute_free_ = finish(*compute, compute_start);
@@ -92,7 +91,7 @@ class Scheduler {
     end_[task] = start + tasks_[task].estimate;
     order_.push_back(task);
     for (size_t user : users_[task])
-      if (--missing_[user] == 0 && !is_comm(tasks_[user])) ready_.push_back(user);
+      if (--missing_[user] == 0 && !communicates(tasks_[user])) ready_.push_back(user);
     return end_[task];
   }
 
@@ -120,9 +119,12 @@ void order_tasks(std::vector<Task>& tasks) {
   for (size_t old : order) {
     Task task = std::move(tasks[old]);
     for (int& d : task.depends) d = number[static_cast<size_t>(d)];
-    int& before = last[is_comm(task) ? 1 : 0];
-    if (before >= 0) task.depends.push_back(before);
-    before = static_cast<int>(sorted.size());
+    for (int stream = 0; stream < 2; ++stream) {
+      const bool on_it = stream == 1 ? communicates(task) : task.kind != TaskKind::communicate;
+      if (!on_it) continue;
+      if (last[stream] >= 0) task.depends.push_back(last[stream]);
+      last[stream] = static_cast<int>(sorted.size());
+    }
     std::sort(task.depends.begin(), task.depends.end());
     task.depends.erase(std::unique(task.depends.begin(), task.depends.end()), task.depends.end());
     sorted.push_back(std::move(task));

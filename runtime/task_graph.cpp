@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace tessera {
@@ -22,6 +24,7 @@ bool same_on_all(const ShardedProgram& program, const CommStep& comm) {
 std::vector<Tensor> written_by(const Task& task) {
   if (task.kind == TaskKind::compute) return task.group.outputs;
   if (task.kind == TaskKind::communicate) return {task.comm->output};
+  if (task.copied) return {*task.copied};
   return {};
 }
 
@@ -31,53 +34,50 @@ std::vector<Tensor> read_by(const Task& task) {
   return {};
 }
 
-}  // namespace
-
-size_t TaskGraph::offset_of(const Tensor& tensor) const {
-  return buffers[static_cast<size_t>(buffer_of.at(tensor))].offset;
-}
-
-void verify(const TaskGraph& graph) {
+void verify(const std::vector<Task>& tasks) {
   std::vector<std::vector<int>> depends;
-  for (const Task& task : graph.tasks) depends.push_back(task.depends);
+  for (const Task& task : tasks) depends.push_back(task.depends);
   const Precedence precedence(depends);  // checks that dependencies point backwards
   std::map<Tensor, int> writer;
-  for (size_t t = 0; t < graph.tasks.size(); ++t)
-    for (const Tensor& tensor : written_by(graph.tasks[t]))
-      writer.emplace(tensor, static_cast<int>(t));
-  for (size_t t = 0; t < graph.tasks.size(); ++t) {
-    for (const Tensor& tensor : read_by(graph.tasks[t])) {
+  for (size_t t = 0; t < tasks.size(); ++t)
+    for (const Tensor& tensor : written_by(tasks[t])) writer.emplace(tensor, static_cast<int>(t));
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    for (const Tensor& tensor : read_by(tasks[t])) {
       const auto it = writer.find(tensor);
       TESSERA_CHECK(it == writer.end() || precedence.before(it->second, static_cast<int>(t)))
           << "task " << t << " reads `" << tensor.name() << "` before it is written";
     }
+    verify(tasks[t].body);
   }
 }
 
-std::string print(const TaskGraph& graph) {
-  std::string text =
-      fmt::format("task graph {}, rank {}: {} tasks, {} buffers, {} bytes\n", graph.name,
-                  graph.rank, graph.tasks.size(), graph.buffers.size(), graph.arena_bytes);
-  for (size_t t = 0; t < graph.tasks.size(); ++t) {
-    const Task& task = graph.tasks[t];
+void add_tasks(const TaskGraph& graph, const std::vector<Task>& tasks, const std::string& indent,
+               std::string& text) {
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    const Task& task = tasks[t];
     std::vector<std::string> after;
     for (int d : task.depends) after.push_back(std::to_string(d));
     std::vector<std::string> places;
     for (int b : task.buffers) {
       const Buffer& buffer = graph.buffers[static_cast<size_t>(b)];
-      places.push_back(fmt::format("{}+{}", buffer.offset, buffer.bytes));
+      if (task.kind != TaskKind::loop)
+        places.push_back(fmt::format("{}+{}", buffer.offset, buffer.bytes));
     }
-    text += fmt::format("{:4} {} {:<40} after [{}] at [{}]\n", t,
-                        task.kind == TaskKind::communicate ? "comm   " : "compute", task.name,
-                        join(after, " "), join(places, " "));
+    text += fmt::format("{}{:4} {:<7} {:<40} after [{}]", indent, t, stream_of(task), task.name,
+                        join(after, " "));
+    text += task.kind == TaskKind::loop ? "\n" : fmt::format(" at [{}]\n", join(places, " "));
+    add_tasks(graph, task.body, indent + "  ", text);
   }
-  return text;
 }
 
-std::string agreement_text(const ShardedProgram& program) {
-  std::string text = fmt::format("program {} mesh {} structure {}\n", program.name,
-                                 print(program.mesh), structure_hash(program));
-  for (const Step& step : program.steps) {
+void add_agreement(const ShardedProgram& program, const std::vector<Step>& steps,
+                   std::string& text) {
+  for (const Step& step : steps) {
+    if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
+      text += fmt::format("{} times:\n", loop->over.extent());
+      add_agreement(program, loop->body, text);
+      text += "end\n";
+    }
     const CommStep* comm = std::get_if<CommStep>(&step);
     if (comm == nullptr) continue;
     text += fmt::format(
@@ -87,6 +87,54 @@ std::string agreement_text(const ShardedProgram& program) {
             ? interval_text(comm->gather_blocks) + " to" + interval_text(comm->scatter_blocks)
             : "");
   }
+}
+
+}  // namespace
+
+bool communicates(const Task& task) {
+  return task.kind == TaskKind::communicate ||
+         std::any_of(task.body.begin(), task.body.end(),
+                     [](const Task& inner) { return communicates(inner); });
+}
+
+const char* stream_of(const Task& task) {
+  if (task.kind == TaskKind::loop) return communicates(task) ? "both" : "compute";
+  return task.kind == TaskKind::communicate ? "comm" : "compute";
+}
+
+void each_task(const std::vector<Task>& tasks, const std::function<void(const Task&)>& body) {
+  for (const Task& task : tasks) {
+    if (task.kind == TaskKind::loop) {
+      each_task(task.body, body);
+    } else {
+      body(task);
+    }
+  }
+}
+
+size_t TaskGraph::offset_of(const Tensor& tensor) const {
+  const Reference& reference = places.at(tensor);
+  TESSERA_CHECK(reference.place.moves.empty()) << "`" << tensor.name() << "` has no fixed place";
+  return buffers[static_cast<size_t>(reference.buffer)].offset +
+         static_cast<size_t>(reference.place.offset) * size_of(tensor.type());
+}
+
+void verify(const TaskGraph& graph) {
+  verify(graph.tasks);
+}
+
+std::string print(const TaskGraph& graph) {
+  std::string text =
+      fmt::format("task graph {}, rank {}: {} tasks, {} buffers, {} bytes\n", graph.name,
+                  graph.rank, graph.tasks.size(), graph.buffers.size(), graph.arena_bytes);
+  add_tasks(graph, graph.tasks, "", text);
+  return text;
+}
+
+std::string agreement_text(const ShardedProgram& program) {
+  std::string text = fmt::format("program {} mesh {} structure {}\n", program.name,
+                                 print(program.mesh), structure_hash(program));
+  add_agreement(program, program.steps, text);
   return text;
 }
 

@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "codegen/machine.h"
+#include "codegen/kernel_model.h"
 #include "ir/normalize.h"
 #include "ir/random_inputs.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
@@ -55,7 +56,7 @@ std::string task_table(const Executor& executor) {
     const TaskTime& time = executor.times()[t];
     text += fmt::format(
         "  {:10.3f} {:6.3f}  {:7}  {}\n", 1e3 * time.begin, 1e3 * (time.end - time.begin),
-        graph.tasks[t].kind == TaskKind::communicate ? "comm" : "compute", graph.tasks[t].name);
+        stream_of(graph.tasks[t]), graph.tasks[t].name);
   }
   return text;
 }
@@ -111,7 +112,7 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
   result.plan_hash = plan_hash(bench->step.plan());
   result.compile_seconds = bench->seconds;
   result.seconds = time_steps(bench->step, world, arguments.seconds);
-  for (const Nest& nest : nests_of(normal)) result.flops += flops_of(nest);
+  for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   result.peak_bytes = bench->step.executor().memory_bytes();
   result.peak_gflops = machine_facts().peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(bench->step.executor());
@@ -154,7 +155,7 @@ void show(const BenchResult& result, bool json) {
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
   const Program normal =
-      unroll(normalize(named_program(arguments.program, parse_dims(arguments.dims))));
+      stack_loops(normalize(named_program(arguments.program, parse_dims(arguments.dims))));
   RanksOptions ranks = arguments.execution.ranks_options(line);
   ranks.timeout += arguments.tune;  // while rank 0 tunes, the others wait
   return run_on_ranks(ranks, [&](Communicator& world) {

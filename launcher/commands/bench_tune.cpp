@@ -55,8 +55,9 @@ TuneReport tune_step(const Executable& step, Communicator& world, const TuneArgu
   TuneReport report;
   if (world.rank() == 0) {
     std::vector<KernelGroup> groups;
-    for (const Task& task : step.executor().graph().tasks)
+    each_task(step.executor().graph().tasks, [&groups](const Task& task) {
       if (task.kind == TaskKind::compute) groups.push_back(task.group);
+    });
     KernelTimer timer(arguments.threads);
     TuneLine line(arguments.seconds);
     TuneOptions options;

@@ -7,7 +7,7 @@
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/random.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
@@ -122,7 +122,7 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
     show(interpret(program, feed.inputs, state), files, arguments.json);
     return kDone;
   }
-  const Program normal = unroll(normalize(program));
+  const Program normal = stack_loops(normalize(program));
   return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
     const Arrays outputs = run_rank(arguments, normal, feed, world);
     if (world.rank() == 0) show(outputs, files, arguments.json);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "ir/normalize.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "launcher/atomic_file.h"
 #include "launcher/cluster_file.h"
 #include "launcher/commands/arguments.h"
@@ -66,7 +66,7 @@ int default_devices(const std::string& program) {
 
 int plan(const PlanArguments& arguments) {
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
-  const Program normal = unroll(normalize(program));
+  const Program normal = stack_loops(normalize(program));
   PlanSettings settings;
   settings.mesh = parse_mesh_option(arguments.mesh);
   settings.memory = parse_memory(arguments.memory);

@@ -10,7 +10,7 @@
 #include "codegen/fuse.h"
 #include "ir/normalize.h"
 #include "ir/random.h"
-#include "ir/unroll.h"
+#include "tests/ir/unroll.h"
 
 namespace tessera {
 namespace {

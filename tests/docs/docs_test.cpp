@@ -12,6 +12,7 @@
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/stack_loops.h"
 #include "launcher/config.h"
 #include "partition/lower.h"
 #include "partition/manual_plan.h"
@@ -60,18 +61,18 @@ std::map<std::string, std::string> stages_of(const Program& program) {
   std::map<std::string, std::string> stages;
   const Program normal = normalize(program);
   stages["normal"] = print(normal);
-  const Plan plan = manual_plan(normal, parse_mesh("data=2"), {});
+  const Program running = stack_loops(normal);
+  const Plan plan = manual_plan(running, parse_mesh("data=2"), {});
   stages["plan"] = print(plan);
-  const ShardedProgram sharded = lower(normal, plan, 0);
+  const ShardedProgram sharded = lower(running, plan, 0);
   stages["sharded"] = print(sharded);
   const TaskGraph graph = build_task_graph(sharded);
   stages["tasks"] = print(graph);
-  for (const Task& task : graph.tasks) {
-    if (task.kind != TaskKind::compute) continue;
-    std::string& text = stages["kernels"];
+  each_task(graph.tasks, [&text = stages["kernels"]](const Task& task) {
+    if (task.kind != TaskKind::compute) return;
     text += (text.empty() ? "" : "\n") + describe(task.group);
     if (text.back() != '\n') text += '\n';
-  }
+  });
   return stages;
 }
 

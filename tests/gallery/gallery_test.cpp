@@ -13,7 +13,7 @@
 #include "ir/print.h"
 #include "ir/random.h"
 #include "ir/random_inputs.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "partition/manual_plan.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
@@ -42,7 +42,7 @@ Arrays run_gallery(const std::string& name, const Arrays& inputs, const std::vec
   EXPECT_TRUE(parse(print(program)) == program) << print(program);
   Arrays state;
   const Arrays wanted = interpret(program, inputs, state);
-  const Program normal = unroll(normalize(program));
+  const Program normal = stack_loops(normalize(program));
   for (const int ranks : {1, 2}) {
     const Plan plan = manual_plan(normal, Mesh{{{"data", ranks}}}, pins);
     const RunRecord run = run_on_local_ranks(normal, plan, inputs, {});

@@ -15,7 +15,7 @@
 #include "ir/random.h"
 #include "ir/random_inputs.h"
 #include "ir/sequence.h"
-#include "ir/unroll.h"
+#include "tests/ir/unroll.h"
 
 namespace tessera {
 namespace {

@@ -10,7 +10,7 @@
 #include "ir/print.h"
 #include "ir/random.h"
 #include "ir/structure.h"
-#include "ir/unroll.h"
+#include "tests/ir/unroll.h"
 
 namespace tessera {
 namespace {

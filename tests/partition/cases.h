@@ -10,6 +10,8 @@
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/random.h"
+#include "ir/stack_loops.h"
+#include "partition/scopes.h"
 #include "partition/simulate.h"
 #include "tests/ir/random_program.h"
 
@@ -33,13 +35,14 @@ inline void expect_near(const Array& found, const Array& wanted, double toleranc
 
 // A program with data and what the interpreter makes of it.
 struct Case {
-  Program program;  // normal
+  Program program;  // normal, loops as they run
   Arrays inputs;
   Arrays state;
   Arrays outputs;     // wanted
   Arrays next_state;  // wanted
 
-  explicit Case(const Program& source, uint64_t seed = 1) : program(normalize(source)) {
+  explicit Case(const Program& source, uint64_t seed = 1)
+      : program(stack_loops(normalize(source))) {
     inputs = random_inputs(program, seed);
     state = initial_state(program, seed);
     next_state = state;
@@ -71,20 +74,25 @@ inline Case case_of(const std::string& text) {
 // A plan whose choices are drawn at random, storage and outputs too.
 inline Plan random_plan(const Program& program, const Mesh& mesh, RandomSource& random) {
   Plan plan{program.name(), mesh, {}, {}, {}, {}};
-  for (const Nest& nest : nests_of(program)) {
-    const NestRules rules(nest);
+  const Scopes scopes(program);
+  for (const Tensor& tensor : tensors_of(scopes.sequence())) {
+    if (tensor.role() == Role::carried) continue;
+    const NestRules rules(nest_of(tensor), scopes.dims(scopes.of(tensor)));
     Assignment assignment;
     for (int axis = 0; axis < mesh.count(); ++axis)
       assignment.axes.push_back(rules.choices()[static_cast<size_t>(
           random.below(static_cast<int>(rules.choices().size())))]);
     if (mesh.count() == 2 && random.chance(0.3)) assignment.order = {1, 0};
-    plan.nests.push_back({nest.out.name(), assignment, {}});
+    plan.nests.push_back({tensor.name(), assignment, {}});
   }
   const auto storage = [&](const std::string& name, const Tensor& tensor) {
     Sharding sharding = replicated(tensor);
+    // What a loop iterates is split by nothing that the loop carries.
+    const int loops =
+        tensor.role() == Role::carried ? static_cast<int>(scopes.of(tensor).size()) : 0;
     for (int axis = 0; axis < mesh.count(); ++axis) {
       const int dims = static_cast<int>(tensor.dims().size());
-      const int where = random.below(dims + 1);
+      const int where = loops + random.below(dims - loops + 1);
       if (where < dims) sharding.split[static_cast<size_t>(where)].push_back(axis);
     }
     return StorageDecision{name, names(tensor.dims()), sharding, {}};

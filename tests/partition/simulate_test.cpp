@@ -143,13 +143,64 @@ update w2 = w2 - 0.1 * grad(loss, w2)
 update steps = steps + 1
 output loss
 output logits[label, batch]
+)",
+    R"(program recurrent
+dim batch = 4, time = 5, a = 3, h = 6, g = 6
+input x[batch, time, a]
+param wi[a, h] = normal(0, 0.5)
+param wh[g, h] = normal(0, 0.5)
+loop t over time carry s = 0.0 * wh[g: 0] collect every {
+  s = tanh(sum[a](x[time: t] * wi) + sum[g](s[h: g] * wh) + 0.1 * f32(t))
+  every = s * s
+}
+loss = sum[batch, time, h](every) + sum[batch, h](s)
+update wi = wi - 0.1 * grad(loss, wi)
+update wh = wh - 0.1 * grad(loss, wh)
+output s
+output every[batch, time, h]
+)",
+    R"(program nested
+dim n = 4, k = 5
+input x[n, k]
+loop i = 3 carry u = x, v = 1.0 {
+  loop j over k carry w = u[k: 0] { w = 0.5 * w + u[k: j] * x[k: j] * v }
+  u = u[k: k - 1 pad 0] + w
+  v = v * 0.5 + 0.1 * f32(i)
+}
+loop j over k carry total = 0.0 * x[k: 0], last = 0.0 * x[k: 0] collect sums {
+  total = total + u[k: 4 - j] * last
+  last = x[k: j]
+  sums = total
+}
+output u[n, k]
+output v
+output sums[k, n]
+)",
+    R"(program backwards
+dim t = 6, k = 3, u = 4
+input x[t, k]
+input p[u, k]
+carry d down t = p[u: 0]
+update d = sum[u](p * d) * 0.1 + x
+carry e over t = 0.0 * x[t: 0]
+e_next = e + d
+update e = e_next
+carry mix over u = p[u: 0] * e[t: 1] + 0.0 * x[t: 0]
+update mix = sum[t](mix[u: u] * x) * 0.1 + p
+output e_next
+output mix[k, u]
 )"};
+
+NestRules rules_of(const Program& program, const Nest& nest) {
+  const Scopes scopes(program);
+  return NestRules(nest, scopes.dims(scopes.of(nest.out)));
+}
 
 // Every choice of every nest, the other nests and all storage at random.
 void check_every_choice(const Case& one, const Mesh& mesh, RandomSource& random) {
   const std::vector<Nest> nests = nests_of(one.program);
   for (size_t n = 0; n < nests.size(); ++n) {
-    const NestRules rules(nests[n]);
+    const NestRules rules = rules_of(one.program, nests[n]);
     for (const Choice& choice : rules.choices()) {
       Plan plan = random_plan(one.program, mesh, random);
       const auto axis = static_cast<size_t>(random.below(mesh.count()));
@@ -183,7 +234,7 @@ TEST(EveryPair, AgreesWithTheInterpreter) {
     const Case one = case_of(text);
     const std::vector<Nest> nests = nests_of(one.program);
     for (size_t n = 0; n < nests.size(); ++n) {
-      const NestRules rules(nests[n]);
+      const NestRules rules = rules_of(one.program, nests[n]);
       if (rules.choices().size() > 6) continue;
       for (const Choice& first : rules.choices())
         for (const Choice& second : rules.choices()) {
@@ -205,6 +256,23 @@ TEST(RandomPrograms, AgreeWithTheInterpreter) {
     options.gradients = seed % 3 == 0;
     const Case one(random_program(seed, options), seed);
     for (const char* text : {"a=2", "a=3", "a=5", "a=2,b=2"}) {
+      SCOPED_TRACE("seed " + std::to_string(seed));
+      one.check(random_plan(one.program, parse_mesh(text), random), 2e-3);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(RandomPrograms, WithLoopsAgreeWithTheInterpreter) {
+  RandomProgramOptions options;
+  options.max_volume = 128;
+  options.discontinuous = false;
+  options.loops = true;
+  RandomSource random(13);
+  for (uint64_t seed = 200; seed < 260; ++seed) {
+    options.gradients = seed % 3 == 0;
+    const Case one(random_program(seed, options), seed);
+    for (const char* text : {"a=2", "a=3", "a=2,b=2"}) {
       SCOPED_TRACE("seed " + std::to_string(seed));
       one.check(random_plan(one.program, parse_mesh(text), random), 2e-3);
       if (HasFatalFailure()) return;

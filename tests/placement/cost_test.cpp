@@ -128,10 +128,10 @@ TEST(Conversions, TablesHoldTheChain) {
   }
   std::vector<DemandDomain> consumers;
   for (int v = 1; v < 4; ++v) consumers.push_back({v, demands_of(forms[v])});
-  add_conversions(network, shape, {0, demands_of(forms[0])}, consumers, distances);
+  add_conversions(network, shape, 1, {0, demands_of(forms[0])}, consumers, distances);
   Network split;
   for (int v = 0; v < 4; ++v) split.add_variable({0, 0, 0});
-  add_conversions(split, shape, {0, demands_of(forms[0])}, consumers, distances, 30);
+  add_conversions(split, shape, 1, {0, demands_of(forms[0])}, consumers, distances, 30);
   for (int n = 0; n < 81; ++n) {
     Values values = {n % 3, n / 3 % 3, n / 9 % 3, n / 27};
     std::vector<Demand> demands =
@@ -149,7 +149,7 @@ TEST(FirstRank, HasTheLargestBlocks) {
   Assignment assignment = unassigned(mesh);
   assignment.axes[0] = {Choice::Kind::loop, "b", {}};
   assignment.axes[1] = {Choice::Kind::loop, "i", {}};
-  Nest local = first_rank_nest(rules, assignment, mesh);
+  Nest local = first_rank_nest(rules, assignment, mesh, Scopes(program));
   EXPECT_EQ(extents(local.loops()), (std::vector<int64_t>{3, 8, 3}));
   EXPECT_EQ(first_rank_extents(rules, assignment, mesh),
             (std::vector<int64_t>{3, 8, 3, 3, 3, 3, 8}));

@@ -7,10 +7,11 @@
 #include "ir/functions.h"
 #include "ir/normalize.h"
 #include "ir/print.h"
-#include "ir/unroll.h"
+#include "ir/stack_loops.h"
 #include "models/mlp.h"
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
+#include "partition/scopes.h"
 #include "tests/ir/random_program.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
@@ -23,6 +24,7 @@ using ::testing::HasSubstr;
 // A plan that splits as much as it can in some way that the seed picks.
 Plan random_plan(const Program& normal, const Mesh& mesh, uint64_t seed) {
   RandomSource random(seed);
+  const Scopes scopes(normal);
   std::vector<Pin> pins;
   for (const Tensor& tensor : normal.tensors()) {
     if (tensor.dims().empty() || !random.chance(0.5)) continue;
@@ -31,7 +33,8 @@ Plan random_plan(const Program& normal, const Mesh& mesh, uint64_t seed) {
     const int axis = random.below(mesh.count());
     const bool pinned = std::any_of(normal.pins().begin(), normal.pins().end(),
                                     [&](const Pin& pin) { return pin.tensor == tensor.name(); });
-    if (tensor.role() == Role::definition || pinned) continue;
+    const Dims iterated = scopes.dims(scopes.of(tensor));
+    if (tensor.role() == Role::definition || pinned || contains(iterated, dim)) continue;
     pins.push_back({tensor.name(), dim.name(), mesh.name(axis), {}});
   }
   return manual_plan(normal, mesh, pins);
@@ -50,7 +53,7 @@ TEST_P(RandomProgramsOnRanks, AgreeWithTheInterpreter) {
     options.loops = seed % 5 == 4;
     if (options.loops) options.definitions = 2;
     const Program program = random_program(1000 * static_cast<uint64_t>(ranks) + seed, options);
-    const Program normal = unroll(normalize(program));
+    const Program normal = stack_loops(normalize(program));
     const Arrays inputs = random_inputs(program, seed);
     Arrays state = initial_state(program, seed);
     const Arrays start = state;

@@ -1,4 +1,4 @@
-#include "ir/unroll.h"
+#include "tests/ir/unroll.h"
 
 #include "base/error.h"
 #include "ir/functions.h"

@@ -1,0 +1,118 @@
+#include "ir/stack_loops.h"
+
+#include "ir/sequence.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+class Stacker {
+ public:
+  explicit Stacker(const Program& program)
+      : source_(program),
+        sequence_(sequence_of(program)),
+        around_(loops_around(sequence_)),
+        result_(program.name(), program.where()) {}
+
+  Program run() {
+    for (const Dim& dim : source_.dims()) result_.declare(dim);
+    for (const Tensor& tensor : source_.tensors())
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried)
+        result_.import(tensor);
+    for (const Tensor& tensor : tensors_of(sequence_)) {
+      if (goes_round(tensor)) {
+        carry(tensor);
+      } else {
+        define(tensor);
+      }
+    }
+    for (const Update& carry : source_.carries())
+      if (goes_round(carry.target))
+        result_.add_carry({made_.at(carry.target), made_.at(carry.value)});
+    for (const Output& output : source_.outputs())
+      result_.add_output({output.name, made_.at(output.value), output.order});
+    for (const Update& update : source_.updates())
+      result_.add_update({update.target, in_order_of(update.target, made_.at(update.value))});
+    for (const Pin& pin : source_.pins()) result_.pin(pin.tensor, pin.dim, pin.axis, pin.where);
+    return std::move(result_);
+  }
+
+ private:
+  Dims loops(const Tensor& tensor) const {
+    const auto it = around_.find(tensor);
+    return it == around_.end() ? Dims{} : it->second;
+  }
+
+  // Is it carried by a loop that really iterates its dim?
+  bool goes_round(const Tensor& tensor) const {
+    return tensor.role() == Role::carried && contains(loops(tensor), tensor.over());
+  }
+
+  Dims order_of(const Tensor& tensor) const {
+    Dims order = loops(tensor);
+    for (const Dim& dim : tensor.dims())
+      if (!contains(order, dim)) order.push_back(dim);
+    return order;
+  }
+
+  Expr rewritten(const Expr& value) const {
+    return transform(value, [this](const Expr& node) -> Expr {
+      const Read* read = as<Read>(node);
+      if (read == nullptr) return node;
+      const auto it = made_.find(read->tensor);
+      if (it == made_.end()) return node;
+      std::vector<Index> indices;
+      for (const Dim& dim : it->second.dims())
+        indices.push_back(read->indices[static_cast<size_t>(position(read->tensor.dims(), dim))]);
+      return make_read(it->second, std::move(indices), read->pad, node.where());
+    });
+  }
+
+  void define(const Tensor& tensor) {
+    made_.emplace(tensor, result_.define(tensor.name(), rewritten(source_.formula_of(tensor)),
+                                         tensor.where(), order_of(tensor)));
+  }
+
+  // The first value lies outside of the loops on which it does not depend.
+  void carry(const Tensor& tensor) {
+    const Expr initial = rewritten(tensor.value());
+    const Dims order = order_of(source_.update_of(tensor)->value);
+    Dims kept;
+    for (const Dim& dim : order)
+      if (!(dim == tensor.over()) &&
+          (contains(initial.dims(), dim) || !contains(loops(tensor), dim)))
+        kept.push_back(dim);
+    const Tensor first = as_definition(initial, kept, tensor);
+    made_.emplace(tensor, result_.carry(tensor.name(), tensor.over(), make_read(first),
+                                        tensor.descending(), order, tensor.where()));
+  }
+
+  Tensor as_definition(const Expr& value, const Dims& order, const Tensor& carried) {
+    const Read* read = as<Read>(value);
+    if (read != nullptr && read->tensor.role() == Role::definition &&
+        read->tensor.dims() == order && equivalent(value, make_read(read->tensor)))
+      return read->tensor;
+    return result_.define(result_.fresh_name(carried.name() + "_first"), value, carried.where(),
+                          order);
+  }
+
+  Tensor in_order_of(const Tensor& target, const Tensor& value) {
+    if (value.dims() == target.dims()) return value;
+    return result_.define(result_.fresh_name(value.name() + "_kept"), make_read(value),
+                          value.where(), target.dims());
+  }
+
+  const Program& source_;
+  const Sequence sequence_;
+  const std::map<Tensor, Dims> around_;
+  Program result_;
+  std::map<Tensor, Tensor> made_;
+};
+
+}  // namespace
+
+Program stack_loops(const Program& normal) {
+  return normal.carries().empty() ? normal : Stacker(normal).run();
+}
+
+}  // namespace tessera

@@ -1,0 +1,116 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ir/normalize.h"
+#include "ir/parse.h"
+#include "ir/stack_loops.h"
+#include "partition/manual_plan.h"
+#include "tests/runtime/close.h"
+#include "tests/runtime/run_ranks.h"
+
+namespace tessera {
+namespace {
+
+void agree_with_the_interpreter(const std::string& text, const std::string& mesh,
+                                const std::vector<Pin>& pins, double tolerance = 1e-4) {
+  const Program source = parse(text);
+  const Program program = stack_loops(normalize(source));
+  const Arrays inputs = random_inputs(source, 3);
+  Arrays state = initial_state(source, 3);
+  const Arrays start = state;
+  const Arrays wanted = interpret(source, inputs, state);
+  const Plan plan = manual_plan(program, parse_mesh(mesh), pins);
+  const RunRecord run = run_on_local_ranks(program, plan, inputs, start);
+  for (const auto& [name, array] : wanted)
+    expect_close(run.outputs[0].at(name), array, tolerance, mesh + " " + name);
+  for (const auto& [name, array] : state)
+    expect_close(run.state.at(name), array, tolerance, mesh + " " + name);
+}
+
+// A collective in each of many short iterations: a stream is often an iteration ahead of the other.
+TEST(Loops, LetStreamsMeetAfterEveryIteration) {
+  const char* const text = R"(program many
+dim k = 6
+input x[k]
+loop i = 300 carry s = x { s = 0.9 * x + 0.01 * sum[k](s * x) }
+output s
+)";
+  for (const char* mesh : {"a=1", "a=2", "a=3"})
+    agree_with_the_interpreter(text, mesh, {{"x", "k", "a", {}}});
+}
+
+TEST(Loops, TakeGradientsThroughManyIterations) {
+  const char* const text = R"(program train
+dim batch = 4, time = 40, a = 3, h = 6, g = 6
+input x[batch, time, a]
+param wi[a, h] = normal(0, 0.5)
+param wh[g, h] = normal(0, 0.3)
+loop t over time carry s = 0.0 * wh[g: 0] collect every {
+  s = tanh(sum[a](x[time: t] * wi) + sum[g](s[h: g] * wh))
+  every = s
+}
+loss = sum[batch, time, h](every * every)
+update wi = wi - 0.01 * grad(loss, wi)
+update wh = wh - 0.01 * grad(loss, wh)
+output loss
+)";
+  agree_with_the_interpreter(text, "a=1", {});
+  agree_with_the_interpreter(text, "a=2", {{"x", "batch", "a", {}}});
+  agree_with_the_interpreter(text, "a=2", {{"wh", "h", "a", {}}});
+  agree_with_the_interpreter(text, "a=2,b=2", {{"x", "batch", "a", {}}, {"wi", "h", "b", {}}});
+}
+
+TEST(Loops, RunInsideOneAnother) {
+  const char* const text = R"(program nested
+dim n = 4, k = 5
+input x[n, k]
+loop i = 7 carry u = x, v = 1.0 {
+  loop j over k carry w = u[k: 0] { w = 0.5 * w + u[k: j] * x[k: j] * v }
+  u = u[k: k - 1 pad 0] + 0.1 * w
+  v = v * 0.5 + 0.1 * f32(i)
+}
+output u[n, k]
+output v
+)";
+  agree_with_the_interpreter(text, "a=1", {});
+  agree_with_the_interpreter(text, "a=2", {{"x", "n", "a", {}}});
+}
+
+TEST(Loops, OfNoIterationsGiveWhatTheyBeginWith) {
+  agree_with_the_interpreter(R"(program none
+dim k = 3
+input x[k]
+loop i = 0 carry s = x { s = s * 2.0 }
+output s
+)",
+                             "a=2", {{"x", "k", "a", {}}});
+}
+
+// Iterations read earlier ones' values of what they compute, further back than what is carried.
+TEST(Loops, ReadWhatEarlierIterationsComputed) {
+  agree_with_the_interpreter(R"(program back
+dim t = 9, k = 4
+input x[t, k]
+carry s over t = 0.0 * x[t: 0]
+y = 0.5 * s + x
+z = y + 0.25 * y[t: t - 2 pad 1]
+update s = z
+output z
+)",
+                             "a=2", {{"x", "k", "a", {}}});
+}
+
+// 10,000 iterations take the memory of two.
+TEST(Loops, TakeNoMemoryForWhatNobodyReads) {
+  const Program program = stack_loops(normalize(parse(R"(program long
+dim k = 1000
+input x[k]
+loop i = 10000 carry s = x { s = s * 0.5 + x }
+output s
+)")));
+  const Plan plan = manual_plan(program, parse_mesh("a=1"), {});
+  EXPECT_LT(build_task_graph(lower(program, plan, 0)).arena_bytes, 6 * 4096u);
+}
+
+}  // namespace
+}  // namespace tessera
