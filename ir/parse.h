@@ -12,7 +12,7 @@ struct ParseOptions {
   std::map<std::string, int64_t> dims;  // extents that replace those of `dim` lines
 };
 
-// Reads the text form (docs/language.md). Throws UserError with file:line:column.
+// Reads the text form (docs/reference.md). Throws UserError with file:line:column.
 Program parse(const std::string& text, const ParseOptions& options = {});
 // Reads a file.
 Program parse_file(const std::string& path, std::map<std::string, int64_t> dims = {});

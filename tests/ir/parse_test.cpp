@@ -206,9 +206,9 @@ TEST(Parse, TrainsTheShippedProgram) {
   EXPECT_LE(last.at("accuracy").get(0), 1);
 }
 
-// Every program in docs/language.md that starts with `program` is one.
+// Every program in docs/reference.md that starts with `program` is one.
 TEST(Parse, ReadsTheProgramsOfTheReference) {
-  std::ifstream file(TESSERA_SOURCE_DIR "/docs/language.md");
+  std::ifstream file(TESSERA_SOURCE_DIR "/docs/reference.md");
   std::string line, text;
   bool inside = false;
   int programs = 0;
@@ -218,7 +218,7 @@ TEST(Parse, ReadsTheProgramsOfTheReference) {
       text.clear();
     } else if (line == "```" && inside) {
       inside = false;
-      const Program p = parse(text, {"docs/language.md", {}});
+      const Program p = parse(text, {"docs/reference.md", {}});
       EXPECT_TRUE(parse(print(p)) == p) << text;
       EXPECT_FALSE(p.outputs().empty()) << text;
       ++programs;
