@@ -21,9 +21,9 @@ namespace tessera {
 //   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
 //   output: {dir: runs/mlp}
 //
-// Files that a job reads (program.file, plan.file, data.dir, data.inputs) are relative to the
-// configuration's own folder, or to the working folder where the command line gives them; the
-// structs hold them as absolute paths. output.dir is relative to the working folder.
+// Files that a job reads (program.file, plan.file, data.dir, data.text, data.inputs) are relative
+// to the configuration's own folder, or to the working folder where the command line gives them;
+// the structs hold them as absolute paths. output.dir is relative to the working folder.
 
 using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
 
@@ -36,11 +36,14 @@ struct ProgramConfig {
   bool operator==(const ProgramConfig&) const = default;
 };
 
-// Exactly one of: `set` is a data set's name and `inputs` maps program inputs to its fields; or
-// `set` is empty and `inputs` maps program inputs to .npy files.
+// Exactly one of: `set` is a data set's name, or `text` a text file, and `inputs` maps program
+// inputs to their fields; or both are empty and `inputs` maps program inputs to .npy files.
 struct DataConfig {
-  std::string set;  // "fashion-mnist", "synthetic" or ""
-  std::string dir;  // where the set's files are; "" is the set's usual place
+  std::string set;    // "fashion-mnist", "synthetic" or ""
+  std::string dir;    // where the set's files are; "" is the set's usual place
+  std::string text;   // the fields are `text` and `next` (launcher/text.h)
+  double test = 0.1;  // the share of the text that is for testing
+  bool has_fields() const { return !set.empty() || !text.empty(); }
   std::map<std::string, std::string> inputs;
   std::optional<int64_t> batch;  // absent: what the program declares
   std::optional<int64_t> limit;  // use only the first so many training examples

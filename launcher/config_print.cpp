@@ -78,10 +78,14 @@ void print_program(Printer& out, const ProgramConfig& program) {
 }
 
 void print_data(Printer& out, const DataConfig& data) {
-  if (data.set.empty() && data.inputs.empty()) return;
+  if (!data.has_fields() && data.inputs.empty()) return;
   out.section("data");
   if (!data.set.empty()) out.value("data.set", quote_yaml(data.set));
   if (!data.dir.empty()) out.value("data.dir", quote_yaml(data.dir));
+  if (!data.text.empty()) {
+    out.value("data.text", quote_yaml(data.text));
+    out.value("data.test", fmt::format("{}", data.test));
+  }
   if (data.batch) out.value("data.batch", std::to_string(*data.batch));
   if (data.limit) out.value("data.limit", std::to_string(*data.limit));
   out.value("data.shuffle", data.shuffle ? "true" : "false");

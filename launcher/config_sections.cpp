@@ -192,14 +192,20 @@ void read_program(ConfigReader& reader, const YamlNode& node) {
 
 void read_data(ConfigReader& reader, const YamlNode& node) {
   DataConfig& data = reader.config.data;
-  node.allow_keys({"set", "dir", "inputs", "batch", "limit", "shuffle"});
+  node.allow_keys({"set", "dir", "text", "test", "inputs", "batch", "limit", "shuffle"});
   reader.read(node, "set", data.set, [](const YamlNode& n) {
     return n.as_choice({"fashion-mnist", "synthetic"});
   });
   if (const auto dir = node.find("dir"); dir && data.set != "fashion-mnist")
     node.fail_key("dir", "is the folder of a data set; it needs `set: fashion-mnist`");
   reader.read(node, "dir", data.dir, [&](const YamlNode& n) { return reader.existing(n); });
-  const bool files = data.set.empty();
+  if (node.find("text") && !data.set.empty())
+    node.fail_key("text", "cannot be combined with data.set; remove one");
+  reader.read(node, "text", data.text, [&](const YamlNode& n) { return reader.existing(n); });
+  if (node.find("test") && data.text.empty())
+    node.fail_key("test", "is the share of a text that is for testing; it needs `text: FILE`");
+  reader.read(node, "test", data.test, [](const YamlNode& n) { return n.as_fraction(); });
+  const bool files = !data.has_fields();
   if (const auto inputs = node.find("inputs")) {
     for (const auto& [input, value] : inputs->entries()) {
       data.inputs[name_of_thing(*inputs, input)] = files ? reader.existing(value) : text(value);
@@ -210,7 +216,9 @@ void read_data(ConfigReader& reader, const YamlNode& node) {
   reader.read(node, "limit", data.limit, extent);
   reader.read(node, "shuffle", data.shuffle, [](const YamlNode& n) { return n.as_bool(); });
   if (files && data.inputs.empty())
-    node.fail("must have `set` (fashion-mnist or synthetic) or `inputs` (.npy files by input)");
+    node.fail(
+        "must have `set` (fashion-mnist or synthetic), `text` (a file) or `inputs` (.npy files by "
+        "input)");
   if (data.batch && data.limit && *data.limit < *data.batch)
     node.at("limit").fail("is " + std::to_string(*data.limit) + ", less than one batch of " +
                           std::to_string(*data.batch));

@@ -148,6 +148,14 @@ int64_t BatchSource::example(int64_t step, int64_t row) {
   return permutation_[static_cast<size_t>(at)];
 }
 
+int64_t BatchSource::shift(int64_t step) const {
+  if (order_ == Order::sequential || data_->shifts <= 1) return 0;
+  const uint64_t key = random_bits(seed_, static_cast<uint64_t>(step / steps_per_epoch_));
+  // No counter of the shuffle is as large.
+  constexpr uint64_t kCounter = uint64_t{1} << 32;
+  return static_cast<int64_t>(random_below(key, kCounter, static_cast<uint64_t>(data_->shifts)));
+}
+
 void BatchSource::fill(int64_t step, size_t number, std::span<std::byte> into) {
   const std::vector<int64_t>& shape = inputs_.at(number).shape;
   fill(step, number, Box{std::vector<int64_t>(shape.size(), 0), shape}, into);
@@ -169,10 +177,11 @@ void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<st
 
   const RowCopy copy = plan_copy(input, box);
   const auto axis = static_cast<size_t>(input.batch_axis);
-  const int64_t row_size = field.row_size();
+  const int64_t row_step = field.row_step > 0 ? field.row_step : field.row_size();
+  const int64_t offset = shift(step) + copy.from_offset;
   const auto rows = [&](auto* to, const auto* from, const auto& convert) {
     for (int64_t row = box.begin[axis]; row < box.end[axis]; ++row)
-      copy_row(copy, 0, from + example(step, row) * row_size + copy.from_offset,
+      copy_row(copy, 0, from + example(step, row) * row_step + offset,
                to + (row - box.begin[axis]) * copy.batch_stride, convert);
   };
   const auto same = [](auto value) { return value; };

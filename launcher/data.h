@@ -28,8 +28,8 @@ enum class Order { shuffled, sequential };
 // permutation that depends on seed and epoch alone.
 //
 //   shuffled    steps_per_epoch = examples / batch; what does not fill a batch waits for another
-//   epoch sequential  rounded up: the last batch is filled with the last example again; valid_rows
-//   says
+//               epoch
+//   sequential  rounded up: the last batch is filled with the last example again; valid_rows says
 //               how many rows of a step are new (for evaluation)
 //
 // Not thread-safe: one BatchSource per thread.
@@ -52,6 +52,8 @@ class BatchSource {
 
   // The example at row `row` of step `step`.
   int64_t example(int64_t step, int64_t row);
+  // By how many values the examples of that step's epoch are shifted.
+  int64_t shift(int64_t step) const;
 
  private:
   void check_input(const BatchInput& input);

@@ -25,6 +25,8 @@ struct Field {
   float scale = 1;
   float shift = 0;
   std::vector<std::byte> data;
+  int64_t row_step = 0;  // values from one example to the next, which may overlap; 0: row_size()
+  int64_t below = 0;     // integers lie in [0, below), if it is not 0
 
   int64_t row_size() const;  // values per example
 };
@@ -33,6 +35,8 @@ struct Dataset {
   std::string name;
   int64_t examples = 0;
   std::vector<Field> fields;
+  // An epoch may begin every example up to so many values later, less one (see load_text).
+  int64_t shifts = 1;
   double load_seconds = 0;  // reading and unpacking, wall time
 
   // Throws UserError naming the nearest field when there is none of that name.

@@ -10,8 +10,8 @@
 
 namespace tessera {
 
-// Loads what `data` names. A set has a test split; .npy files and made-up data have none, and the
-// loader of their test split gives nullptr.
+// Loads what `data` names. Sets and texts have a test split; .npy files and made-up data have none,
+// and the loader of their test split gives nullptr.
 std::function<DatasetPtr()> data_loader(const Config& config, Split split);
 
 // The extent of the dim that counts examples: `batch`, or the first dim of the first input.

@@ -135,6 +135,20 @@ TEST(Config, ReadsBackEveryKindOfSetting) {
   EXPECT_EQ(parse_config(print_config(config), "again.yaml"), config);
 }
 
+TEST(Config, ReadsATextAndTheShareToTestWith) {
+  const TempFolder folder;
+  const std::string text = folder.write("a.txt", "");
+  const std::string file = folder.write(
+      "job.yaml",
+      "program: {model: lstm}\ndata: {text: a.txt, inputs: {token: text}, test: 0.2}\n");
+  const Config config = load_config(file);
+  EXPECT_EQ(config.data.text, text);
+  EXPECT_EQ(config.data.test, 0.2);
+  EXPECT_EQ(config.data.inputs.at("token"), "text");
+  EXPECT_EQ(parse_config(print_config(config), "again.yaml"), config);
+  EXPECT_EQ(parse_config("{program: {model: lstm}, data: {text: a.txt}}", file).data.test, 0.1);
+}
+
 struct BadConfig {
   std::string text;
   std::string message;
@@ -178,8 +192,8 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\ndata: {set: fashion-mnist, batch: 0}\n",
        "t.yaml:2:35: `data.batch` must be an integer from 1 to 1099511627776, found `0`"},
       {"program: {model: mlp}\ndata: {batch: 4}\n",
-       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic) or `inputs` (.npy files by "
-       "input)"},
+       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic), `text` (a file) or `inputs` "
+       "(.npy files by input)"},
       {"program: {model: mlp}\ndata: {set: synthetic, dir: /tmp}\n",
        "t.yaml:2:24: `data.dir` is the folder of a data set; it needs `set: fashion-mnist`"},
       {"program: {model: mlp}\ndata: {set: synthetic, shuffle: yes}\n",
@@ -246,6 +260,16 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\nplan: {file: /, pins: {w1: {a: b}}}\n",
        "t.yaml:2:17: `plan.pins` cannot be combined with plan.file, which has its own pins; remove "
        "one"},
+      {"program: {model: lstm}\ndata: {text: no.txt}\n",
+       "t.yaml:2:14: `data.text` names a file that does not exist: " + cwd +
+           "/no.txt (relative to " + cwd + ")"},
+      {"program: {model: lstm}\ndata: {set: synthetic, text: /}\n",
+       "t.yaml:2:24: `data.text` cannot be combined with data.set; remove one"},
+      {"program: {model: lstm}\ndata: {set: synthetic, test: 0.5}\n",
+       "t.yaml:2:24: `data.test` is the share of a text that is for testing; it needs `text: "
+       "FILE`"},
+      {"program: {model: lstm}\ndata: {text: /, test: 1}\n",
+       "t.yaml:2:23: `data.test` must be a number from 0 to below 1, found `1`"},
       {"program: {model: mlp}\ncheckpoint: {dir: runs/mlp, every: 500 steps, keep: 3}\n",
        "t.yaml:2:1: `checkpoint` is not supported by this version; remove it"},
       {"- program\n", "t.yaml:1:1: the file must be a map of `key: value`, found a list"},
