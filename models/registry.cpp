@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "models/capsule_net.h"
 #include "models/cnn.h"
+#include "models/lstm_net.h"
 #include "models/mlp.h"
 #include "models/transformer.h"
 
@@ -64,6 +65,12 @@ Program make_transformer(const ModelOptions& o, const Optimizer& optimizer) {
       optimizer);
 }
 
+Program make_lstm(const ModelOptions& o, const Optimizer& optimizer) {
+  return lstm_net({one(o, "batch"), one(o, "time"), one(o, "vocabulary"), one(o, "layers"),
+                   one(o, "model"), one(o, "hidden")},
+                  optimizer);
+}
+
 const std::vector<Model>& models() {
   static const std::vector<Model> list = {
       {{"mlp",
@@ -101,6 +108,15 @@ const std::vector<Model>& models() {
          {"feature", {16}},
          {"hidden", {256}}}},
        make_transformer},
+      {{"lstm",
+        "language model, layers of long short-term memory",
+        {{"batch", {16}},
+         {"time", {32}},
+         {"vocabulary", {128}},
+         {"layers", {1}},
+         {"model", {32}},
+         {"hidden", {128}}}},
+       make_lstm},
   };
   return list;
 }

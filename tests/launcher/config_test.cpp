@@ -340,6 +340,11 @@ TEST(Config, TheShippedConfigurationsLoad) {
   const Config quick = load_config(folder + "quickstart.yaml");
   EXPECT_EQ(quick.cluster.ranks(), 2);
   EXPECT_EQ(quick.program.options.at("hidden"), OptionValue(std::vector<int64_t>{512, 512}));
+  for (const std::string model : {"lstm", "transformer"}) {
+    const Config config = load_config(folder + model + ".yaml");
+    EXPECT_EQ(config.program.model, model);
+    EXPECT_EQ(config.data.text, "/usr/share/common-licenses/GPL-3");
+  }
 }
 
 TEST(Config, TheShippedCustomProgramLoads) {

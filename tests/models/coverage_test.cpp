@@ -21,7 +21,8 @@ const std::set<std::string> kTestedElsewhere = {
     "dropout",  // dropout_test.cpp
     "cnn",
     "capsule_net",
-    "transformer",  // training_test.cpp
+    "transformer",
+    "lstm_net",  // training_test.cpp
     "sgd",
     "adam",
     "adamw",  // optimizers_test.cpp
