@@ -82,12 +82,9 @@ Loop close(const Plan& plan, const Attempt& attempt) {
     const Tensor& target = attempt.carried[i];
     const Expr& next = attempt.iteration.next[i];
     const Expr typed = as<Constant>(next) ? make_cast(target.type(), next, where) : next;
-    const Read* read = as<Read>(typed);
-    const bool whole = read != nullptr && read->tensor.role() == Role::definition &&
-                       read->tensor.dims() == target.dims() &&
-                       equivalent(typed, make_read(read->tensor));
-    carries.push_back(
-        {target, whole ? read->tensor : make_definition("", typed, where, target.dims())});
+    const std::optional<Tensor> whole = whole_tensor(typed);
+    const bool fits = whole && whole->role() == Role::definition && whole->dims() == target.dims();
+    carries.push_back({target, fits ? *whole : make_definition("", typed, where, target.dims())});
   }
   const auto shared = std::make_shared<const std::vector<Update>>(carries);
   Loop result;

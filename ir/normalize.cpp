@@ -19,17 +19,6 @@ bool is_reduction(const Expr& expr) {
   return as<Reduce>(expr) != nullptr;
 }
 
-// The tensor that `value` is a plain copy of.
-std::optional<Tensor> copied(const Expr& value) {
-  const Read* read = as<Read>(value);
-  if (read == nullptr) return std::nullopt;
-  for (size_t i = 0; i < read->indices.size(); ++i) {
-    const IndexOf* plain = as<IndexOf>(read->indices[i].value);
-    if (plain == nullptr || !(plain->dim == read->tensor.dims()[i])) return std::nullopt;
-  }
-  return read->tensor;
-}
-
 // The same reduction over dims that are not among `order`: a definition may repeat its value along
 // a dim that its formula reduces, and a nest's loops are all different.
 Expr apart(const Expr& value, const Dims& order) {
@@ -167,7 +156,7 @@ class Normalizer {
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
     const Expr value = simplify(apart(formula, order));
-    const std::optional<Tensor> original = copied(value);
+    const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) return *original;
     const uint64_t hash = structure_hash(value);
     for (const Tensor& known : known_[hash])

@@ -44,12 +44,6 @@ int64_t written_nodes(const Expr& expr) {
   return count;
 }
 
-// Is the value a tensor as it stands, with no index changed?
-bool is_whole(const Expr& expr) {
-  const Read* read = as<Read>(expr);
-  return read != nullptr && equivalent(expr, make_read(read->tensor));
-}
-
 bool beyond(const Dims& dims, int64_t limit) {
   int64_t count = 1;
   for (const Dim& dim : dims)
@@ -342,13 +336,14 @@ Value FormulaBuilder::gradient(const Syntax& syntax, const Frame* frame) {
   if (args.size() != 2)
     throw UserError(syntax.where, "`grad` takes a loss and a tensor, as in grad(loss, w), not " +
                                       std::to_string(args.size()) + " values");
-  if (!is_whole(args[1].expr))
+  const std::optional<Tensor> wrt = whole_tensor(args[1].expr);
+  if (!wrt)
     throw UserError(syntax.children[1]->where,
                     "the second value of `grad` is the name of a tensor, as in grad(loss, w); to "
                     "derive by a formula, give it a name first");
-  const Tensor loss = is_whole(args[0].expr) ? as<Read>(args[0].expr)->tensor
-                                             : unnamed(args[0].expr, syntax.children[0]->where);
-  const Expr expr = make_gradient(loss, as<Read>(args[1].expr)->tensor, syntax.where);
+  const std::optional<Tensor> loss = whole_tensor(args[0].expr);
+  const Expr expr = make_gradient(loss ? *loss : unnamed(args[0].expr, syntax.children[0]->where),
+                                  *wrt, syntax.where);
   return over(expr, {}, syntax);
 }
 

@@ -7,18 +7,6 @@
 #include "ir/structure.h"
 
 namespace tessera {
-namespace {
-
-bool is_whole(const Read& read, const Dims& order) {
-  if (read.tensor.dims() != order) return false;
-  for (size_t i = 0; i < read.indices.size(); ++i) {
-    const IndexOf* plain = as<IndexOf>(read.indices[i].value);
-    if (plain == nullptr || !(plain->dim == order[i])) return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 Program::Program(std::string name, const SourceLocation& where)
     : name_(std::move(name)), where_(where) {}
@@ -126,13 +114,12 @@ void Program::update(const Tensor& target, const Expr& value, const SourceLocati
                                tessera::describe(value.dims()) + ", the tensor has " +
                                tessera::describe(target.dims()) + "; reduce the others");
   adopt_definitions(value);
-  const Read* read = as<Read>(value);
-  const bool whole =
-      read != nullptr && read->tensor.role() == Role::definition && is_whole(*read, target.dims());
+  const std::optional<Tensor> whole = whole_tensor(value);
+  const bool fits = whole && whole->role() == Role::definition && whole->dims() == target.dims();
   const Expr adopted = as<Constant>(value) ? make_cast(target.type(), value, where) : value;
-  const Tensor stored = whole ? read->tensor
-                              : add(make_definition(fresh_name(target.name() + "_next"), adopted,
-                                                    where, target.dims()));
+  const Tensor stored = fits ? *whole
+                             : add(make_definition(fresh_name(target.name() + "_next"), adopted,
+                                                   where, target.dims()));
   (carried ? carries_ : updates_).push_back({target, stored});
 }
 
@@ -145,11 +132,9 @@ void Program::output(const std::string& name, const Expr& value, const Dims& ord
                                ", its value has " + tessera::describe(value.dims()));
   adopt_definitions(value);
   // `output loss` of the tensor called loss refers to it; anything else is a definition.
-  if (const Read* read = as<Read>(value)) {
-    if (read->tensor.name() == name && equivalent(value, make_read(read->tensor))) {
-      outputs_.push_back({name, read->tensor, order.empty() ? value.dims() : order});
-      return;
-    }
+  if (const std::optional<Tensor> whole = whole_tensor(value); whole && whole->name() == name) {
+    outputs_.push_back({name, *whole, order.empty() ? value.dims() : order});
+    return;
   }
   const Tensor stored = add(make_definition(name, value, where, order));
   outputs_.push_back({name, stored, order.empty() ? value.dims() : order});

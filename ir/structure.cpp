@@ -219,6 +219,16 @@ Expr replace_tensors(const Expr& expr, const std::map<Tensor, Tensor>& replaceme
   });
 }
 
+std::optional<Tensor> whole_tensor(const Expr& expr) {
+  const Read* read = as<Read>(expr);
+  if (read == nullptr) return std::nullopt;
+  for (size_t i = 0; i < read->indices.size(); ++i) {
+    const IndexOf* plain = as<IndexOf>(read->indices[i].value);
+    if (plain == nullptr || !(plain->dim == read->tensor.dims()[i])) return std::nullopt;
+  }
+  return read->tensor;
+}
+
 bool equivalent(const Expr& a, const Expr& b) {
   std::unordered_map<const ExprNode*, const ExprNode*> matched;
   return equivalent_nodes(a, b, matched);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "ir/expr.h"
@@ -35,6 +36,10 @@ Expr substitute(const Expr& expr, const std::map<Dim, Expr>& replacements);
 
 // Reads of the left tensors become reads of the right ones, index by index; dims must match.
 Expr replace_tensors(const Expr& expr, const std::map<Tensor, Tensor>& replacements);
+
+// The tensor that `expr` reads as it stands, each of its dims by its own index; nothing for any
+// other formula.
+std::optional<Tensor> whole_tensor(const Expr& expr);
 
 // The same formula: same structure, constants, dims and tensors (by identity).
 bool equivalent(const Expr& a, const Expr& b);
