@@ -214,7 +214,7 @@ Tensor::Tensor(const Expr& value, const SourceLocation& where)
     : node_(make_definition("", value, where).node_) {}
 
 const std::string& Tensor::name() const {
-  return node_->name;
+  return node_->name.empty() ? node_->stem : node_->name;
 }
 const Dims& Tensor::dims() const {
   return node_->dims;
@@ -377,6 +377,13 @@ Tensor make_definition(std::string name, const Expr& value, const SourceLocation
   node->role = Role::definition;
   node->where = where;
   node->serial = next_serial++;
+  return Tensor(std::move(node));
+}
+
+Tensor named_later(const Tensor& tensor, const std::string& stem) {
+  auto node = std::make_shared<TensorNode>(*tensor.id());
+  node->name.clear();
+  node->stem = stem;
   return Tensor(std::move(node));
 }
 

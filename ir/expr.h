@@ -69,8 +69,8 @@ class Tensor {
          const SourceLocation& where = std::source_location::current());
   explicit Tensor(std::shared_ptr<const TensorNode> node) : node_(std::move(node)) {}
 
-  const std::string& name() const;
-  const Dims& dims() const;  // in declared order
+  const std::string& name() const;  // or what it will be called after, or ""
+  const Dims& dims() const;         // in declared order
   DType type() const;
   Role role() const;
   const SourceLocation& where() const;
@@ -93,7 +93,9 @@ class Tensor {
 };
 
 struct TensorNode {
-  mutable std::string name;  // set once, by the Program that first reaches an unnamed definition
+  // Empty until a program takes the tensor in, which then names it once and for all.
+  mutable std::string name;
+  std::string stem;  // what a tensor without a name is to be called after
   Dims dims;
   DType type = DType::f32;
   Role role = Role::input;
@@ -202,6 +204,9 @@ Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> c
 // along which the value is repeated. Empty means those of `value`, sorted.
 Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where = {},
                        const Dims& order = {});
+// The same tensor without a name: a program that takes it in calls it `stem`, or something like it
+// where that is taken. For what loops hold.
+Tensor named_later(const Tensor& tensor, const std::string& stem);
 Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
                    const Initializer& initializer = {}, const SourceLocation& where = {});
 // A tensor that goes from one iteration over `over` to the next. `initial` holds in the first. Its

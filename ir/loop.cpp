@@ -66,9 +66,10 @@ LoopBody with_condition(const LoopBody& body) {
 Attempt attempt(const Plan& plan, const std::vector<Dims>& dims, const LoopBody& body) {
   Attempt result;
   for (size_t i = 0; i < plan.initial.size(); ++i)
-    result.carried.push_back(make_carried(plan.name(i) + "_so_far", plan.over, false,
-                                          plan.initial[i], plan.where,
-                                          unite(dims[i], {plan.over})));
+    result.carried.push_back(
+        named_later(make_carried("", plan.over, false, plan.initial[i], plan.where,
+                                 unite(dims[i], {plan.over})),
+                    plan.name(i) + "_so_far"));
   result.iteration = body(result.carried);
   return result;
 }

@@ -75,7 +75,7 @@ Tensor FormulaBuilder::define(const NameAt& name, const Expr& value, const Dims&
 
 Tensor FormulaBuilder::define_in_loop(const NameAt& name, const Expr& value, const Dims& order) {
   check_size(value, order.empty() ? value.dims() : order, name.where);
-  return make_definition(name.text, value, name.where, order);
+  return named_later(make_definition(name.text, value, name.where, order), name.text);
 }
 
 Tensor FormulaBuilder::unnamed(const Expr& value, const SourceLocation& where) {

@@ -16,7 +16,8 @@ class FormulaBuilder {
 
   // Names a formula within the program, after checking its size.
   Tensor define(const NameAt& name, const Expr& value, const Dims& order = {});
-  // The same inside a loop: the program takes the definition in when it takes the loop.
+  // The same inside a loop: the program takes the definition in, and names it, when it takes the
+  // loop.
   Tensor define_in_loop(const NameAt& name, const Expr& value, const Dims& order = {});
   void enter_loop() { ++loops_; }
   void leave_loop() { --loops_; }

@@ -104,8 +104,8 @@ Iteration LoopBuilder::iterate(const Statement& statement, Frame frame,
       continue;
     }
     for (const LoopValue& value : build(line, &frame)) {
-      const Tensor tensor = formulas_.define_in_loop(
-          {scope_.fresh(value.name.text), value.name.where, false}, value.value);
+      const Tensor tensor =
+          formulas_.define_in_loop({value.name.text, value.name.where, false}, value.value);
       frame.values.insert_or_assign(value.name.text, read_of(tensor, value.name.where));
       made.insert(value.name.text);
     }
@@ -149,7 +149,7 @@ void LoopBuilder::define(const Statement& line, const LoopSyntax& loop, Frame& f
                                          "does not carry; choose another name, or carry it");
   if (!carried) scope_.check_free(line.name);
   const Dims order = scope_.dims(line.dims, &frame);
-  const std::string own = scope_.fresh(carried ? name + "_next" : name);
+  const std::string own = carried ? name + "_next" : name;
   const Tensor tensor = formulas_.define_in_loop({own, line.name.where, false},
                                                  formulas_.build(*line.value, &frame), order);
   frame.values.insert_or_assign(name, read_of(tensor, line.name.where));

@@ -43,6 +43,7 @@ Scope::Scope(const ProgramSyntax& syntax) : program_(syntax.name.text, syntax.na
       made_at_.emplace(statement.name.text, statement.name.where);
     }
   }
+  for (const auto& [name, where] : made_at_) program_.reserve(name);
 }
 
 void Scope::add_dim(const Dim& dim) {
@@ -64,13 +65,6 @@ void Scope::check_free(const NameAt& name) const {
     taken("a def", it->second.name.where);
   if (const std::optional<Tensor> known = program_.find(name.text))
     taken(describe(known->role()), known->where());
-}
-
-std::string Scope::fresh(const std::string& stem) const {
-  std::string name = stem;
-  for (int i = 2; program_.find(name) || made_at_.count(name) != 0 || dims_.count(name) != 0; ++i)
-    name = stem + "_" + std::to_string(i);
-  return name;
 }
 
 std::string Scope::unnamed() const {

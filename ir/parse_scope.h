@@ -37,8 +37,6 @@ class Scope {
   void check_free(const NameAt& name) const;
   // A name for a definition that has none: t1, t2, … but none that the text gives.
   std::string unnamed() const;
-  // The stem, or with a number behind it where the text or the program has a thing of that name.
-  std::string fresh(const std::string& stem) const;
 
   Dim dim(const NameAt& name, const Frame* frame) const;
   // All of a list; throws when one is named twice.

@@ -12,7 +12,8 @@ Program::Program(std::string name, const SourceLocation& where)
     : name_(std::move(name)), where_(where) {}
 
 Tensor Program::add(const Tensor& tensor) {
-  if (tensor.name().empty()) tensor.node_->name = fresh_name("t");
+  if (tensor.node_->name.empty())
+    tensor.node_->name = fresh_name(tensor.name().empty() ? "t" : tensor.name());
   const auto it = by_name_.find(tensor.name());
   if (it != by_name_.end()) {
     const Tensor& known = tensors_[it->second];
@@ -38,8 +39,6 @@ void Program::adopt_definitions(const Expr& value) {
                                               ? " and used outside of it; use what loop() returns"
                                               : " of another program; make it with this one"));
     adopt_definitions(tensor.value());
-    if (by_name_.count(tensor.name()) != 0 && !tensor.name().empty())
-      tensor.node_->name = fresh_name(tensor.name());
     add(tensor);
   }
 }
@@ -49,8 +48,6 @@ void Program::adopt_carries(const std::vector<Update>& carries) {
   if (carries.empty() || update_of(carries[0].target) != nullptr) return;
   for (const Update& carry : carries) {
     adopt_definitions(carry.target.value());
-    if (by_name_.count(carry.target.name()) != 0)
-      carry.target.node_->name = fresh_name(carry.target.name());
     add(carry.target);
   }
   const size_t first = carries_.size();
@@ -245,11 +242,14 @@ std::set<Tensor> Program::ancestors(const std::vector<Tensor>& roots) const {
 }
 
 std::string Program::fresh_name(const std::string& stem) const {
-  if (stem != "t" && by_name_.count(stem) == 0) return stem;
+  const auto is_free = [&](const std::string& name) {
+    return by_name_.count(name) == 0 && reserved_.count(name) == 0;
+  };
+  if (stem != "t" && is_free(stem)) return stem;
   for (size_t i = stem == "t" ? 1 : 2;; ++i) {
     const std::string name =
         stem == "t" ? stem + std::to_string(i) : stem + "_" + std::to_string(i);
-    if (by_name_.count(name) == 0) return name;
+    if (is_free(name)) return name;
   }
 }
 

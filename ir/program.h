@@ -119,8 +119,10 @@ class Program {
              const SourceLocation& where = std::source_location::current()) const;
   const Update* update_of(const Tensor& target) const;  // of a carried one, its carry
 
-  // A name that no tensor has yet: "dw", "dw_2", "dw_3", ...
+  // A name that no tensor has yet, and none is reserved for: "dw", "dw_2", "dw_3", ...
   std::string fresh_name(const std::string& stem) const;
+  // Keeps a name for who asks for it by `define` and the like.
+  void reserve(const std::string& name) { reserved_.insert(name); }
 
   // Dims that the program declares beyond those its tensors have (bound by reductions only, or not
   // used at all), so that a printed program declares them again.
@@ -138,6 +140,7 @@ class Program {
   SourceLocation where_;
   std::vector<Tensor> tensors_;
   std::map<std::string, size_t> by_name_;
+  std::set<std::string> reserved_;
   std::vector<Update> updates_;
   std::vector<Update> carries_;
   std::vector<Output> outputs_;

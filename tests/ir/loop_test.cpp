@@ -141,6 +141,43 @@ TEST(Loop, NamesInsideALoopMayStandAgainInTheLoopAround) {
     EXPECT_NEAR(out.at("r").get(k), ((inputs.at("x").get(k) + 2) * 2 + 2) * 2, 1e-5);
 }
 
+TEST(Loop, LinesAreNamedApartFromAllThatTheTextNames) {
+  const Program p = parse(
+      "program p\ndim k = 3\ninput x[k]\nloop i = 2 carry r = x { a = 2 * r; r = a }\n"
+      "loop i2 = 2 carry q = x { a = 3 * q; q = a }\na_2 = r + q\na = x\nr_next_2 = x\n"
+      "output a_2\n");
+  const Arrays inputs = random_inputs(p, 3);
+  const Arrays out = run_all_ways(p, 3);
+  for (size_t k = 0; k < 3; ++k)
+    EXPECT_NEAR(out.at("a_2").get(k), 13 * inputs.at("x").get(k), 1e-5);
+}
+
+// What one program has named stays so when another takes it in.
+TEST(Loop, ADefinitionSharedByTwoProgramsKeepsItsName) {
+  Program p("p"), q("q");
+  const Tensor x = p.define("x", 2.0), y = p.define("y", Expr(x) + 1);
+  EXPECT_EQ(q.define("z", Expr(y) * 2).name(), "z");
+  EXPECT_TRUE(q.find("x") && q.find("y"));
+  Program r("r");
+  r.input("x", {});
+  try {
+    r.define("z", Expr(y) * 2);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("`x` is already an input, made at "));
+  }
+  EXPECT_EQ(x.name(), "x");
+  Program s("s");
+  const Dim t("t", 3);
+  const auto body = [](const std::vector<Tensor>& carried) {
+    return Iteration{{2 * Expr(carried[0])}, {}, {}};
+  };
+  const Loop first = loop(t, {1.0}, body), second = loop(t, {2.0}, body);
+  s.output("both", Expr(first.last[0]) + second.last[0]);
+  EXPECT_TRUE(s.find("t_value1_so_far") && s.find("t_value1_so_far_2"));
+  run_all_ways(s);
+}
+
 TEST(Loop, CumsumIsASumOverEarlierIndices) {
   const Program p = parse(
       "program p\ndim a = 3, b = 4\ninput x[a, b] : i32\ny = cumsum[b](x + 1)\n"
