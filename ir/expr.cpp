@@ -60,12 +60,20 @@ Expr adopt(const Expr& literal, DType type, const char* fn) {
   return make_constant(typed, literal.where());
 }
 
+// Is the type of the result that of arguments which all adopt types, not all of them literals?
+bool result_adopts_type(TypeRule rule, const std::vector<Expr>& args) {
+  const bool selects = rule == TypeRule::select;
+  if (!selects && rule != TypeRule::number && rule != TypeRule::floating) return false;
+  const auto first = args.begin() + (selects ? 1 : 0);
+  return std::all_of(first, args.end(), adopts_type) && !std::all_of(first, args.end(), is_literal);
+}
+
 // Gives args[first …] one type and returns it.
 DType unify(Fn fn, std::vector<Expr>& args, size_t first, const SourceLocation& where) {
   const char* name = *info(fn).symbol ? info(fn).symbol : info(fn).name;
   std::optional<DType> type;
   for (size_t i = first; i < args.size(); ++i) {
-    if (is_literal(args[i])) continue;
+    if (adopts_type(args[i])) continue;
     const DType found = args[i].type();
     if (!type || (*type == DType::i32 && found == DType::i64)) type = found;
   }
@@ -81,6 +89,8 @@ DType unify(Fn fn, std::vector<Expr>& args, size_t first, const SourceLocation& 
       args[i] = adopt(args[i], *type, name);
     } else if (args[i].type() == DType::i32 && *type == DType::i64) {
       args[i] = make_cast(DType::i64, args[i], where);
+    } else if (may_adopt(args[i], *type)) {
+      args[i] = make_cast(*type, args[i], where);
     } else if (args[i].type() != *type) {
       throw UserError(where, "`" + std::string(name) + "` mixes " + name_of(args[first].type()) +
                                  " and " + name_of(args[i].type()) + "; convert one side, as in " +
@@ -107,8 +117,11 @@ DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
     }
     case TypeRule::floating: {
       for (Expr& arg : args)  // sqrt(2) and 1 / 2 are floats
-        if (is_literal(arg) && is_integer(arg.type()))
+        if (is_literal(arg) && is_integer(arg.type())) {
           arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());
+        } else if (adopts_type(arg) && is_integer(arg.type())) {
+          arg = make({Apply{Fn::cast, {arg}}, DType::f32, arg.dims(), where, true});
+        }
       const DType type = unify(fn, args, 0, where);
       require(is_float(type), row, "a float (f32, f64, bf16 or f16)", type, where);
       return type;
@@ -271,7 +284,7 @@ Expr make_read(const Tensor& tensor, const SourceLocation& where) {
   std::vector<Index> indices;
   for (const Dim& dim : tensor.dims()) indices.push_back({make_index(dim, where), false});
   return make({Read{tensor, std::move(indices), std::nullopt}, tensor.type(), sorted(tensor.dims()),
-               where});
+               where, tensor.id()->adopts_type});
 }
 
 Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
@@ -288,7 +301,23 @@ Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<S
     if (!indices[i].padded) check_in_range(index, tensor.dims()[i], where);
     dims = unite(dims, index.dims());
   }
-  return make({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where});
+  return make({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where,
+               tensor.id()->adopts_type});
+}
+
+bool adopts_type(const Expr& value) {
+  return is_literal(value) || value.node().adopts_type;
+}
+
+bool may_adopt(const Expr& value, DType type) {
+  const DType from = value.type();
+  if (!adopts_type(value)) return false;
+  if (from == DType::b8 || type == DType::b8) return from == type;
+  return is_float(type) || !is_float(from);
+}
+
+Expr adopt(const Expr& value, DType type, const SourceLocation& where) {
+  return is_literal(value) ? adopt(value, type, "carry") : make_cast(type, value, where);
 }
 
 Expr as_index(const Expr& index) {
@@ -303,9 +332,10 @@ Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where) {
   if (std::all_of(args.begin(), args.end(), is_literal) &&
       (row.rule == TypeRule::number || row.rule == TypeRule::floating))
     return fold_literals(row, args, where);
+  const bool adopts = result_adopts_type(row.rule, args);
   const DType type = result_type(fn, args, where);
   Dims dims = dims_of(args);
-  return make({Apply{fn, std::move(args)}, type, std::move(dims), where});
+  return make({Apply{fn, std::move(args)}, type, std::move(dims), where, adopts});
 }
 
 Expr make_cast(DType type, const Expr& arg, const SourceLocation& where) {
@@ -343,7 +373,8 @@ Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceL
   if ((op == Reduction::sum || op == Reduction::prod) && is_half(body.type()))
     return make_cast(body.type(), make_reduce(op, dims, widened(body), where), where);
   const DType type = position ? DType::i32 : body.type();
-  return make({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where});
+  return make({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where,
+               !position && body.node().adopts_type});
 }
 
 Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where) {
@@ -359,7 +390,8 @@ Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& 
 }
 
 Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> carries) {
-  return make({Looped{value, std::move(carries)}, value.type(), value.dims(), value.where()});
+  return make({Looped{value, std::move(carries)}, value.type(), value.dims(), value.where(),
+               value.node().adopts_type});
 }
 
 Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where,
@@ -374,6 +406,7 @@ Tensor make_definition(std::string name, const Expr& value, const SourceLocation
                                ", its value has " + describe(value.dims()) +
                                "; name every dim of the value");
   node->type = value.type();
+  node->adopts_type = value.node().adopts_type;
   node->role = Role::definition;
   node->where = where;
   node->serial = next_serial++;

@@ -104,6 +104,7 @@ struct TensorNode {
   std::optional<Expr> value;
   std::optional<Dim> over;
   bool descending = false;
+  bool adopts_type = false;  // of what it meets, as a literal does; while loop() looks for types
   int64_t serial = 0;
 };
 
@@ -172,6 +173,7 @@ struct ExprNode {
   DType type = DType::f32;
   Dims dims;  // sorted
   SourceLocation where;
+  bool adopts_type = false;  // made of literals and of tensors that adopt types
 };
 
 template <typename Kind>
@@ -188,6 +190,12 @@ Expr make_index(const Dim& dim, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
                const SourceLocation& where = {});
+// Is the value a literal, or made of what adopts types as literals do?
+bool adopts_type(const Expr& value);
+// May such a value become a `type`? Neither does a float become an integer, nor anything a bool.
+bool may_adopt(const Expr& value, DType type);
+// The value as that type. UserError where it is a literal that the type does not hold.
+Expr adopt(const Expr& value, DType type, const SourceLocation& where = {});
 // Literals among `args` take the type of the others and must fit i8, u8, bf16 and f16; i32 widens
 // to i64; nothing else converts.
 Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where = {});

@@ -1,5 +1,6 @@
 #include "ir/loop.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -63,15 +64,51 @@ LoopBody with_condition(const LoopBody& body) {
   };
 }
 
-Attempt attempt(const Plan& plan, const std::vector<Dims>& dims, const LoopBody& body) {
+// A carried tensor that stands for what adopts types.
+Tensor adopting(const Tensor& carried) {
+  auto node = std::make_shared<TensorNode>(*carried.id());
+  node->adopts_type = true;
+  return Tensor(std::move(node));
+}
+
+Attempt attempt(const Plan& plan, const std::vector<Dims>& dims, const LoopBody& body,
+                bool looks_for_types = false) {
   Attempt result;
   for (size_t i = 0; i < plan.initial.size(); ++i)
-    result.carried.push_back(
-        named_later(make_carried("", plan.over, false, plan.initial[i], plan.where,
-                                 unite(dims[i], {plan.over})),
-                    plan.name(i) + "_so_far"));
+    result.carried.push_back(named_later(make_carried("", plan.over, false, plan.initial[i],
+                                                      plan.where, unite(dims[i], {plan.over})),
+                                         plan.name(i) + "_so_far"));
+  if (looks_for_types)
+    for (size_t i = 0; i < plan.initial.size(); ++i)
+      if (adopts_type(plan.initial[i])) result.carried[i] = adopting(result.carried[i]);
   result.iteration = body(result.carried);
+  check_count("values", result.iteration.next.size(), plan.initial.size(), plan.where);
   return result;
+}
+
+std::vector<Dims> dims_of(const std::vector<Expr>& values) {
+  std::vector<Dims> dims;
+  for (const Expr& value : values) dims.push_back(value.dims());
+  return dims;
+}
+
+// Literals among the first values get the type of what the body makes of them. It is called with
+// tensors that adopt types in their place; a type found may decide another.
+void find_types(Plan& plan, const LoopBody& body) {
+  const auto open = [&] {
+    return std::any_of(plan.initial.begin(), plan.initial.end(), adopts_type);
+  };
+  for (bool found = true; found && open();) {
+    found = false;
+    const Attempt tried = attempt(plan, dims_of(plan.initial), body, true);
+    for (size_t i = 0; i < plan.initial.size(); ++i) {
+      Expr& initial = plan.initial[i];
+      const DType type = tried.iteration.next[i].type();
+      if (type == initial.type() || !may_adopt(initial, type)) continue;
+      initial = adopt(initial, type, plan.where);
+      found = true;
+    }
+  }
 }
 
 Loop close(const Plan& plan, const Attempt& attempt) {
@@ -107,14 +144,14 @@ Loop close(const Plan& plan, const Attempt& attempt) {
 
 }  // namespace
 
-Loop loop(const Dim& over, const std::vector<Expr>& initial, const LoopBody& body,
+Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
           const SourceLocation& where, const std::vector<std::string>& names) {
-  const Plan plan{over, initial, names, where};
-  if (initial.empty()) throw UserError(where, "a loop carries at least one value");
-  std::vector<Dims> dims;
-  for (const Expr& value : initial) dims.push_back(value.dims());
+  Plan plan{over, first, names, where};
+  if (first.empty()) throw UserError(where, "a loop carries at least one value");
+  find_types(plan, body);
+  const std::vector<Expr>& initial = plan.initial;
+  std::vector<Dims> dims = dims_of(initial);
   Attempt current = attempt(plan, dims, body);
-  check_count("values", current.iteration.next.size(), initial.size(), where);
   if (current.iteration.while_holds) {
     if (!current.iteration.each.empty())
       throw UserError(where,

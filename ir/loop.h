@@ -44,8 +44,9 @@ using LoopBody = std::function<Iteration(const std::vector<Tensor>& carried)>;
 // Iterates over 0 … over.extent()-1. A carried value may have more dims after an iteration than
 // `initial` gives it: `initial` is then repeated along them (so loops lift like everything else),
 // and the body is called again. Where `while_holds` is false, for each element of its dims on its
-// own, the carried values stay as they are; nothing can be collected then. UserError when a value
-// changes its type or swaps one dim for another.
+// own, the carried values stay as they are; nothing can be collected then. A literal in `initial`
+// takes the type of what the body makes of it. UserError when a value changes its type or swaps one
+// dim for another.
 // `names` are those of the carried values, for messages and printed programs.
 Loop loop(const Dim& over, const std::vector<Expr>& initial, const LoopBody& body,
           const SourceLocation& where = std::source_location::current(),

@@ -116,7 +116,7 @@ TEST(Loop, NestsInLoops) {
   const Program p = parse(
       "program p\ndim k = 3\ninput x[k] : f64\n"
       "loop i = 3 carry a = x {\n"
-      "  loop j = 2 carry b = a + 1, c = f64(0) { b = b / 2; c = c + b }\n"
+      "  loop j = 2 carry b = a + 1, c = 0 { b = b / 2; c = c + b }\n"
       "  a = a + b * c\n}\noutput a\n");
   const Arrays inputs = random_inputs(p, 2);
   const Arrays out = run_all_ways(p, 2);
@@ -139,6 +139,51 @@ TEST(Loop, NamesInsideALoopMayStandAgainInTheLoopAround) {
   const Arrays out = run_all_ways(p, 3);
   for (size_t k = 0; k < 3; ++k)
     EXPECT_NEAR(out.at("r").get(k), ((inputs.at("x").get(k) + 2) * 2 + 2) * 2, 1e-5);
+}
+
+TEST(Loop, LiteralsBeginAsWhatTheBodyMakesOfThem) {
+  const Program p = parse(
+      "program p\ndim k = 3\ninput x[k] : f64\ninput n[k] : i64\ninput h[k] : bf16\n"
+      "loop t over k carry s = 0.0, total = 0, low = 0.5, kept = 1.5, twice = 0, after = 0.0 {\n"
+      "  half = 0.5 * s\n  s = half + x[k: t]\n  total = total + n[k: t]\n"
+      "  low = max(low, h[k: t])\n  kept = 2 * kept\n  twice = 2 * twice + 0.25\n"
+      "  after = after + s\n}\n"
+      "loop i = 3 while q < 4 carry q = 1 { q = q + x }\n"
+      "loop i = 2 carry a = x {\n"
+      "  loop j = 2 carry b = a + 1, c = 0 { b = b / 2; c = c + b }\n  a = a + b * c\n}\n"
+      "loop i = 2 carry d = 0 {\n  loop j = 2 carry e = d, f = 1 { e = e + f; f = f * x }\n"
+      "  d = e\n}\n"
+      "output s\noutput total\noutput low\noutput kept\noutput twice\noutput after\n"
+      "output q\noutput a\noutput d\n");
+  const std::map<std::string, DType> types = {
+      {"s", DType::f64},    {"total", DType::i64}, {"low", DType::bf16},
+      {"kept", DType::f32}, {"twice", DType::f32}, {"after", DType::f64},
+      {"q", DType::f64},    {"a", DType::f64},     {"d", DType::f64}};
+  for (const auto& [name, type] : types) EXPECT_EQ(p.get(name).type(), type) << name;
+  const Arrays inputs = random_inputs(p, 3);
+  const Arrays out = run_all_ways(p, 3);
+  double s = 0;
+  for (size_t k = 0; k < 3; ++k) s = 0.5 * s + inputs.at("x").get(k);
+  EXPECT_EQ(out.at("s").get(0), s);
+  EXPECT_EQ(out.at("twice").get(0), 1.75);
+  for (size_t k = 0; k < 3; ++k) {
+    const double x = inputs.at("x").get(k);
+    EXPECT_NEAR(out.at("d").get(k), 2 * (1 + x), 1e-12);
+  }
+}
+
+TEST(Loop, LiteralsInCppBeginAsWhatTheBodyMakesOfThem) {
+  Program p("p");
+  const Dim t("t", 4);
+  const Tensor x = p.input("x", {t}, DType::f64);
+  const Loop sums = loop(t, {0, 0.0}, [&](const std::vector<Tensor>& carried) {
+    return Iteration{{carried[0] + Expr(1), carried[1] + x}, {}, {}};
+  });
+  EXPECT_EQ(sums.last[0].type(), DType::i32);
+  EXPECT_EQ(sums.last[1].type(), DType::f64);
+  p.output("count", sums.last[0]);
+  p.output("sum", sums.last[1]);
+  EXPECT_EQ(run_all_ways(p).at("count").get(0), 4);
 }
 
 TEST(Loop, LinesAreNamedApartFromAllThatTheTextNames) {
@@ -305,6 +350,14 @@ TEST(LoopErrors, SayWhatIsWrong) {
   EXPECT_EQ(error_of("loop i = 3 carry r = x { r = i32(r) }\n"),
             "<text>:5:6: the carried value `r` begins as f32 and the body makes it i32; convert "
             "it, as in f32(…)");
+  EXPECT_EQ(error_of("loop i = 3 carry r = 0.5 { r = i32(r) + 1 }\n"),
+            "<text>:5:6: the carried value `r` begins as f32 and the body makes it i32; convert "
+            "it, as in f32(…)");
+  EXPECT_EQ(error_of("loop i = 3 carry r = 300 { r = u8(x) + 1 }\n"),
+            "<text>:5:22: the literal 300 does not fit u8, which holds 0 to 255; convert the other "
+            "side, as in i32(x)");
+  EXPECT_EQ(error_of("loop i = 3 carry r = 0 { r = r + x + f64(x) }\n"),
+            "<text>:5:36: `+` mixes f32 and f64; convert one side, as in f32(x)");
   EXPECT_EQ(error_of("dim j = 3\nloop i = 3 carry r = x { r = r[k: j] }\n"),
             "<text>:6:6: the carried value `r` has dims k and the body gives it j; an iteration "
             "may add dims but not swap them");
