@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 
 #include "base/error.h"
+#include "ir/expr_types.h"
 #include "ir/index_range.h"
 #include "ir/structure.h"
 #include "ir/widen.h"
@@ -14,156 +14,8 @@ namespace {
 
 std::atomic<int64_t> next_serial{0};
 
-Scalar greatest_half(DType type) {
-  return Scalar::of_float(type, type == DType::f16 ? 65504 : 0x1.fep127);
-}
-
 Expr make(ExprNode node) {
   return Expr(std::make_shared<const ExprNode>(std::move(node)));
-}
-
-bool is_literal(const Expr& expr) {
-  const Constant* constant = as<Constant>(expr);
-  return constant != nullptr && constant->weak;
-}
-
-// Small types say what they cannot hold.
-void check_literal(const Scalar& value, DType type, const SourceLocation& where) {
-  const bool wraps = is_small_integer(type) && !is_float(value.type) &&
-                     (value.i < least(type) || value.i > greatest(type));
-  const bool overflows = is_half(type) && std::isfinite(value.number()) &&
-                         std::isinf(Scalar::of_number(type, value.number()).f);
-  if (wraps || overflows)
-    throw UserError(
-        where, "the literal " + describe(value) + " does not fit " + name_of(type) + ", which " +
-                   (overflows ? "reaches " + describe(greatest_half(type))
-                              : "holds " + std::to_string(least(type)) + " to " +
-                                    std::to_string(greatest(type))) +
-                   "; convert the other side, as in " + name_of(sum_type(type)) + "(x)");
-}
-
-// The literal as a typed constant. A fraction does not become an integer.
-Expr adopt(const Expr& literal, DType type, const char* fn) {
-  const Scalar& value = as<Constant>(literal)->value;
-  if (is_float(value.type) && !is_float(type))
-    throw UserError(literal.where(), "`" + std::string(fn) + "` mixes the literal " +
-                                         describe(value) + " with a value of type " +
-                                         name_of(type) + "; write an integer, or convert the " +
-                                         "other side, as in f32(x)");
-  if (!is_float(value.type) && type == DType::b8)
-    throw UserError(literal.where(), "`" + std::string(fn) + "` mixes the literal " +
-                                         describe(value) + " with a bool; write true or false");
-  check_literal(value, type, literal.where());
-  const Scalar typed = is_float(value.type) || is_float(type)
-                           ? Scalar::of_number(type, value.number())
-                           : Scalar::of_int(type, value.i);
-  return make_constant(typed, literal.where());
-}
-
-// Is the type of the result that of arguments which all adopt types, not all of them literals?
-bool result_adopts_type(TypeRule rule, const std::vector<Expr>& args) {
-  const bool selects = rule == TypeRule::select;
-  if (!selects && rule != TypeRule::number && rule != TypeRule::floating) return false;
-  const auto first = args.begin() + (selects ? 1 : 0);
-  return std::all_of(first, args.end(), adopts_type) && !std::all_of(first, args.end(), is_literal);
-}
-
-// Gives args[first …] one type and returns it.
-DType unify(Fn fn, std::vector<Expr>& args, size_t first, const SourceLocation& where) {
-  const char* name = *info(fn).symbol ? info(fn).symbol : info(fn).name;
-  std::optional<DType> type;
-  for (size_t i = first; i < args.size(); ++i) {
-    if (adopts_type(args[i])) continue;
-    const DType found = args[i].type();
-    if (!type || (*type == DType::i32 && found == DType::i64)) type = found;
-  }
-  if (!type) {
-    type = DType::i32;
-    for (size_t i = first; i < args.size(); ++i)
-      if (is_float(args[i].type())) type = DType::f32;
-    for (size_t i = first; i < args.size(); ++i)
-      if (args[i].type() == DType::b8) type = DType::b8;
-  }
-  for (size_t i = first; i < args.size(); ++i) {
-    if (is_literal(args[i])) {
-      args[i] = adopt(args[i], *type, name);
-    } else if (args[i].type() == DType::i32 && *type == DType::i64) {
-      args[i] = make_cast(DType::i64, args[i], where);
-    } else if (may_adopt(args[i], *type)) {
-      args[i] = make_cast(*type, args[i], where);
-    } else if (args[i].type() != *type) {
-      throw UserError(where, "`" + std::string(name) + "` mixes " + name_of(args[first].type()) +
-                                 " and " + name_of(args[i].type()) + "; convert one side, as in " +
-                                 name_of(*type) + "(x)");
-    }
-  }
-  return *type;
-}
-
-void require(bool holds, const FnInfo& row, const char* wants, DType found,
-             const SourceLocation& where) {
-  if (holds) return;
-  throw UserError(where, "`" + std::string(*row.symbol ? row.symbol : row.name) + "` takes " +
-                             wants + ", not " + name_of(found));
-}
-
-DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
-  const FnInfo& row = info(fn);
-  switch (row.rule) {
-    case TypeRule::number: {
-      const DType type = unify(fn, args, 0, where);
-      require(type != DType::b8, row, "numbers", type, where);
-      return type;
-    }
-    case TypeRule::floating: {
-      for (Expr& arg : args)  // sqrt(2) and 1 / 2 are floats
-        if (is_literal(arg) && is_integer(arg.type())) {
-          arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());
-        } else if (adopts_type(arg) && is_integer(arg.type())) {
-          arg = make({Apply{Fn::cast, {arg}}, DType::f32, arg.dims(), where, true});
-        }
-      const DType type = unify(fn, args, 0, where);
-      require(is_float(type), row, "a float (f32, f64, bf16 or f16)", type, where);
-      return type;
-    }
-    case TypeRule::comparison:
-      unify(fn, args, 0, where);
-      return DType::b8;
-    case TypeRule::logical:
-      for (const Expr& arg : args) require(arg.type() == DType::b8, row, "bool", arg.type(), where);
-      return DType::b8;
-    case TypeRule::select:
-      require(args[0].type() == DType::b8, row, "a bool as its condition", args[0].type(), where);
-      return unify(fn, args, 1, where);
-    case TypeRule::counter:
-      for (Expr& arg : args) {
-        require(is_integer(arg.type()), row, "integers", arg.type(), where);
-        arg =
-            is_literal(arg) ? adopt(arg, DType::i64, row.name) : make_cast(DType::i64, arg, where);
-      }
-      return DType::i64;
-    case TypeRule::conversion:
-      break;
-  }
-  TESSERA_CHECK(false) << "make_cast makes casts";
-  return DType::f32;
-}
-
-// 2 * pi / 3 stays a literal, with all its digits, until it meets a type.
-Expr fold_literals(const FnInfo& row, const std::vector<Expr>& args, const SourceLocation& where) {
-  bool integer = row.rule == TypeRule::number;
-  for (const Expr& arg : args) integer = integer && is_integer(arg.type());
-  const DType type = integer ? DType::i64 : DType::f64;
-  std::vector<Scalar> values;
-  for (const Expr& arg : args) {
-    const Scalar& value = as<Constant>(arg)->value;
-    values.push_back(integer ? Scalar::of_int(type, value.i)
-                             : Scalar::of_float(type, value.number()));
-  }
-  const Scalar result = evaluate(row.fn, values, type);
-  // 100000 * 100000 is the i64 number that it says; literals fit i32, so nothing leaves i64.
-  if (integer && result.i != static_cast<int32_t>(result.i)) return make_constant(result, where);
-  return make_literal(result.number(), integer, where);
 }
 
 Dims dims_of(const std::vector<Expr>& exprs) {
@@ -248,6 +100,9 @@ const Expr& Tensor::value() const {
   TESSERA_CHECK(node_->value.has_value()) << "`" << name() << "` is not a definition";
   return *node_->value;
 }
+bool Tensor::checkpoint() const {
+  return node_->checkpoint;
+}
 const Dim& Tensor::over() const {
   TESSERA_CHECK(node_->over.has_value()) << "`" << name() << "` is not carried";
   return *node_->over;
@@ -292,7 +147,8 @@ Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<S
   TESSERA_CHECK(indices.size() == tensor.dims().size());
   Dims dims;
   for (size_t i = 0; i < indices.size(); ++i) {
-    if (is_literal(indices[i].value)) indices[i].value = adopt(indices[i].value, DType::i32, "[]");
+    if (is_literal(indices[i].value))
+      indices[i].value = adopt_literal(indices[i].value, DType::i32, "[]");
     indices[i].value = as_index(indices[i].value);
     const Expr& index = indices[i].value;
     if (!is_integer(index.type()))
@@ -305,21 +161,6 @@ Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<S
                tensor.id()->adopts_type});
 }
 
-bool adopts_type(const Expr& value) {
-  return is_literal(value) || value.node().adopts_type;
-}
-
-bool may_adopt(const Expr& value, DType type) {
-  const DType from = value.type();
-  if (!adopts_type(value)) return false;
-  if (from == DType::b8 || type == DType::b8) return from == type;
-  return is_float(type) || !is_float(from);
-}
-
-Expr adopt(const Expr& value, DType type, const SourceLocation& where) {
-  return is_literal(value) ? adopt(value, type, "carry") : make_cast(type, value, where);
-}
-
 Expr as_index(const Expr& index) {
   return is_small_integer(index.type()) ? make_cast(DType::i32, index, index.where()) : index;
 }
@@ -329,6 +170,7 @@ Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where) {
   if (static_cast<int>(args.size()) != row.arity)
     throw UserError(where, "`" + std::string(row.name) + "` takes " + std::to_string(row.arity) +
                                " arguments, not " + std::to_string(args.size()));
+  if (fn == Fn::checkpoint) return make_checkpoint(args[0], where);
   if (std::all_of(args.begin(), args.end(), is_literal) &&
       (row.rule == TypeRule::number || row.rule == TypeRule::floating))
     return fold_literals(row, args, where);
@@ -345,6 +187,12 @@ Expr make_cast(DType type, const Expr& arg, const SourceLocation& where) {
   }
   if (arg.type() == type) return arg;
   return make({Apply{Fn::cast, {arg}}, type, arg.dims(), where});
+}
+
+Expr make_checkpoint(const Expr& arg, const SourceLocation& where) {
+  const Expr typed = is_literal(arg) ? adopt_literal(arg, arg.type(), "checkpoint") : arg;
+  return make({Apply{Fn::checkpoint, {typed}}, typed.type(), typed.dims(), where,
+               typed.node().adopts_type});
 }
 
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceLocation& where) {
@@ -394,12 +242,15 @@ Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> c
                value.node().adopts_type});
 }
 
-Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where,
+Tensor make_definition(std::string name, const Expr& formula, const SourceLocation& where,
                        const Dims& order) {
   auto node = std::make_shared<TensorNode>();
+  const Apply* apply = as<Apply>(formula);
+  node->checkpoint = apply != nullptr && apply->fn == Fn::checkpoint;
+  const Expr value = node->checkpoint ? apply->args[0] : formula;
   const bool literal = is_literal(value);
   node->name = std::move(name);
-  node->value = literal ? adopt(value, value.type(), "=") : value;
+  node->value = literal ? adopt_literal(value, value.type(), "=") : value;
   node->dims = order.empty() ? value.dims() : order;
   if (!subtract(value.dims(), node->dims).empty())
     throw UserError(where, "`" + node->name + "` is declared over " + describe(node->dims) +
@@ -471,6 +322,8 @@ Tensor make_carried(std::string name, const Dim& over, bool descending, const Ex
   const Tensor shape = make_definition(std::move(name), initial, where, dims);
   auto node = std::make_shared<TensorNode>(*shape.id());
   node->role = Role::carried;
+  if (node->checkpoint) node->value = initial;
+  node->checkpoint = false;
   node->over = over;
   node->descending = descending;
   return Tensor(std::move(node));

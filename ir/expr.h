@@ -77,6 +77,8 @@ class Tensor {
   const Initializer& initializer() const;  // of a parameter or state
   // Of a definition, its formula; of a carried tensor, what it holds in the first iteration.
   const Expr& value() const;
+  // Do gradients compute this definition again instead of keeping it?
+  bool checkpoint() const;
   const Dim& over() const;  // of a carried tensor: the dim that is iterated
   bool descending() const;  // of a carried tensor: from the last index to 0
 
@@ -102,6 +104,7 @@ struct TensorNode {
   SourceLocation where;
   Initializer initializer;
   std::optional<Expr> value;
+  bool checkpoint = false;
   std::optional<Dim> over;
   bool descending = false;
   bool adopts_type = false;  // of what it meets, as a literal does; while loop() looks for types
@@ -190,18 +193,14 @@ Expr make_index(const Dim& dim, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, const SourceLocation& where = {});
 Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
                const SourceLocation& where = {});
-// Is the value a literal, or made of what adopts types as literals do?
-bool adopts_type(const Expr& value);
-// May such a value become a `type`? Neither does a float become an integer, nor anything a bool.
-bool may_adopt(const Expr& value, DType type);
-// The value as that type. UserError where it is a literal that the type does not hold.
-Expr adopt(const Expr& value, DType type, const SourceLocation& where = {});
 // Literals among `args` take the type of the others and must fit i8, u8, bf16 and f16; i32 widens
 // to i64; nothing else converts.
 Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where = {});
 // An i8 or u8 as an i32, which indices are made of; any other type as it is.
 Expr as_index(const Expr& index);
 Expr make_cast(DType type, const Expr& arg, const SourceLocation& where = {});
+// Any type. At the root of a definition it marks the definition and leaves the formula.
+Expr make_checkpoint(const Expr& arg, const SourceLocation& where = {});
 // Sums and products of i8 and u8 are i32; those of bf16 and f16 are formed in f32 and then rounded.
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
                  const SourceLocation& where = {});

@@ -118,6 +118,9 @@ Expr where(const Expr& condition, const Expr& a, const Expr& b, const Where& w) 
 Expr stop_gradient(const Expr& x, const Where& w) {
   return make_apply(Fn::stop_gradient, {x}, w);
 }
+Expr checkpoint(const Expr& x, const Where& w) {
+  return make_checkpoint(x, w);
+}
 Expr cast(DType type, const Expr& x, const Where& w) {
   return make_cast(type, x, w);
 }

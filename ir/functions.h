@@ -49,6 +49,8 @@ Expr where(const Expr& condition, const Expr& a, const Expr& b,
            const Where& = std::source_location::current());
 // `x`, taken as a constant by gradients.
 Expr stop_gradient(const Expr& x, const Where& = std::source_location::current());
+// `x`, which gradients do not keep until they need it: they compute it again from what x reads.
+Expr checkpoint(const Expr& x, const Where& = std::source_location::current());
 Expr cast(DType type, const Expr& x, const Where& = std::source_location::current());
 // The value of an index, i32: for masks and positions.
 Expr index(const Dim& dim, const Where& = std::source_location::current());

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "ir/expr_types.h"
 #include "ir/functions.h"
 #include "ir/structure.h"
 

@@ -33,6 +33,19 @@ Expr apart(const Expr& value, const Dims& order) {
   return make_reduce(reduce->op, bound, substitute(reduce->body, renamed), value.where());
 }
 
+// Sets a flag for as long as it lives.
+class Flagged {
+ public:
+  Flagged(bool& flag, bool value) : flag_(flag), before_(flag) { flag_ = value; }
+  ~Flagged() { flag_ = before_; }
+  Flagged(const Flagged&) = delete;
+  Flagged& operator=(const Flagged&) = delete;
+
+ private:
+  bool& flag_;
+  const bool before_;
+};
+
 class Normalizer {
  public:
   explicit Normalizer(const Program& program)
@@ -72,6 +85,7 @@ class Normalizer {
 
   // The normal form of a definition of the source.
   void define_from(const Tensor& tensor) {
+    const Flagged marking(marking_, tensor.checkpoint());
     Expr value = lift(rewritten(tensor.value()), tensor.name());
     mapped_.emplace(tensor, define(tensor.name(), value, tensor.dims(), tensor.where()));
   }
@@ -115,7 +129,7 @@ class Normalizer {
 
   // A formula that is a nest: inner reductions and gradients become definitions of their own.
   Expr lift(const Expr& value, const std::string& stem) {
-    Expr lifted = transform(value, [&](const Expr& node) -> Expr {
+    Expr lifted = transform(lift_checkpoints(value, stem), [&](const Expr& node) -> Expr {
       if (const Gradient* gradient = as<Gradient>(node))
         return make_read(gradient_of(*gradient), node.where());
       const Reduce* reduce = as<Reduce>(node);
@@ -128,6 +142,18 @@ class Normalizer {
     });
     lifted = is_reduction(lifted) ? lifted : lift_reductions(lifted, stem);
     return simplify(lifted);
+  }
+
+  // Every checkpoint in `value` becomes a definition, marked as those that it needs to be a nest.
+  Expr lift_checkpoints(const Expr& value, const std::string& stem) {
+    return transform(value, [&](const Expr& node) -> Expr {
+      const Apply* apply = as<Apply>(node);
+      if (apply == nullptr || apply->fn != Fn::checkpoint) return node;
+      const Flagged marking(marking_, true);
+      const Expr formula = lift(apply->args[0], stem);
+      return make_read(define(result_.fresh_name(stem + "_1"), formula, node.dims(), node.where()),
+                       node.where());
+    });
   }
 
   // Every reduction in `value`, whose own body is already free of them, becomes a definition.
@@ -157,18 +183,52 @@ class Normalizer {
                 const SourceLocation& where) {
     const Expr value = simplify(apart(formula, order));
     const std::optional<Tensor> original = whole_tensor(value);
-    if (original && original->dims() == order) return *original;
-    const uint64_t hash = structure_hash(value);
-    for (const Tensor& known : known_[hash])
-      if (known.dims() == order && equivalent(known.value(), value)) return known;
+    if (original && original->dims() == order) {
+      if (marking_ && original->role() == Role::definition) marked_.insert(*original);
+      return *original;
+    }
+    std::vector<Tensor>& known = known_[structure_hash(value)];
+    if (!marking_)
+      for (const Tensor& each : known)
+        if (each.dims() == order && equivalent(each.value(), value)) return each;
     const std::string free_name = result_.find(name) ? result_.fresh_name(name) : name;
-    const Tensor tensor = result_.define(free_name, value, where, order);
-    known_[hash].push_back(tensor);
+    const Tensor tensor =
+        result_.define(free_name, marking_ ? make_checkpoint(value, where) : value, where, order);
+    if (marking_) {
+      marked_.insert(tensor);
+    } else {
+      known.push_back(tensor);
+    }
     users_changed_ = true;
     return tensor;
   }
 
+  // What the gradients of `loss` read in place of `tensor`: itself or, where it is marked, a copy
+  // that is computed from the copies of what it reads.
+  Tensor again(const Tensor& loss, const Tensor& tensor) {
+    if (marked_.count(tensor) == 0) return tensor;
+    const auto copied = copied_from_.find(tensor);
+    const Tensor& first = copied == copied_from_.end() ? tensor : copied->second;
+    const auto key = std::make_pair(loss, first);
+    if (const auto it = again_.find(key); it != again_.end()) return it->second;
+    const Expr value = reading_again(loss, first.value());
+    const Flagged marking(marking_, true);
+    const Tensor copy =
+        define(result_.fresh_name(first.name() + "_again"), value, first.dims(), first.where());
+    copied_from_.emplace(copy, first);
+    again_.emplace(key, copy);
+    return copy;
+  }
+
+  Expr reading_again(const Tensor& loss, const Expr& value) {
+    std::map<Tensor, Tensor> replaced;
+    for (const Tensor& read : tensors_read(value))
+      if (marked_.count(read) != 0) replaced.emplace(read, again(loss, read));
+    return replace_tensors(value, replaced);
+  }
+
   Tensor gradient_of(const Gradient& gradient) {
+    const Flagged marking(marking_, false);
     const auto find = [&](const Tensor& tensor) {
       const auto it = mapped_.find(tensor);
       return it == mapped_.end() ? tensor : it->second;
@@ -241,8 +301,8 @@ class Normalizer {
     if (const auto it = adjoints_.find(key); it != adjoints_.end()) return it->second;
     std::optional<Expr> total;
     if (tensor == loss) total = make_constant(Scalar::of_number(loss.type(), 1));
-    const Define add = [this](const std::string& stem, const Expr& value) {
-      return define(stem, lift(value, stem), value.dims(), value.where());
+    const Define add = [&](const std::string& stem, const Expr& value) {
+      return define(stem, lift(reading_again(loss, value), stem), value.dims(), value.where());
     };
     for (const Tensor& user : between(tensor, loss)) {
       std::optional<Expr> part;
@@ -256,7 +316,8 @@ class Normalizer {
     }
     std::optional<Tensor> result;
     const std::string name = "d_" + tensor.name();
-    if (total) result = define(name, lift(*total, name), tensor.dims(), tensor.where());
+    if (total)
+      result = define(name, lift(reading_again(loss, *total), name), tensor.dims(), tensor.where());
     adjoints_.emplace(key, result);
     return result;
   }
@@ -317,8 +378,11 @@ class Normalizer {
       if (tensor.role() != Role::definition && !carried) {
         program.import(tensor);
       } else if (needed.count(tensor) != 0) {
-        const Expr value = simplify(without_markers(replace_tensors(tensor.value(), final_form)));
-        if (value.is(tensor.value())) {
+        Expr value = simplify(without_markers(replace_tensors(tensor.value(), final_form)));
+        const bool marked = marked_.count(tensor) != 0;
+        const bool same = value.is(tensor.value()) && marked == tensor.checkpoint();
+        if (marked) value = make_checkpoint(value, value.where());
+        if (same) {
           program.import(tensor);
         } else if (carried) {
           final_form.emplace(tensor,
@@ -364,6 +428,10 @@ class Normalizer {
   std::map<Tensor, std::set<Tensor>> reached_;
   std::map<Tensor, std::vector<Tensor>> users_;
   bool users_changed_ = true;
+  bool marking_ = false;     // definitions that are made now are marked
+  std::set<Tensor> marked_;  // gradients compute them again
+  std::map<Tensor, Tensor> copied_from_;
+  std::map<std::pair<Tensor, Tensor>, Tensor> again_;  // of a loss and a marked definition
   std::unordered_map<uint64_t, std::vector<Tensor>> known_;
 };
 

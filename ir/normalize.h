@@ -10,6 +10,10 @@ namespace tessera {
 // simplified, equal definitions are merged and those that nothing needs are dropped. Tensors keep
 // their names where they survive. normalize(normalize(p)) == normalize(p).
 //
+// What stands in a checkpoint becomes definitions that are marked so. The gradients of a loss read
+// none of these, but copies, which are computed again from what is not marked; no marked definition
+// is merged with another.
+//
 //   y = exp(sum[k](a * b)) + 1   becomes   y_1 = sum[k](a * b)
 //                                          y = exp(y_1) + 1
 Program normalize(const Program& program);

@@ -133,7 +133,8 @@ class ProgramPrinter {
   }
 
   void definition(const Tensor& tensor) {
-    const std::string value = formulas_.definition(tensor.value());
+    const std::string value = formulas_.definition(
+        tensor.checkpoint() ? make_checkpoint(tensor.value()) : tensor.value());
     if (const Update* update = inlined(tensor)) {
       text_ += "update " + quoted(update->target.name()) + " = " + value + "\n";
       return;

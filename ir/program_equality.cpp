@@ -63,7 +63,7 @@ class Comparison {
       const Tensor& a = a_.tensors()[i];
       const Tensor& b = b_.tensors()[i];
       if (!same(a, b) || a.role() != b.role() || a.type() != b.type() ||
-          !same_order(a.dims(), b.dims()))
+          a.checkpoint() != b.checkpoint() || !same_order(a.dims(), b.dims()))
         return false;
       const bool computed = a.role() == Role::definition || a.role() == Role::carried;
       if (computed ? !same(a.value(), b.value()) : !(a.initializer() == b.initializer()))

@@ -31,6 +31,7 @@ const std::vector<FnInfo>& table() {
       {Fn::logical_not, "not", "not", 1, TypeRule::logical, 1},
       {Fn::cast, "cast", "", 1, TypeRule::conversion, 0},
       {Fn::stop_gradient, "stop_gradient", "", 1, TypeRule::number, 0},
+      {Fn::checkpoint, "checkpoint", "", 1, TypeRule::conversion, 0},
       {Fn::add, "add", "+", 2, TypeRule::number, 1},
       {Fn::sub, "sub", "-", 2, TypeRule::number, 1},
       {Fn::mul, "mul", "*", 2, TypeRule::number, 1},

@@ -58,6 +58,7 @@ enum class Fn : uint8_t {
   logical_not,
   cast,
   stop_gradient,  // its argument, with derivative zero; normalize removes it
+  checkpoint,     // its argument, as a definition that gradients compute again (see normalize.h)
   add,
   sub,
   mul,
