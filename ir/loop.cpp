@@ -22,6 +22,7 @@ struct Plan {
   Dim over;
   std::vector<Expr> initial;
   std::vector<std::string> names;
+  std::vector<Dims> dims;  // wanted beside those of `initial`
   SourceLocation where;
 
   std::string name(size_t i) const {
@@ -87,9 +88,11 @@ Attempt attempt(const Plan& plan, const std::vector<Dims>& dims, const LoopBody&
   return result;
 }
 
-std::vector<Dims> dims_of(const std::vector<Expr>& values) {
+// Of the carried values before the body gives them any.
+std::vector<Dims> first_dims(const Plan& plan) {
   std::vector<Dims> dims;
-  for (const Expr& value : values) dims.push_back(value.dims());
+  for (size_t i = 0; i < plan.initial.size(); ++i)
+    dims.push_back(unite(plan.initial[i].dims(), i < plan.dims.size() ? plan.dims[i] : Dims{}));
   return dims;
 }
 
@@ -101,7 +104,7 @@ void find_types(Plan& plan, const LoopBody& body) {
   };
   for (bool found = true; found && open();) {
     found = false;
-    const Attempt tried = attempt(plan, dims_of(plan.initial), body, true);
+    const Attempt tried = attempt(plan, first_dims(plan), body, true);
     for (size_t i = 0; i < plan.initial.size(); ++i) {
       Expr& initial = plan.initial[i];
       const DType type = tried.iteration.next[i].type();
@@ -129,13 +132,14 @@ Loop close(const Plan& plan, const Attempt& attempt) {
   Loop result;
   for (size_t i = 0; i < initial.size(); ++i) {
     const int64_t last = over.extent() - 1;
+    const Dims dims = subtract(attempt.carried[i].dims(), {over});
     const Expr value =
-        last < 0
-            ? initial[i]
-            : make_looped(carries[i].value.at(over, static_cast<int>(last), std::nullopt, where),
-                          shared);
-    result.last.push_back(
-        make_definition("", value, where, subtract(attempt.carried[i].dims(), {over})));
+        last >= 0
+            ? make_looped(carries[i].value.at(over, static_cast<int>(last), std::nullopt, where),
+                          shared)
+        : initial[i].dims() == dims ? initial[i]
+                                    : make_read(make_definition("", initial[i], where, dims));
+    result.last.push_back(make_definition("", value, where, dims));
   }
   for (const Expr& value : attempt.iteration.each)
     result.each.push_back(
@@ -146,12 +150,13 @@ Loop close(const Plan& plan, const Attempt& attempt) {
 }  // namespace
 
 Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
-          const SourceLocation& where, const std::vector<std::string>& names) {
-  Plan plan{over, first, names, where};
+          const SourceLocation& where, const std::vector<std::string>& names,
+          const std::vector<Dims>& more) {
+  Plan plan{over, first, names, more, where};
   if (first.empty()) throw UserError(where, "a loop carries at least one value");
   find_types(plan, body);
   const std::vector<Expr>& initial = plan.initial;
-  std::vector<Dims> dims = dims_of(initial);
+  std::vector<Dims> dims = first_dims(plan);
   Attempt current = attempt(plan, dims, body);
   if (current.iteration.while_holds) {
     if (!current.iteration.each.empty())
@@ -161,12 +166,12 @@ Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
     if (current.iteration.while_holds->type() != DType::b8)
       throw UserError(where, "the condition of a loop is a bool, not " +
                                  std::string(name_of(current.iteration.while_holds->type())));
-    std::vector<Expr> more = initial;
-    more.push_back(make_constant(Scalar::of_bool(true), where));
+    std::vector<Expr> with_going = initial;
+    with_going.push_back(make_constant(Scalar::of_bool(true), where));
     std::vector<std::string> more_names;
     for (size_t i = 0; i < initial.size(); ++i) more_names.push_back(plan.name(i));
     more_names.push_back(over.name() + "_going");
-    Loop result = loop(over, more, with_condition(body), where, more_names);
+    Loop result = loop(over, with_going, with_condition(body), where, more_names, more);
     result.last.pop_back();
     return result;
   }

@@ -47,9 +47,10 @@ using LoopBody = std::function<Iteration(const std::vector<Tensor>& carried)>;
 // own, the carried values stay as they are; nothing can be collected then. A literal in `initial`
 // takes the type of what the body makes of it. UserError when a value changes its type or swaps one
 // dim for another.
-// `names` are those of the carried values, for messages and printed programs.
+// `names` are those of the carried values, for messages and printed programs; `dims` are dims that
+// they have from the beginning beside those of `initial`, for a body that asks for them by name.
 Loop loop(const Dim& over, const std::vector<Expr>& initial, const LoopBody& body,
           const SourceLocation& where = std::source_location::current(),
-          const std::vector<std::string>& names = {});
+          const std::vector<std::string>& names = {}, const std::vector<Dims>& dims = {});
 
 }  // namespace tessera

@@ -64,6 +64,7 @@ std::vector<LoopValue> LoopBuilder::build(const Statement& statement, const Fram
   const Dim counter = this->counter(statement, frame);
   std::vector<Expr> initial;
   std::vector<std::string> names;
+  std::vector<Dims> dims;
   for (size_t i = 0; i < loop.carried.size(); ++i) {
     const Statement& carried = loop.carried[i];
     if (carried_index(loop, carried.name.text) != static_cast<int>(i))
@@ -71,13 +72,14 @@ std::vector<LoopValue> LoopBuilder::build(const Statement& statement, const Fram
     if (frame == nullptr) scope_.check_free(carried.name);
     initial.push_back(formulas_.build(*carried.value, frame));
     names.push_back(carried.name.text);
+    dims.push_back(scope_.dims(carried.dims, frame));
   }
   Frame own = frame != nullptr ? *frame : Frame{};
   own.dims.insert_or_assign(counter.name(), counter);
   const Loop values = tessera::loop(
       counter, initial,
       [&](const std::vector<Tensor>& carried) { return iterate(statement, own, carried); },
-      statement.name.where, names);
+      statement.name.where, names, dims);
   std::vector<LoopValue> made;
   for (size_t i = 0; i < loop.carried.size(); ++i)
     made.push_back({loop.carried[i].name, values.last[i].value()});

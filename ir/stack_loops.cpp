@@ -82,16 +82,14 @@ class Stacker {
       if (!(dim == tensor.over()) &&
           (contains(initial.dims(), dim) || !contains(loops(tensor), dim)))
         kept.push_back(dim);
-    const Tensor first = as_definition(initial, kept, tensor);
+    const Tensor first = as_tensor(initial, kept, tensor);
     made_.emplace(tensor, result_.carry(tensor.name(), tensor.over(), make_read(first),
                                         tensor.descending(), order, tensor.where()));
   }
 
-  Tensor as_definition(const Expr& value, const Dims& order, const Tensor& carried) {
-    const Read* read = as<Read>(value);
-    if (read != nullptr && read->tensor.role() == Role::definition &&
-        read->tensor.dims() == order && equivalent(value, make_read(read->tensor)))
-      return read->tensor;
+  Tensor as_tensor(const Expr& value, const Dims& order, const Tensor& carried) {
+    const std::optional<Tensor> whole = whole_tensor(value);
+    if (whole && whole->role() != Role::carried && whole->dims() == order) return *whole;
     return result_.define(result_.fresh_name(carried.name() + "_first"), value, carried.where(),
                           order);
   }

@@ -8,7 +8,7 @@ namespace tessera {
 // values, but
 //   - a tensor that a loop computes has the dims that the loops around it iterate first, outermost
 //     first, so that what one iteration computes is one piece of memory;
-//   - a carried tensor begins as a definition of its own, and has the order of dims of what it is
+//   - a carried tensor begins as another tensor, and has the order of dims of what it is
 //     updated with;
 //   - a carried tensor that stands in no loop over its dim (see sequence.h) is a definition.
 //

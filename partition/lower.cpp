@@ -5,23 +5,14 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "ir/loop_condition.h"
 #include "partition/halo.h"
 #include "partition/local_nest.h"
+#include "partition/placed_steps.h"
 #include "partition/scopes.h"
 
 namespace tessera {
 namespace {
-
-// Nests are numbered in the order of computing. A place is in a scope, after one of its nests or
-// after the loop in it that ends with this nest; at its beginning, after the nest before it.
-struct Place {
-  Scope scope;
-  int after = -1;
-
-  bool operator<(const Place& other) const {
-    return std::tie(scope, after) < std::tie(other.scope, other.after);
-  }
-};
 
 // One form in which a tensor exists on this rank.
 struct Version {
@@ -64,8 +55,7 @@ class Lowering {
     lower_steps(scopes_.sequence(), {});
     for (const Update& update : program_.updates()) lower_update(update);
     for (const Output& output : program_.outputs()) lower_output(output);
-    Assembly rest{computed_.begin(), carries_.begin()};
-    result_.steps = arrange(scopes_.sequence(), {}, rest);
+    result_.steps = arrange(scopes_.sequence(), placed_);
     return std::move(result_);
   }
 
@@ -99,7 +89,7 @@ class Lowering {
         .push_back(border(tensor.name(), tensor, version));
   }
 
-  int count() const { return static_cast<int>(computed_.size()); }
+  int count() const { return placed_.nests(); }
 
   void lower_steps(const Sequence& sequence, const Scope& scope) {
     for (const SequenceStep& step : sequence) {
@@ -118,17 +108,50 @@ class Lowering {
     scope.push_back(static_cast<int>(ranges_.size()));
     const size_t number = ranges_.size();
     ranges_.push_back({count(), count()});
-    carries_.emplace_back();
+    placed_.carries.emplace_back();
     std::vector<Update> carried;
     for (const SequenceStep& step : loop.body) {
       const Tensor* tensor = std::get_if<Tensor>(&step.what);
       if (tensor != nullptr && tensor->role() == Role::carried)
         carried.push_back(*program_.update_of(*tensor));
     }
-    for (const Update& carry : carried) begin_carry(carry.target, scope, carries_[number]);
+    for (const Update& carry : carried) begin_carry(carry.target, scope, placed_.carries[number]);
     lower_steps(loop.body, scope);
     ranges_[number].end = count();
-    for (size_t i = 0; i < carried.size(); ++i) end_carry(carried[i], scope, carries_[number][i]);
+    for (size_t i = 0; i < carried.size(); ++i)
+      end_carry(carried[i], scope, placed_.carries[number][i]);
+    const std::optional<Tensor> condition = condition_of(program_, loop);
+    if (condition && scopes_.of(*condition) == scope)
+      placed_.conditions.emplace(scope.back(), does_hold_somewhere(*condition, scope));
+  }
+
+  // One bool for each iteration, the same on all ranks.
+  Tensor does_hold_somewhere(const Tensor& condition, const Scope& scope) {
+    const Place end{scope, count() - 1};
+    const Version& version = versions_.at(condition).front();
+    const Dims loops = scopes_.dims(scope);
+    Tensor local = version.part.local;
+    if (const Dims inner = subtract(local.dims(), loops); !inner.empty()) {
+      const Expr any = make_reduce(Reduction::any, inner, make_read(local), condition.where());
+      local = make_definition(fresh(condition.name()), any, condition.where(), loops);
+      placed_.add(end, ComputeStep{nest_of(local), condition.name()});
+    }
+    Sharding partial = replicated(loops.size());
+    for (const Axes& axes : version.sharding.split)
+      partial.partial.insert(partial.partial.end(), axes.begin(), axes.end());
+    if (partial.partial.empty()) return local;
+    std::sort(partial.partial.begin(), partial.partial.end());
+    CommStep comm = unfilled(CommKind::all_reduce, partial.partial, local, condition);
+    comm.op = ReduceOp::any;
+    comm.output = make_tensor(fresh(condition.name()), loops, local.type(), Role::input, {},
+                              condition.where());
+    ReshardStep step;
+    step.kind = CommKind::all_reduce;
+    step.axes = comm.axes;
+    comm.bytes =
+        bytes_moved({{}, local.type()}, within(partial, scope), step, plan_.mesh, dims_.rank());
+    placed_.add(end, comm);
+    return comm.output;
   }
 
   void begin_carry(const Tensor& carried, const Scope& scope, std::vector<Carry>& carries) {
@@ -157,7 +180,7 @@ class Lowering {
     const CopySpec spec{fresh(update.value.name()), version.part.local.dims(),
                         version.part.box.begin};
     const Nest copy = copy_nest(version.part, spec);
-    add({scope, count() - 1}, ComputeStep{copy, update.value.name()});
+    placed_.add({scope, count() - 1}, ComputeStep{copy, update.value.name()});
     carry.next = copy.out;
   }
 
@@ -172,7 +195,7 @@ class Lowering {
     const Sharding sharding = canonical(rules.result_sharding(assignment));
     versions_[nest.out].push_back(
         {sharding, {local.out, box_of(nest.out, sharding)}, {scope, count()}, {}});
-    computed_.push_back({local, nest.out.name()});
+    placed_.computed.push_back({local, nest.out.name()});
     homes_.push_back(scope);
   }
 
@@ -239,7 +262,7 @@ class Lowering {
     step.bytes = std::max(received, sent) * row;
     version.part.local = step.output;
     version.made = place;
-    add(place, step);
+    placed_.add(place, step);
     return version;
   }
 
@@ -261,7 +284,7 @@ class Lowering {
     const Expr value = make_read(version.part.local, like.where());
     const Nest nest =
         nest_of(make_definition(fresh(like.name()), value, like.where(), like.dims()));
-    add({{}, settled(version.made, {})}, ComputeStep{nest, like.name()});
+    placed_.add({{}, settled(version.made, {})}, ComputeStep{nest, like.name()});
     return nest.out;
   }
 
@@ -348,7 +371,7 @@ class Lowering {
                     step.kind == CommKind::mask, true,       step.after.op};
       spec.keep = plan_.mesh.position_in_group(dims_.rank(), step.axes) == 0;
       const Nest nest = copy_nest(from.part, spec);
-      add(place, ComputeStep{nest, tensor.name()});
+      placed_.add(place, ComputeStep{nest, tensor.name()});
       return {step.after, {nest.out, box}, place, {}};
     }
     const Tensor output = make_tensor(fresh(tensor.name()), local_dims, tensor.type(), Role::input,
@@ -356,7 +379,7 @@ class Lowering {
     CommStep comm = collective(tensor, from, step, output);
     comm.bytes = bytes_moved(shape_within(tensor, scope), within(from.sharding, scope), inner,
                              plan_.mesh, dims_.rank());
-    add(place, comm);
+    placed_.add(place, comm);
     return {step.after, {output, box}, place, {}};
   }
 
@@ -410,41 +433,6 @@ class Lowering {
     return stem + "." + std::to_string(++copies_[stem]);
   }
 
-  void add(const Place& place, Step step) { conversions_[place].push_back(std::move(step)); }
-
-  // What is not arranged yet.
-  struct Assembly {
-    std::vector<ComputeStep>::const_iterator computed;
-    std::vector<std::vector<Carry>>::const_iterator carries;
-    int number = 0;  // of the nest
-    int loop = 0;
-  };
-
-  std::vector<Step> arrange(const Sequence& sequence, const Scope& scope, Assembly& rest) {
-    std::vector<Step> steps;
-    const auto add_conversions = [&] {
-      const auto it = conversions_.find({scope, rest.number - 1});
-      if (it != conversions_.end()) steps.insert(steps.end(), it->second.begin(), it->second.end());
-    };
-    add_conversions();
-    for (const SequenceStep& step : sequence) {
-      if (const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what)) {
-        Scope inner = scope;
-        inner.push_back(rest.loop++);
-        std::vector<Carry> carries = *rest.carries++;
-        steps.push_back(LoopStep{loop->over, loop->descending, std::move(carries),
-                                 arrange(loop->body, inner, rest)});
-      } else if (std::get<Tensor>(step.what).role() == Role::definition) {
-        steps.push_back(*rest.computed++);
-        ++rest.number;
-      } else {
-        continue;  // carried
-      }
-      add_conversions();
-    }
-    return steps;
-  }
-
   const Program& program_;
   const Plan& plan_;
   const LowerOptions options_;
@@ -453,13 +441,11 @@ class Lowering {
   const Scopes scopes_;
   LocalDims dims_;
   Resharder resharder_;
-  std::vector<ComputeStep> computed_;  // by nest
-  std::vector<Scope> homes_;           // by nest
-  std::vector<Range> ranges_;          // by loop
-  std::vector<std::vector<Carry>> carries_;
-  std::set<Tensor> claimed_;  // by carries
+  PlacedSteps placed_;
+  std::vector<Scope> homes_;   // by nest
+  std::vector<Range> ranges_;  // by loop
+  std::set<Tensor> claimed_;   // by carries
   std::map<Tensor, std::vector<Version>> versions_;
-  std::map<Place, std::vector<Step>> conversions_;
   std::map<std::string, int> copies_;
   ShardedProgram result_;
 };

@@ -90,6 +90,7 @@ void add_steps(const std::vector<Step>& steps, const Mesh& mesh, const std::stri
       for (const Carry& carry : loop.carries)
         text += fmt::format("{} {} = {} then {}", &carry == &loop.carries.front() ? " carry" : ",",
                             outline(carry.carried), carry.initial.name(), carry.next.name());
+      if (loop.while_holds) text += " while " + loop.while_holds->name();
       text += " {\n";
       add_steps(loop.body, mesh, indent + "  ", text);
       text += indent + "}\n";

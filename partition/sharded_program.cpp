@@ -58,6 +58,10 @@ class Verifier {
       define(carry.carried);
     }
     check_steps(loop.body, loops);
+    if (loop.while_holds) {
+      use(*loop.while_holds);
+      TESSERA_CHECK(loop.while_holds->dims() == loops) << loop.while_holds->name();
+    }
     std::set<Tensor> computed;
     for (const Step& step : loop.body)
       for (const Tensor& tensor : outputs_of(step)) computed.insert(tensor);
@@ -187,7 +191,8 @@ class Skeleton {
           lines_.push_back(outline(carry.carried) + " from " + outline(carry.initial) + " by " +
                            outline(carry.next));
         add_steps(loop->body);
-        lines_.emplace_back("end of loop");
+        lines_.push_back("end of loop" +
+                         (loop->while_holds ? ", while " + outline(*loop->while_holds) : ""));
         continue;
       }
       std::vector<std::string> inputs;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,6 +66,8 @@ struct LoopStep {
   bool descending = false;
   std::vector<Carry> carries;
   std::vector<Step> body;
+  // Where this is false after an iteration, on all ranks alike, what is carried stays as it is.
+  std::optional<Tensor> while_holds;
 };
 
 struct Step : std::variant<ComputeStep, CommStep, LoopStep> {

@@ -1,6 +1,7 @@
 #include "partition/stacks.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ir/structure.h"
 
@@ -36,6 +37,10 @@ class Survey {
         next.home = std::min(next.home, depth - 1);
       }
     }
+    for (const auto& [tensor, depth] : conditions_) {  // looked at after the iteration
+      Stack& stack = found.at(tensor);
+      stack.home = std::min(stack.home, depth - 1);
+    }
     return found;
   }
 
@@ -70,6 +75,7 @@ class Survey {
       carries_.emplace_back(carry, inner.size());
       use(carry.initial, path, around.view(around.part(carry.initial)).lead);
     }
+    if (loop.while_holds) conditions_.emplace_back(*loop.while_holds, inner.size());
     visit(loop.body, inner);
   }
 
@@ -144,13 +150,29 @@ class Survey {
   const std::map<Tensor, size_t> depths_;
   std::map<Tensor, Path> home_;
   std::map<Tensor, std::vector<Use>> uses_;
-  std::vector<std::pair<Carry, size_t>> carries_;  // with the loops around what is carried
+  // With the loops around them.
+  std::vector<std::pair<Carry, size_t>> carries_;
+  std::vector<std::pair<Tensor, size_t>> conditions_;
 };
 
 }  // namespace
 
 std::map<Tensor, Stack> stacks_of(const ShardedProgram& program) {
   return Survey(program).stacks();
+}
+
+bool may_end_early(const LoopStep& loop, size_t depth, const std::map<Tensor, Stack>& stacks) {
+  std::set<Tensor> settled = {*loop.while_holds};
+  for (const Carry& carry : loop.carries) {
+    settled.insert(carry.carried);
+    settled.insert(carry.next);
+  }
+  const std::vector<Tensor> computed = outputs_of(Step(loop));
+  return std::all_of(computed.begin(), computed.end(), [&](const Tensor& tensor) {
+    const Stack& stack = stacks.at(tensor);
+    return stack.home >= depth ||
+           (settled.count(tensor) != 0 && stack.slots[depth - 1] <= (stack.shifted < 0 ? 1 : 2));
+  });
 }
 
 int64_t volume(const Tensor& tensor, const Stack& stack) {

@@ -30,6 +30,11 @@ std::map<Tensor, Stack> stacks_of(const ShardedProgram& program);
 
 int64_t volume(const Tensor& tensor, const Stack& stack);  // elements that are kept
 
+// Is all that anybody reads of the loop's iterations, `depth` loops from outside, what it carries
+// in the end? Then, after its condition has failed, one more iteration gives all that the rest
+// would.
+bool may_end_early(const LoopStep& loop, size_t depth, const std::map<Tensor, Stack>& stacks);
+
 // A place that moves with the iterations: `offset`, and for each move its slot times its stride.
 // Elements.
 struct StackMove {

@@ -19,6 +19,9 @@ class BufferTable {
   void keep(const Tensor& tensor);
   // One without a tensor that is used anew in each iteration of the loops of `home`.
   int add(size_t bytes, const Scope& home);
+  bool may_end_early(const LoopStep& loop, size_t depth) const {
+    return tessera::may_end_early(loop, depth, stacks_);
+  }
   // Lets a tensor be the start of a buffer.
   void put(const Tensor& tensor, int buffer) { graph_.places[tensor] = {buffer, {}}; }
   // Where a part of a tensor lies; remembered in the graph.

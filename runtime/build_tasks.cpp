@@ -47,6 +47,11 @@ class Builder {
       if (const LoopStep* loop = std::get_if<LoopStep>(&step)) add_loop(step, *loop);
     }
     connect();
+    if (loop_ != nullptr && loop_->while_holds &&
+        making_.buffers.may_end_early(*loop_, loops_.size())) {
+      const Tensor part = iteration_.part(*loop_->while_holds);
+      made_.while_holds = making_.buffers.place(part, iteration_.view(part), scope_);
+    }
     return std::move(made_);
   }
 
@@ -207,6 +212,8 @@ class Builder {
       task.estimate += each.estimate * static_cast<double>(loop.over.extent());
       task.buffers.insert(task.buffers.end(), each.buffers.begin(), each.buffers.end());
     }
+    if (body.while_holds) task.buffers.push_back(body.while_holds->buffer);
+    task.while_holds = body.while_holds;
     task.body = std::move(body.tasks);
     const size_t number = add(std::move(task));
     for (const Tensor& input : inputs_of(step)) reads(number, input);
@@ -249,6 +256,7 @@ void count(const std::vector<Step>& steps, std::map<Tensor, int>& readers) {
         ++readers[carry.initial];
         ++readers[carry.next];
       }
+      if (loop->while_holds) ++readers[*loop->while_holds];
       continue;
     }
     for (const Tensor& input : inputs_of(step)) ++readers[input];

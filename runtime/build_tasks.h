@@ -27,6 +27,7 @@ struct ScopeTasks {
   std::vector<Task> tasks;
   std::map<Tensor, size_t> writer;  // the task that writes a tensor, or its current part
   std::map<Tensor, std::vector<size_t>> readers;
+  std::optional<Reference> while_holds;  // of the loop around
 
   void depend(size_t task, size_t on);
 };

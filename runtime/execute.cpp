@@ -112,6 +112,11 @@ struct Job {
   std::vector<Job> body;   // of a loop
   std::vector<int> whole;  // the last job of each stream in the body
   bool both = false;       // a loop on both streams
+  // A loop that may end early: its condition, the number under which it is decided for each
+  // iteration, and the pass that is the last one of the loop's current run.
+  std::optional<Pointer> while_holds;
+  int decision = 0;
+  int64_t last = 0;
 };
 
 bool on_stream(const Job& job, bool communication) {
@@ -178,6 +183,7 @@ std::vector<Job> Executor::State::jobs_of(const std::vector<Task>& tasks) {
     for (int d : task.depends) job.depends.push_back(list[static_cast<size_t>(d)].number);
     job.body = jobs_of(task.body);
     job.both = task.kind == TaskKind::loop && tessera::communicates(task);
+    if (task.while_holds) job.decision = count++;
     for (const bool communication : {false, true}) {
       for (size_t i = job.body.size(); i-- > 0;) {
         if (!on_stream(job.body[i], communication)) continue;
@@ -223,6 +229,7 @@ void Executor::State::find_pointers(std::vector<Job>& list) {
   for (Job& job : list) {
     const Task& task = *job.task;
     find_pointers(job.body);
+    if (task.while_holds) job.while_holds = pointer_to(*task.while_holds, 1);
     for (const Tensor& tensor : job.kernel.arguments) job.arguments.push_back(pointer_to(tensor));
     job.addresses.resize(job.arguments.size());
     if (task.kind == TaskKind::communicate) {
@@ -286,17 +293,30 @@ void Executor::State::run_collective(const Job& job, const std::vector<int64_t>&
 bool Executor::State::run_loop(Job& job, bool communication, int64_t pass,
                                std::vector<int64_t>& at) {
   const int64_t extent = job.task->over->extent();
+  const int64_t last = pass * extent;
+  const size_t depth = at.size();
   for (int64_t i = 0; i < extent; ++i) {
-    const int64_t inner = (pass - 1) * extent + i + 1;
+    const int64_t inner = last - extent + i + 1;
     at.push_back(job.task->descending ? extent - 1 - i : i);
     if (!communication) {
       const auto index = static_cast<int32_t>(at.back());
       std::memcpy(buffer(job.task->counter), &index, sizeof index);
     }
-    const bool done = run_jobs(job.body, communication, inner, at);
+    if (!run_jobs(job.body, communication, inner, at) ||
+        (job.both && !progress.wait_for(job.whole, inner)))
+      return false;
+    if (job.while_holds) {
+      if (!communication) {
+        const bool failed = *job.while_holds->at(at) == std::byte{0};
+        if (i == 0 || (failed && job.last > inner)) job.last = failed ? inner + 1 : last;
+        progress.finish(job.decision, inner);
+      }
+      if (!progress.wait_for({job.decision}, inner)) return false;
+      if (inner >= job.last) break;
+    }
     at.pop_back();
-    if (!done || (job.both && !progress.wait_for(job.whole, inner))) return false;
   }
+  at.resize(depth);
   return true;
 }
 

@@ -51,6 +51,8 @@ struct Task {
   bool descending = false;
   Scope scope;  // that the body is in
   std::vector<Task> body;
+  // Of a loop: a bool that is false when one more iteration gives all that the rest would.
+  std::optional<Reference> while_holds;
   int counter = -1;     // buffer that holds the index, an i32
   int frame = -1;       // buffer for what nothing outside of an iteration uses
   double estimate = 0;  // seconds, for ordering only

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "ir/functions.h"
 #include "ir/interpret.h"
+#include "ir/loop_condition.h"
 #include "ir/nest.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
@@ -406,6 +407,53 @@ TEST(LoopErrors, SayWhatIsWrong) {
   EXPECT_EQ(error_of("carry h over time = 0.0\nupdate h = sum[time](h)\n"),
             "<text>:5:7: `h` is computed from itself; a loop may read only what earlier iterations "
             "gave, at a fixed distance, as in h[t: t - 1 pad 0]");
+}
+
+TEST(Loop, CarriesTheDimsThatItNames) {
+  const Program program = parse(R"(program named
+dim h = 3, g = 3, k = 2
+input w[g, h]
+input x[h, k]
+loop i = 4 carry s[h] = 0.0, n[h, k] = 1 { s = tanh(sum[g](s[h: g] * w)) + x; n = n + 2 }
+loop j = 0 carry none[h] = 0.5 { none = none[h: 2 - h] }
+output s[h, k]
+output n[h, k]
+output none[h]
+)");
+  EXPECT_EQ(parse(print(program)), program);
+  Arrays state;
+  const Arrays outputs = interpret(program, random_inputs(program, 1), state);
+  EXPECT_EQ(outputs.at("n").get(5), 9);
+  EXPECT_EQ(outputs.at("none").get(2), 0.5);
+}
+
+// The condition of the only loop of a program.
+std::string condition_in(const std::string& lines) {
+  const Program program =
+      normalize(parse("program p\ndim k = 3\ninput x[k]\n" + lines + "output r\n"));
+  for (const SequenceStep& step : sequence_of(program))
+    if (const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what)) {
+      const std::optional<Tensor> found = condition_of(program, *loop);
+      return found ? found->name() : "none";
+    }
+  return "no loop";
+}
+
+TEST(LoopCondition, IsFoundInWhatLoopsCarry) {
+  EXPECT_EQ(condition_in("loop i = 9 while r < 5 carry r = x { r = 2 * r }\n"), "t1");
+  EXPECT_EQ(condition_in("loop i = 9 while s carry r = x, s = true { r = 2 * r; s = r < 5 }\n"),
+            "t1");
+  EXPECT_EQ(condition_in("loop i = 9 carry r = x { r = 2 * r }\n"), "none");
+  EXPECT_EQ(condition_in("loop i = 9 carry r = x, s = true {\n  s = s and r < 5\n"
+                         "  r = where(s, 2 * r, r)\n}\n"),
+            "s_next");
+  // What changes when the bool is false, or may become true again.
+  EXPECT_EQ(condition_in("loop i = 9 carry r = x, s = true {\n  s = s and r < 5\n"
+                         "  r = where(s, 2 * r, r + 1)\n}\n"),
+            "none");
+  EXPECT_EQ(condition_in("loop i = 9 carry r = x, s = true {\n  s = r < 5\n"
+                         "  r = where(s, 2 * r, r)\n}\n"),
+            "none");
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/random.h"
 #include "ir/sequence.h"
+#include "ir/structure.h"
 #include "tests/ir/random_program.h"
 
 namespace tessera {

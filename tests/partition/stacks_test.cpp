@@ -44,7 +44,7 @@ TEST(Stacks, KeepTwoPartsOfWhatIsCarriedWhenOnlyTheLastIsRead) {
 }
 
 TEST(Stacks, KeepAllPartsThatAreCollected) {
-  const ShardedProgram program = lowered(R"(program all
+  const ShardedProgram program = lowered(R"(program every
 dim k = 3, t = 5
 input x[k, t]
 loop i over t carry s = 0.0 * x[t: 0] collect every {
@@ -53,8 +53,8 @@ loop i over t carry s = 0.0 * x[t: 0] collect every {
 }
 output every[t, k]
 )");
-  EXPECT_EQ(stack_of(program, "every_1").slots, std::vector<int64_t>{5});
-  EXPECT_EQ(stack_of(program, "s_next").slots, std::vector<int64_t>{2});
+  EXPECT_EQ(stack_of(program, "s_next").slots, std::vector<int64_t>{6});
+  EXPECT_EQ(stack_of(program, "s_next").home, 0u);
 }
 
 TEST(Stacks, ShareMemoryBetweenIterationsAndWhatTheyLeave) {
@@ -70,7 +70,7 @@ output loss
   const Stack next = stack_of(program, "s_next");
   EXPECT_EQ(next.slots, std::vector<int64_t>{6});  // the gradient reads them all
   EXPECT_EQ(next.first, 1);
-  const Stack carried = stack_of(program, "s");
+  const Stack carried = stack_of(program, "s_so_far");
   ASSERT_TRUE(carried.inside.has_value());
   EXPECT_EQ(carried.inside->name(), "s_next");
   EXPECT_EQ(carried.first, 0);
@@ -92,7 +92,7 @@ TEST(Stacks, FindPlacesThatMove) {
 
 TEST(Loops, ArePrintedWithWhatTheyCarry) {
   const std::string text = print(lowered(kLast, "a=2"));
-  EXPECT_THAT(text, HasSubstr("loop i up to 99 carry s[i, k] = x.1 then s_next {\n"));
+  EXPECT_THAT(text, HasSubstr("loop i up to 99 carry s_so_far[i, k] = x then s_next {\n"));
 }
 
 TEST(Loops, CountTheBytesOfAllIterations) {

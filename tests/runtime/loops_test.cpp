@@ -3,6 +3,8 @@
 
 #include "ir/normalize.h"
 #include "ir/parse.h"
+#include "ir/random.h"
+#include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
 #include "partition/manual_plan.h"
 #include "tests/runtime/close.h"
@@ -98,6 +100,47 @@ update s = z
 output z
 )",
                              "a=2", {{"x", "k", "a", {}}});
+}
+
+// Newton's method for square roots, for which two billion iterations are allowed.
+const char* const kUntilItHolds = R"(program until
+dim k = 7
+input x[k]
+a = 1.0 + abs(x)
+loop i = 2000000000 while gap > 1e-5 carry root = 1.0, gap = 1.0 {
+  root = (root + a / root) / 2
+  gap = abs(root * root - a)
+}
+output root
+)";
+
+TEST(Loops, EndWhenTheirConditionFails) {
+  const Program source = parse(kUntilItHolds);
+  const Program program = stack_loops(normalize(source));
+  const Arrays inputs = random_inputs(source, 3);
+  for (const char* mesh : {"a=1", "a=2", "a=3"}) {
+    const Plan plan = manual_plan(program, parse_mesh(mesh), {{"x", "k", "a", {}}});
+    const RunRecord run = run_on_local_ranks(program, plan, inputs, {});
+    const Array& root = run.outputs[0].at("root");
+    for (size_t i = 0; i < root.size(); ++i)
+      EXPECT_NEAR(root.get(i), std::sqrt(1 + std::fabs(inputs.at("x").get(i))), 1e-4) << mesh;
+  }
+}
+
+TEST(Loops, RunOnWhereGradientsReadTheirIterations) {
+  const char* const text = R"(program learns
+dim k = 3
+param w[k] = 2.0
+loop i = 9 while gap > 0.01 carry root = 1.0, gap = 1.0 {
+  root = (root + w / root) / 2
+  gap = abs(root * root - w)
+}
+loss = sum[k](root)
+update w = w - 0.1 * grad(loss, w)
+output loss
+)";
+  agree_with_the_interpreter(text, "a=1", {});
+  agree_with_the_interpreter(text, "a=2", {{"w", "k", "a", {}}});
 }
 
 // 10,000 iterations take the memory of two.
