@@ -218,7 +218,7 @@ RandomFormula::Bounded RandomFormula::float_function(DType type, const Dims& sco
     case 9:
       return {stop_gradient(x.expr), x.bound};
     default:
-      return {abs(x.expr), x.bound};
+      return {checkpoint(abs(x.expr)), x.bound};
   }
 }
 
