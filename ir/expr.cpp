@@ -230,10 +230,15 @@ Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& 
     throw UserError(where, "grad takes a loss without dims; `" + loss.name() + "` has " +
                                describe(loss.dims()) + ": reduce it first, as in sum[" +
                                join(names(loss.dims()), ", ") + "](" + loss.name() + ")");
-  if (!is_float(loss.type()) || !is_float(wrt.type()))
-    throw UserError(where, "grad needs floats on both sides; `" + loss.name() + "` is " +
-                               name_of(loss.type()) + " and `" + wrt.name() + "` is " +
-                               name_of(wrt.type()));
+  if (!is_float(loss.type()))
+    throw UserError(where, "grad takes a loss that is a float (f32, f64, bf16 or f16), and `" +
+                               loss.name() + "` is " + name_of(loss.type()) +
+                               "; convert it, as in f32(x)");
+  if (!is_float(wrt.type()))
+    throw UserError(where, "`" + wrt.name() + "` is " + name_of(wrt.type()) +
+                               ", and only floats have gradients; declare it as f32, f64, bf16 or "
+                               "f16 (it is made at " +
+                               wrt.where().str() + ")");
   return make({Gradient{loss, wrt}, wrt.type(), sorted(wrt.dims()), where});
 }
 

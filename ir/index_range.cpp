@@ -201,6 +201,13 @@ void check_in_range(const Expr& index, const Dim& dim, const SourceLocation& whe
   if (as<IndexOf>(index) == nullptr) check_width(index, where);
   const std::optional<IndexRange> range = index_range(index);
   if (!range || (range->low >= 0 && range->high < dim.extent())) return;
+  if (const IndexOf* plain = as<IndexOf>(index))
+    throw UserError(where, "dim `" + dim.name() + "` has extent " + std::to_string(dim.extent()) +
+                               " (made at " + dim.where().str() + "), and `" + plain->dim.name() +
+                               "` in its place has " + std::to_string(plain->dim.extent()) +
+                               " (made at " + plain->dim.where().str() +
+                               "): make them equal, or pad, as in [" + dim.name() + ": " +
+                               plain->dim.name() + " pad 0]");
   throw UserError(where, "dim `" + dim.name() + "` has extent " + std::to_string(dim.extent()) +
                              ", and its index reaches " + std::to_string(range->low) + " to " +
                              std::to_string(range->high) + "; allowed is 0 to " +

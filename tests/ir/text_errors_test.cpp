@@ -148,13 +148,15 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
        "convert the other side, as in f32(x)"},
       {"v = foo(x)\n",
        "<text>:6:5: there is no function `foo`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
-       "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, where; reductions "
+       "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, "
+       "where; reductions "
        "are sum, prod, max, min, mean, argmax, argmin, any, all, cumsum; casts are f32, f64, bf16, "
        "f16, i32, i64, i8, u8, bool; defs "
        "are none"},
       {"v = xp(x)\n",
        "<text>:6:5: there is no function `xp`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
-       "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, where; reductions "
+       "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, "
+       "where; reductions "
        "are sum, prod, max, min, mean, argmax, argmin, any, all, cumsum; casts are f32, f64, bf16, "
        "f16, i32, i64, i8, u8, bool; defs "
        "are none (did you mean `exp`?)"},
@@ -182,7 +184,15 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
        "<text>:6:9: found the end of the line after x[…]: a call goes on with `(`, as in "
        "sum[k](x); an index is by name, as in t[y: 0]"},
       {"v = x[i: j]\n",
-       "<text>:6:10: dim `i` has extent 4, and its index reaches 0 to 5; allowed is 0 to 3: change "
+       "<text>:6:10: dim `i` has extent 4 (made at <text>:2:5), and `j` in its place has 6 (made "
+       "at "
+       "<text>:2:12): make them equal, or pad, as in [i: j pad 0]"},
+      {"v = x[j: 2 * k + i]\n",
+       "<text>:6:16: dim `j` has extent 6, and its index reaches 0 to 7; allowed is 0 to 5: change "
+       "the extents, or pad, as in [j: … pad 0]"},
+      {"v = x[i: i - 1]\n",
+       "<text>:6:12: dim `i` has extent 4, and its index reaches -1 to 2; allowed is 0 to 3: "
+       "change "
        "the extents, or pad, as in [i: … pad 0]"},
       {"v = x[i: 4]\n",
        "<text>:6:10: dim `i` has extent 4, and its index reaches 4 to 4; allowed is 0 to 3: change "
@@ -206,6 +216,27 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v = grad(sum[i, j](x), w + 1)\n",
        "<text>:6:26: the second value of `grad` is the name of a tensor, as in grad(loss, w); to "
        "derive by a formula, give it a name first"},
+      {"v = grad(sum[i](n), w)\n",
+       "<text>:6:5: grad takes a loss that is a float (f32, f64, bf16 or f16), and `t1` is i32; "
+       "convert it, as in f32(x)"},
+      {"v = grad(sum[i, j](x), n)\n",
+       "<text>:6:5: `n` is i32, and only floats have gradients; declare it as f32, f64, bf16 or "
+       "f16 "
+       "(it is made at <text>:4:7)"},
+      {"v = checkpoint(x, w)\n", "<text>:6:5: `checkpoint` takes 1 value, not 2"},
+      {"v = checkpoint[i](x)\n", "<text>:6:5: `checkpoint` takes no dims; write checkpoint(x)"},
+      {"v = checkpoint\n", "<text>:6:5: `checkpoint` is a function; call it, as in checkpoint(x)"},
+      {"v = f64(x) * x\n", "<text>:6:12: `*` mixes f64 and f32; convert one side, as in f64(x)"},
+      {"v = where(x, x, 0)\n", "<text>:6:5: `where` takes a bool as its condition, not f32"},
+      {"v = where(x > 0, x, n)\n",
+       "<text>:6:5: `where` mixes f32 and i32; convert one side, as in f32(x)"},
+      {"v = cumsum[k](x)\n",
+       "<text>:6:12: `cumsum` reduces `k`, which its argument does not have; it has i, j (did you "
+       "mean `i`?)"},
+      {"v = normal[i](x)\n",
+       "<text>:6:5: `normal` takes an integer seed, not f32; count steps in a state of type i64, "
+       "or "
+       "write a number"},
       {"v = grad(w)\n",
        "<text>:6:5: `grad` takes a loss and a tensor, as in grad(loss, w), not 1 values"},
       {"v[i] = x\n",

@@ -195,7 +195,9 @@ TEST(Types, SayWhatDoesNotFit) {
   EXPECT_EQ(error_of("param w[i] : i8 = 200"),
             "<text>:7:7: `w` starts at 200, which i8 does not hold; allowed is -128 to 127");
   EXPECT_EQ(error_of("loss = sum[i](y)\ng = grad(loss, x)"),
-            "<text>:8:5: grad needs floats on both sides; `loss` is bf16 and `x` is u8");
+            "<text>:8:5: `x` is u8, and only floats have gradients; declare it as f32, f64, bf16 "
+            "or f16 (it is made "
+            "at <text>:3:7)");
 }
 
 }  // namespace
