@@ -36,20 +36,24 @@ void check_count(const char* what, size_t found, size_t wanted, const SourceLoca
                              " for " + std::to_string(wanted) + " carried values; give one each");
 }
 
-// `next` may have dims that `carried` lacks, or lack some, but not swap one for another.
-void check_kept(const std::string& called, const Tensor& carried, const Expr& next,
+void check_type(const std::string& called, const Tensor& carried, const Expr& next,
                 const SourceLocation& where) {
-  const std::string name = "the carried value `" + called + "`";
-  const Constant* literal = as<Constant>(next);
-  if (next.type() != carried.type() && !(literal != nullptr && literal->weak))
-    throw UserError(where, name + " begins as " + name_of(carried.type()) +
-                               " and the body makes it " + name_of(next.type()) +
-                               "; convert it, as in " + name_of(carried.type()) + "(…)");
+  if (next.type() == carried.type() || is_literal(next)) return;
+  throw UserError(where, "the carried value `" + called + "` begins as " + name_of(carried.type()) +
+                             " and the body makes it " + name_of(next.type()) +
+                             "; convert it, as in " + name_of(carried.type()) + "(…)");
+}
+
+// The dims of a carried value after an iteration: `next` may have some that `carried` lacks, or
+// lack some, but not swap one for another.
+Dims grown_dims(const std::string& called, const Tensor& carried, const Expr& next,
+                const SourceLocation& where) {
   const Dims kept = subtract(carried.dims(), {carried.over()});
   const Dims found = subtract(next.dims(), {carried.over()});
-  if (subtract(found, kept).empty() || subtract(kept, found).empty()) return;
-  throw UserError(where, name + " has dims " + describe(kept) + " and the body gives it " +
-                             describe(found) + "; an iteration may add dims but not swap them");
+  if (subtract(found, kept).empty() || subtract(kept, found).empty()) return unite(kept, found);
+  throw UserError(where, "the carried value `" + called + "` has dims " + describe(kept) +
+                             " and the body gives it " + describe(found) +
+                             "; an iteration may add dims but not swap them");
 }
 
 // With a condition, a bool is carried too: does the loop still go on?
@@ -97,19 +101,20 @@ std::vector<Dims> first_dims(const Plan& plan) {
 }
 
 // Literals among the first values get the type of what the body makes of them. It is called with
-// tensors that adopt types in their place; a type found may decide another.
-void find_types(Plan& plan, const LoopBody& body) {
+// tensors that adopt types in their place; a type found may decide another. So are dims found.
+void find_types(Plan& plan, std::vector<Dims>& dims, const LoopBody& body) {
   const auto open = [&] {
     return std::any_of(plan.initial.begin(), plan.initial.end(), adopts_type);
   };
   for (bool found = true; found && open();) {
     found = false;
-    const Attempt tried = attempt(plan, first_dims(plan), body, true);
+    const Attempt tried = attempt(plan, dims, body, true);
     for (size_t i = 0; i < plan.initial.size(); ++i) {
       Expr& initial = plan.initial[i];
-      const DType type = tried.iteration.next[i].type();
-      if (type == initial.type() || !may_adopt(initial, type)) continue;
-      initial = adopt(initial, type, plan.where);
+      const Expr& next = tried.iteration.next[i];
+      dims[i] = grown_dims(plan.name(i), tried.carried[i], next, plan.where);
+      if (next.type() == initial.type() || !may_adopt(initial, next.type())) continue;
+      initial = adopt(initial, next.type(), plan.where);
       found = true;
     }
   }
@@ -154,9 +159,9 @@ Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
           const std::vector<Dims>& more) {
   Plan plan{over, first, names, more, where};
   if (first.empty()) throw UserError(where, "a loop carries at least one value");
-  find_types(plan, body);
-  const std::vector<Expr>& initial = plan.initial;
   std::vector<Dims> dims = first_dims(plan);
+  find_types(plan, dims, body);
+  const std::vector<Expr>& initial = plan.initial;
   Attempt current = attempt(plan, dims, body);
   if (current.iteration.while_holds) {
     if (!current.iteration.each.empty())
@@ -178,8 +183,9 @@ Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
   for (bool grown = true; grown;) {
     grown = false;
     for (size_t i = 0; i < initial.size(); ++i) {
-      check_kept(plan.name(i), current.carried[i], current.iteration.next[i], where);
-      const Dims wanted = unite(dims[i], subtract(current.iteration.next[i].dims(), {over}));
+      const Expr& next = current.iteration.next[i];
+      check_type(plan.name(i), current.carried[i], next, where);
+      const Dims wanted = grown_dims(plan.name(i), current.carried[i], next, where);
       grown = grown || wanted.size() > dims[i].size();
       dims[i] = wanted;
     }

@@ -19,6 +19,10 @@ class FormulaBuilder {
   // The same inside a loop: the program takes the definition in, and names it, when it takes the
   // loop.
   Tensor define_in_loop(const NameAt& name, const Expr& value, const Dims& order = {});
+  // How much has been written so far; what a loop writes in an attempt that it gives up is
+  // forgotten.
+  int64_t written() const { return written_; }
+  void forget_beyond(int64_t written) { written_ = written; }
   void enter_loop() { ++loops_; }
   void leave_loop() { --loops_; }
   // Throws when the program's formulas, written out, have grown too large, or a tensor too big.

@@ -76,10 +76,12 @@ std::vector<LoopValue> LoopBuilder::build(const Statement& statement, const Fram
   }
   Frame own = frame != nullptr ? *frame : Frame{};
   own.dims.insert_or_assign(counter.name(), counter);
-  const Loop values = tessera::loop(
-      counter, initial,
-      [&](const std::vector<Tensor>& carried) { return iterate(statement, own, carried); },
-      statement.name.where, names, dims);
+  const int64_t written = formulas_.written();
+  const LoopBody body = [&](const std::vector<Tensor>& carried) {
+    formulas_.forget_beyond(written);
+    return iterate(statement, own, carried);
+  };
+  const Loop values = tessera::loop(counter, initial, body, statement.name.where, names, dims);
   std::vector<LoopValue> made;
   for (size_t i = 0; i < loop.carried.size(); ++i)
     made.push_back({loop.carried[i].name, values.last[i].value()});

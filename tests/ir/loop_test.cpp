@@ -173,6 +173,21 @@ TEST(Loop, LiteralsBeginAsWhatTheBodyMakesOfThem) {
   }
 }
 
+// Each level calls its body as often as it takes to find types and dims, and no oftener.
+TEST(Loop, NestsDeeplyWithLiterals) {
+  constexpr int kDepth = 12;
+  std::string text = "program p\ndim k = 2\ninput x[k] : f64\n";
+  const auto a = [](int i) { return "a" + std::to_string(i); };
+  for (int i = 0; i < kDepth; ++i)
+    text += "loop n" + std::to_string(i) + " = 2 carry " + a(i) + " = 0 {\n";
+  text += a(kDepth - 1) + " = " + a(kDepth - 1) + " + x\n";
+  for (int i = kDepth - 1; i > 0; --i)
+    text += "}\n" + a(i - 1) + " = " + a(i - 1) + " + " + a(i) + "\n";
+  const Program p = parse(text + "}\noutput a0\n");
+  EXPECT_EQ(p.get("a0").type(), DType::f64);
+  EXPECT_EQ(names(p.get("a0").dims()), std::vector<std::string>{"k"});
+}
+
 TEST(Loop, LiteralsInCppBeginAsWhatTheBodyMakesOfThem) {
   Program p("p");
   const Dim t("t", 4);
