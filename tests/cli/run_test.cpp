@@ -96,6 +96,46 @@ TEST(Run, TrainsAUsersOwnProgram) {
   EXPECT_GT(result.json()["accuracy"], 0.5);
 }
 
+// A text that counts: every next character follows from the one before.
+TEST(Run, TrainsOnATextAndTestsOnTheRestOfIt) {
+  const TestFolder folder;
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += static_cast<char>('a' + i % 13);
+  folder.write("count.txt", text);
+  folder.write("pairs.tess",
+               "program pairs\ndim batch = 16, time = 3, letter = 13, next_letter = 13\n"
+               "input now[batch, time] : i32\ninput after[batch, time] : i32\n"
+               "param w[letter, next_letter]\n"
+               "score = exp(w[letter: now])\n"
+               "chance = score[next_letter: after] / sum[next_letter](score)\n"
+               "loss = -mean[batch, time](log(chance))\n"
+               "accuracy = mean[batch, time](where(chance > 0.5, 1.0, 0.0))\n"
+               "output loss\noutput accuracy\n");
+  const std::string config =
+      folder.write("job.yaml",
+                   "program: {file: pairs.tess}\n"
+                   "data: {text: count.txt, test: 0.25, inputs: {now: text, after: next}}\n"
+                   "train: {optimizer: {adam: {lr: 0.1}}, epochs: 3, seed: 4}\n");
+  std::vector<double> wanted;
+  for (const std::string ranks : {"1", "2"}) {
+    const CommandResult result = run_tessera(
+        {"run", config, "output.dir=" + folder.file(ranks), "cluster.ranks=" + ranks, "--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.json()["steps"], 186);  // three times 62 batches of 999 windows
+    EXPECT_GT(result.json()["accuracy"], 0.95);
+    const std::vector<double> found = losses(folder.file(ranks));
+    if (wanted.empty()) wanted = found;
+    ASSERT_EQ(found.size(), wanted.size());
+    for (size_t s = 0; s < wanted.size(); ++s)
+      EXPECT_NEAR(found[s], wanted[s], 1e-3) << ranks << " ranks, step " << s;
+  }
+  const CommandResult small = run_tessera(
+      {"run", config, "output.dir=" + folder.file("small"), "program.dims={letter: 9}"});
+  EXPECT_EQ(small.code, 2);
+  EXPECT_THAT(small.err, HasSubstr("`now` indexes the dim `letter`, of extent 9, and "
+                                   "count.txt has 13 different characters"));
+}
+
 TEST(Run, JoinsAnMpirunThatItIsStartedUnder) {
   const TestFolder folder;
   CommandResult result;
