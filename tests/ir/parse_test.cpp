@@ -206,6 +206,12 @@ TEST(Parse, TrainsTheShippedProgram) {
   EXPECT_LE(last.at("accuracy").get(0), 1);
 }
 
+TEST(Parse, ReadsWhatTheFuzzerStartsFrom) {
+  const Program p = parse_file(TESSERA_SOURCE_DIR "/tests/fuzz/programs/loops.tess");
+  EXPECT_TRUE(parse(print(p)) == p);
+  EXPECT_EQ(p.outputs().size(), 5u);
+}
+
 // Every program in docs/reference.md that starts with `program` is one.
 TEST(Parse, ReadsTheProgramsOfTheReference) {
   std::ifstream file(TESSERA_SOURCE_DIR "/docs/reference.md");
