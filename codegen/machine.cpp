@@ -19,6 +19,7 @@
 #include "codegen/llvm/jit.h"
 #include "codegen/llvm/measure_peak.h"
 #include "codegen/object_cache.h"
+#include "codegen/partial_path.h"
 
 namespace tessera {
 namespace {
@@ -131,7 +132,7 @@ std::string file_of_host(const std::string& folder) {
 void keep(const std::string& folder, const std::string& path, const Machine& machine) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string temporary = path + "." + std::to_string(getpid());
+  const std::string temporary = partial_path(path);
   {
     std::ofstream file(temporary);
     file << print(machine);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +13,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "codegen/partial_path.h"
 
 namespace tessera {
 namespace {
@@ -122,13 +122,12 @@ std::optional<CompiledObject> ObjectCache::read(const std::string& key, bool& da
 }
 
 void ObjectCache::write(const std::string& key, const CompiledObject& object) {
-  static std::atomic<int> serial{0};
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) return complain(error.message());
   const std::string text = encode(key, object);
   const std::string path = path_of(key);
-  const std::string partial = fmt::format("{}.{}.{}", path, getpid(), serial++);
+  const std::string partial = partial_path(path);
   {
     std::ofstream file(partial, std::ios::binary);
     file.write(text.data(), static_cast<std::streamsize>(text.size()));

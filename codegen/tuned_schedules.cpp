@@ -1,15 +1,14 @@
 #include "codegen/tuned_schedules.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "codegen/partial_path.h"
 
 namespace tessera {
 namespace {
@@ -54,9 +53,8 @@ std::optional<TunedSchedule> TunedSchedules::read(const std::string& key) const 
 }
 
 void TunedSchedules::write(const std::string& key, const TunedSchedule& tuned) const {
-  static std::atomic<int> serial{0};
   const std::string path = path_of(key);
-  const std::string partial = fmt::format("{}.{}.{}", path, getpid(), serial++);
+  const std::string partial = partial_path(path);
   std::error_code error;
   fs::create_directories(folder_, error);
   const std::string body = body_of(key, tuned);

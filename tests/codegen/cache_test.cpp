@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "codegen/object_cache.h"
+#include "codegen/partial_path.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "tests/codegen/run_program.h"
@@ -152,6 +154,20 @@ TEST_F(Cache, ThreadsAndProcessesShareAFolder) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(last.stats().built, 0);
+}
+
+TEST(PartialPath, EveryThreadHasItsOwn) {
+  std::vector<std::string> made[2];
+  std::vector<std::thread> threads;
+  for (std::vector<std::string>& mine : made)
+    threads.emplace_back([&mine] {
+      for (int i = 0; i < 100; ++i) mine.push_back(partial_path("machine.txt"));
+    });
+  for (std::thread& thread : threads) thread.join();
+  std::set<std::string> all(made[0].begin(), made[0].end());
+  all.insert(made[1].begin(), made[1].end());
+  EXPECT_EQ(all.size(), 200u);
+  EXPECT_TRUE(all.begin()->starts_with("machine.txt."));
 }
 
 }  // namespace
