@@ -85,7 +85,7 @@ class Inliner {
         if (index.padded || index.value.type() != DType::i32) return std::nullopt;
     }
     try {
-      const Expr body = transform(reader.body, [&](const Expr& node) -> Expr {
+      Expr body = transform(reader.body, [&](const Expr& node) -> Expr {
         const Read* read = as<Read>(node);
         if (read == nullptr || !(read->tensor == map.out)) return node;
         std::map<Dim, Expr> indices;

@@ -33,7 +33,7 @@ OptionValue option(const YamlNode& node) {
   if (node.is_int())
     return node.as_int(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
   if (node.is_number()) return node.as_number();
-  const std::string word = node.as_string();
+  std::string word = node.as_string();
   const bool quoted = !node.is_word(word);
   if (!quoted && word.find_first_of("0123456789+-") == 0) return node.as_number();
   return word;

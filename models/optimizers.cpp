@@ -1,6 +1,7 @@
 #include "models/optimizers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "ir/functions.h"
@@ -106,7 +107,8 @@ Optimizer adamw(const AdamOptions& options, double weight_decay) {
 }
 
 Optimizer clip_by_global_norm(double largest, Optimizer optimizer) {
-  return [=](Program& program, const std::vector<ParameterGradient>& gradients) {
+  return [largest, optimizer = std::move(optimizer)](
+             Program& program, const std::vector<ParameterGradient>& gradients) {
     std::vector<ParameterGradient> clipped;
     Expr total = make_cast(gradients.at(0).parameter.type(), 0);
     for (const ParameterGradient& each : gradients) {

@@ -39,7 +39,7 @@ Schedule cosine_schedule(double rate, int64_t steps, int64_t warm_up, double las
   return [=](const Expr& step) {
     const double length = static_cast<double>(steps - warm_up);
     const Expr done = min((step - static_cast<double>(warm_up)) / length, 1.0);
-    const Expr fall = last + (rate - last) * 0.5 * (1 + cos(std::numbers::pi * done));
+    Expr fall = last + (rate - last) * 0.5 * (1 + cos(std::numbers::pi * done));
     if (warm_up == 0) return fall;
     const double up = static_cast<double>(warm_up);
     return where(step < up, rate / up * step, fall);

@@ -2,6 +2,8 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <bit>
+
 #include "ir/scalar_emit.h"
 
 namespace tessera {
@@ -12,8 +14,8 @@ class F32Emitter final : public Emitter {
  public:
   F32Emitter(llvm::IRBuilderBase& builder, int lanes) : b_(builder), lanes_(lanes) {}
 
-  static Value wrap(llvm::Value* value) { return {reinterpret_cast<uint64_t>(value)}; }
-  static llvm::Value* unwrap(Value value) { return reinterpret_cast<llvm::Value*>(value.bits); }
+  static Value wrap(llvm::Value* value) { return {std::bit_cast<uint64_t>(value)}; }
+  static llvm::Value* unwrap(Value value) { return std::bit_cast<llvm::Value*>(value.bits); }
 
   Value real(double value) override;
   Value wide(double value) override;
