@@ -46,7 +46,7 @@ struct StorageDecision {
 struct Prediction {
   double seconds = 0;
   double lower_bound_seconds = 0;  // no plan in the search space is faster, by the same model
-  double gap = 0;                  // seconds / lower_bound_seconds - 1
+  double gap = 0;                  // seconds / lower_bound_seconds - 1; infinite without a bound
   double compute_seconds = 0;
   double exposed_comm_seconds = 0;  // communication that nothing hides
   int64_t peak_bytes = 0;           // per device

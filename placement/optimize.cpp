@@ -83,9 +83,9 @@ class Planner {
       predict(rules_, plan, r.prices);
       return 0;
     });
-    plan.predicted.lower_bound_seconds = std::min(bound, plan.predicted.seconds);
-    if (plan.predicted.lower_bound_seconds > 0)
-      plan.predicted.gap = plan.predicted.seconds / plan.predicted.lower_bound_seconds - 1;
+    Prediction& p = plan.predicted;
+    p.lower_bound_seconds = std::clamp(bound, 0.0, p.seconds);
+    if (p.lower_bound_seconds < p.seconds) p.gap = p.seconds / p.lower_bound_seconds - 1;
     return plan;
   }
 
