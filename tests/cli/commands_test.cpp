@@ -220,7 +220,7 @@ TEST(Bench, TunesAndLaterCompilationsUseIt) {
   EXPECT_GE(json["tune_s"], 0.5);
   EXPECT_GE(json["tuned_kernels"], 0);
   EXPECT_EQ(json["kernels"].size(), 1u);
-  const CommandResult text = with({"--tune", "0.3"});
+  const CommandResult text = with({"--tune", "1"});
   ASSERT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("schedules tried for 1 kernels"));
   EXPECT_THAT(text.out, HasSubstr("in the median before tuning"));
