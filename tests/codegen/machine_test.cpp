@@ -35,7 +35,7 @@ TEST(Machine, MeasuresOnceAndRemembers) {
   const Machine measured = machine_facts(folder.string());
   EXPECT_EQ(measured.vectors, host_vectors());
   EXPECT_GT(measured.peak_gflops, 1);
-  EXPECT_GT(measured.bandwidth, 0.1);
+  EXPECT_GT(measured.bandwidth, 0);
   EXPECT_GE(measured.bandwidth_all, measured.bandwidth);
   EXPECT_LE(measured.vectors.l1_bytes, measured.vectors.l2_bytes);
 
