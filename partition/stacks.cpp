@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 
 #include "ir/structure.h"
 
@@ -161,12 +162,34 @@ std::map<Tensor, Stack> stacks_of(const ShardedProgram& program) {
   return Survey(program).stacks();
 }
 
-bool may_end_early(const LoopStep& loop, size_t depth, const std::map<Tensor, Stack>& stacks) {
-  std::set<Tensor> settled = {*loop.while_holds};
+namespace {
+
+const std::string* origin_of(const Step& step) {
+  if (const ComputeStep* compute = std::get_if<ComputeStep>(&step)) return &compute->origin;
+  if (const CommStep* comm = std::get_if<CommStep>(&step)) return &comm->origin;
+  return nullptr;
+}
+
+// What is carried, and what it is updated with in whatever form.
+std::set<Tensor> settled_in(const LoopStep& loop) {
+  std::set<Tensor> settled;
+  std::set<std::string> origins;
   for (const Carry& carry : loop.carries) {
     settled.insert(carry.carried);
-    settled.insert(carry.next);
+    for (const Step& step : loop.body)
+      if (origin_of(step) != nullptr && outputs_of(step)[0] == carry.next)
+        origins.insert(*origin_of(step));
   }
+  for (const Step& step : loop.body)
+    if (origin_of(step) != nullptr && origins.count(*origin_of(step)) != 0)
+      settled.insert(outputs_of(step)[0]);
+  return settled;
+}
+
+}  // namespace
+
+bool may_end_early(const LoopStep& loop, size_t depth, const std::map<Tensor, Stack>& stacks) {
+  const std::set<Tensor> settled = settled_in(loop);
   const std::vector<Tensor> computed = outputs_of(Step(loop));
   return std::all_of(computed.begin(), computed.end(), [&](const Tensor& tensor) {
     const Stack& stack = stacks.at(tensor);

@@ -27,6 +27,16 @@ int BufferTable::add(size_t bytes, const Scope& home) {
   return static_cast<int>(graph_.buffers.size()) - 1;
 }
 
+std::map<int, int64_t> BufferTable::bytes_in(const Scope& home) const {
+  std::map<int, int64_t> bytes;
+  for (size_t b = 0; b < graph_.buffers.size(); ++b) {
+    const Buffer& buffer = graph_.buffers[b];
+    if (!buffer.kept && buffer.home == home)
+      bytes[static_cast<int>(b)] = static_cast<int64_t>(buffer.bytes);
+  }
+  return bytes;
+}
+
 Reference BufferTable::place(const Tensor& part, const View& view, const Scope& scope) {
   const auto it = graph_.places.find(part);
   if (it != graph_.places.end()) return it->second;

@@ -19,6 +19,8 @@ class BufferTable {
   void keep(const Tensor& tensor);
   // One without a tensor that is used anew in each iteration of the loops of `home`.
   int add(size_t bytes, const Scope& home);
+  // Of the buffers that are used anew in each iteration of the loops of `home`; {}: in each step.
+  std::map<int, int64_t> bytes_in(const Scope& home) const;
   bool may_end_early(const LoopStep& loop, size_t depth) const {
     return tessera::may_end_early(loop, depth, stacks_);
   }

@@ -26,7 +26,7 @@ class Builder {
     made_ = make_tasks(program_.steps, nullptr, {}, {}, making);
     place_updates();
     graph_.tasks = std::move(made_.tasks);
-    order_tasks(graph_.tasks);
+    order_tasks(graph_.tasks, buffers_.bytes_in({}));
     graph_.arena_bytes = allocate_frame(graph_.tasks, {});
     settle(graph_.tasks, {}, 0);
     return std::move(graph_);

@@ -207,7 +207,7 @@ class Builder {
     making_.counters.push_back(task.counter);
     ScopeTasks body = make_tasks(loop.body, &loop, inner, loops, making_);
     making_.counters.pop_back();
-    order_tasks(body.tasks);
+    order_tasks(body.tasks, making_.buffers.bytes_in(inner));
     for (const Task& each : body.tasks) {
       task.estimate += each.estimate * static_cast<double>(loop.over.extent());
       task.buffers.insert(task.buffers.end(), each.buffers.begin(), each.buffers.end());

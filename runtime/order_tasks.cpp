@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "base/error.h"
 
@@ -11,12 +13,17 @@ namespace {
 // Two streams that take turns: whichever can start its next task earlier does.
 class Scheduler {
  public:
-  explicit Scheduler(const std::vector<Task>& tasks)
-      : tasks_(tasks), users_(tasks.size()), missing_(tasks.size(), 0), end_(tasks.size(), 0) {
+  Scheduler(const std::vector<Task>& tasks, const std::map<int, int64_t>& bytes)
+      : tasks_(tasks),
+        bytes_(bytes),
+        users_(tasks.size()),
+        missing_(tasks.size(), 0),
+        end_(tasks.size(), 0) {
     for (size_t t = 0; t < tasks.size(); ++t) {
       missing_[t] = tasks[t].depends.size();
       for (int d : tasks[t].depends) users_[static_cast<size_t>(d)].push_back(t);
       if (communicates(tasks[t])) comm_.push_back(t);
+      for (const int buffer : tasks[t].buffers) ++touching_[buffer];
     }
     find_tails();
     for (size_t t = 0; t < tasks.size(); ++t)
@@ -44,9 +51,11 @@ class Scheduler {
   }
 
  private:
-  // Seconds from the start of a task to the end of all that hangs on it.
+  // Seconds from the start of a task to the end of all that hangs on it; and does something that
+  // communicates hang on it?
   void find_tails() {
     tail_.assign(tasks_.size(), 0);
+    awaited_.assign(tasks_.size(), false);
     std::vector<size_t> left(tasks_.size());
     std::vector<size_t> open;
     for (size_t t = 0; t < tasks_.size(); ++t) {
@@ -57,7 +66,11 @@ class Scheduler {
       const size_t task = open.back();
       open.pop_back();
       double longest = 0;
-      for (size_t user : users_[task]) longest = std::max(longest, tail_[user]);
+      awaited_[task] = communicates(tasks_[task]);
+      for (size_t user : users_[task]) {
+        longest = std::max(longest, tail_[user]);
+        if (awaited_[user]) awaited_[task] = true;
+      }
       tail_[task] = longest + tasks_[task].estimate;
       for (int d : tasks_[task].depends)
         if (--left[static_cast<size_t>(d)] == 0) open.push_back(static_cast<size_t>(d));
@@ -70,32 +83,49 @@ class Scheduler {
     return start;
   }
 
-  // The ready task that can start first; of those, the one with the longest tail.
-  std::optional<size_t> next_compute() const {
-    std::optional<size_t> best;
-    double best_start = 0;
-    for (size_t task : ready_) {
-      const double start = start_of(task, compute_free_);
-      const bool better = !best || start < best_start ||
-                          (start == best_start && (tail_[task] > tail_[*best] ||
-                                                   (tail_[task] == tail_[*best] && task < *best)));
-      if (better) {
-        best = task;
-        best_start = start;
-      }
+  // Does it give back more memory than it takes?
+  bool frees(size_t task) const {
+    int64_t more = 0;
+    for (const int buffer : tasks_[task].buffers) {
+      const auto bytes = bytes_.find(buffer);
+      if (bytes == bytes_.end()) continue;
+      if (live_.count(buffer) == 0) more += bytes->second;
+      if (touching_.at(buffer) == 1) more -= bytes->second;
     }
-    return best;
+    return more < 0;
+  }
+
+  // The ready task that can start first; of those, one that a collective waits for; then one that
+  // frees memory; then the one with the longest tail.
+  std::optional<size_t> next_compute() const {
+    using Key = std::tuple<double, bool, bool, double, size_t>;
+    std::optional<Key> best;
+    for (size_t task : ready_) {
+      const Key key{start_of(task, compute_free_), !awaited_[task], awaited_[task] || !frees(task),
+                    -tail_[task], task};
+      if (!best || key < *best) best = key;
+    }
+    if (!best) return std::nullopt;
+    return std::get<size_t>(*best);
   }
 
   double finish(size_t task, double start) {
     end_[task] = start + tasks_[task].estimate;
     order_.push_back(task);
+    for (const int buffer : tasks_[task].buffers) {
+      live_.insert(buffer);
+      --touching_[buffer];
+    }
     for (size_t user : users_[task])
       if (--missing_[user] == 0 && !communicates(tasks_[user])) ready_.push_back(user);
     return end_[task];
   }
 
   const std::vector<Task>& tasks_;
+  const std::map<int, int64_t>& bytes_;  // of buffers that do not stay
+  std::map<int, int> touching_;          // tasks to come, by buffer
+  std::set<int> live_;                   // buffers touched so far
+  std::vector<bool> awaited_;
   std::vector<std::vector<size_t>> users_;
   std::vector<size_t> missing_;
   std::vector<double> end_;
@@ -110,8 +140,8 @@ class Scheduler {
 
 }  // namespace
 
-void order_tasks(std::vector<Task>& tasks) {
-  const std::vector<size_t> order = Scheduler(tasks).run();
+void order_tasks(std::vector<Task>& tasks, const std::map<int, int64_t>& bytes) {
+  const std::vector<size_t> order = Scheduler(tasks, bytes).run();
   std::vector<int> number(tasks.size());
   for (size_t i = 0; i < order.size(); ++i) number[order[i]] = static_cast<int>(i);
   std::vector<Task> sorted;

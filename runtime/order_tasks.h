@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "runtime/task_graph.h"
@@ -8,10 +9,11 @@ namespace tessera {
 
 // Sorts and renumbers tasks, whose `depends` may point anywhere without a cycle, into the order in
 // which they start when two streams work through them, and adds the dependency of each task on the
-// one before it on its stream, or of a loop on both. Communication tasks keep their relative order;
-// among compute tasks that are ready the one with the longest way to the end goes first (list
-// scheduling by critical path; Graham, 1966), so that gradients leave early and updates wait for
-// them last.
-void order_tasks(std::vector<Task>& tasks);
+// one before it on its stream, or of a loop on both. Communication tasks keep their relative order.
+// Among compute tasks that are ready, those go first that a collective waits for, so that gradients
+// leave early; then those that free memory, such as updates; and of these the one with the longest
+// way to the end (list scheduling by critical path; Graham, 1966). `bytes` are those of the buffers
+// that do not stay for the whole step.
+void order_tasks(std::vector<Task>& tasks, const std::map<int, int64_t>& bytes);
 
 }  // namespace tessera

@@ -49,6 +49,20 @@ TEST(TaskGraph, CollectivesStartBeforeTheBackwardPassEnds) {
   EXPECT_LT(first_comm, last_contraction) << print(graph);
 }
 
+// Without collectives, what an update is made from is free as soon as it may happen.
+TEST(TaskGraph, UpdatesThatFreeMemoryHappenEarly) {
+  const Program step = normalize(mlp({256, 784, {512, 512, 512}, 10}, sgd(0.1)));
+  const Plan plan = manual_plan(step, Mesh{{{"data", 1}}}, {});
+  const TaskGraph graph = build_task_graph(lower(step, plan, 0));
+  size_t update = graph.tasks.size(), backward = 0;
+  for (size_t t = 0; t < graph.tasks.size(); ++t) {
+    const std::string& name = graph.tasks[t].name;
+    if (name.find("w4_next") != std::string::npos) update = std::min(update, t);
+    if (name.find("w1_next") != std::string::npos) backward = t;
+  }
+  EXPECT_LT(update + 2, backward) << print(graph);
+}
+
 TEST(TaskGraph, TwoTasksThatMayMeetNeverShareBytes) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     RandomProgramOptions options;
