@@ -51,6 +51,20 @@ bool beyond(const Dims& dims, int64_t limit) {
   return false;
 }
 
+// `value`, called `shown`, is indexed along a dim that it does not have.
+[[noreturn]] void fail_without(const Dim& dim, const Expr& value, const std::string& shown,
+                               const SourceLocation& where) {
+  const Read* read = as<Read>(value);
+  const bool carried = read != nullptr && read->tensor.role() == Role::carried;
+  const Dims known = carried ? subtract(value.dims(), {read->tensor.over()}) : value.dims();
+  throw UserError(where, shown + " has no dim `" + dim.name() + "`; it has " + describe(known) +
+                             did_you_mean(dim.name(), names(known)) +
+                             (carried ? "; what a loop carries can be given it where it begins, as "
+                                        "in carry s[" +
+                                            dim.name() + "] = 0.0"
+                                      : ""));
+}
+
 }  // namespace
 
 void check_volume(const Dims& dims, const std::string& what, const SourceLocation& where) {
@@ -182,11 +196,7 @@ Value FormulaBuilder::index(const Syntax& syntax, const Frame* frame) {
   for (const IndexSyntax& entry : syntax.indices) {
     const std::optional<Dim> found = scope_.find_dim(entry.dim.text, frame);
     const Dim dim = found ? *found : scope_.dim(entry.dim, frame);
-    const Dims& known = base.expr.dims();
-    if (!contains(known, dim))
-      throw UserError(entry.dim.where, shown + " has no dim `" + entry.dim.text + "`; it has " +
-                                           describe(known) +
-                                           did_you_mean(entry.dim.text, names(known)));
+    if (!contains(base.expr.dims(), dim)) fail_without(dim, base.expr, shown, entry.dim.where);
     parts.push_back(value(*entry.value, frame));
     const Expr expr = as_index(parts.back().expr);
     if (!is_integer(expr.type()))

@@ -410,6 +410,9 @@ TEST(LoopErrors, SayWhatIsWrong) {
             "time (did you mean `x`?)");
   EXPECT_EQ(error_of("carry h over time = 0.0\nupdate h = h + s\nupdate h = h\n"),
             "<text>:7:8: `h` is already updated at <text>:6:8; an iteration updates it once");
+  EXPECT_EQ(error_of("loop i = 3 carry r = 0.0 { r = r[k: 0] + x }\n"),
+            "<text>:5:34: `r` has no dim `k`; it has no dims; what a loop carries can be given it "
+            "where it begins, as in carry s[k] = 0.0");
   EXPECT_EQ(error_of("carry h over time = s\n"),
             "<text>:5:7: `h` is carried over `time`, so its first value must not depend on that "
             "dim; it has time");
