@@ -228,6 +228,7 @@ TEST(RoundTrip, TenThousandRandomPrograms) {
     RandomProgramOptions options;
     options.gradients = seed % 3 == 0;
     options.small_types = seed % 2 == 0;
+    options.loops = seed % 5 == 0;
     const Program program = random_program(seed, options);
     const std::string text = print(program);
     const Program back = parse(text);

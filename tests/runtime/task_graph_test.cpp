@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "models/mlp.h"
 #include "models/optimizers.h"
 #include "partition/lower.h"
@@ -61,6 +62,31 @@ TEST(TaskGraph, UpdatesThatFreeMemoryHappenEarly) {
     if (name.find("w1_next") != std::string::npos) backward = t;
   }
   EXPECT_LT(update + 2, backward) << print(graph);
+}
+
+// Eight layers that are trained, all of them checkpoints but every fourth, or none.
+size_t bytes_to_train(bool checkpoints) {
+  std::string text = "program deep\ndim batch = 4096";
+  for (int i = 0; i <= 8; ++i) text += ", h" + std::to_string(i) + " = 64";
+  text += "\ninput a0[batch, h0]\n";
+  std::string updates;
+  for (int i = 0; i < 8; ++i) {
+    const std::string in = std::to_string(i), out = std::to_string(i + 1);
+    const std::string layer = "tanh(sum[h" + in + "](a" + in + " * w" + in + "))";
+    text += "param w" + in + "[h" + in + ", h" + out + "] = glorot()\n";
+    text += "a" + out + " = " + (checkpoints && i % 4 != 3 ? "checkpoint(" + layer + ")" : layer) +
+            "\n";
+    updates += "update w" + in + " = w" + in + " - grad(loss, w" + in + ")\n";
+  }
+  const Program program =
+      normalize(parse(text + "loss = sum[batch, h8](a8 * a8)\n" + updates + "output loss\n"));
+  return build_task_graph(lower(program, manual_plan(program, Mesh{{{"data", 1}}}, {}), 0))
+      .arena_bytes;
+}
+
+TEST(TaskGraph, CheckpointsSaveMemoryWhereParametersAreTrained) {
+  const double with = static_cast<double>(bytes_to_train(true));
+  EXPECT_LT(with, 0.75 * static_cast<double>(bytes_to_train(false)));
 }
 
 TEST(TaskGraph, TwoTasksThatMayMeetNeverShareBytes) {
