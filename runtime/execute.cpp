@@ -1,7 +1,6 @@
 #include "runtime/execute.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -12,71 +11,16 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "runtime/agree.h"
 #include "runtime/arena.h"
 #include "runtime/staging.h"
+#include "runtime/stream_progress.h"
 #include "runtime/worker_pool.h"
 
 namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Which tasks are done in the current pass, and the first error of either stream. A pass is a step,
-// or an iteration of a loop; both streams number them alike.
-class Progress {
- public:
-  explicit Progress(size_t tasks) : done_(tasks, 0) {}
-
-  // Waits for tasks; false when the step failed.
-  bool wait_for(const std::vector<int>& tasks, int64_t pass) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failed_ || all_done(tasks, pass); });
-    return !failed_;
-  }
-
-  void finish(int task, int64_t pass) {
-    {
-      const std::lock_guard lock(mutex_);
-      done_[static_cast<size_t>(task)] = pass;
-    }
-    changed_.notify_all();
-  }
-
-  // True for the first error, which is kept.
-  bool fail(std::exception_ptr error) {
-    const std::lock_guard lock(mutex_);
-    const bool first = !failed_;
-    if (first) error_ = std::move(error);
-    failed_ = true;
-    changed_.notify_all();
-    return first;
-  }
-
-  void rethrow() {
-    const std::lock_guard lock(mutex_);
-    if (error_) std::rethrow_exception(error_);
-  }
-
-  bool failed() {
-    const std::lock_guard lock(mutex_);
-    return failed_;
-  }
-
- private:
-  bool all_done(const std::vector<int>& tasks, int64_t pass) const {
-    for (int task : tasks)
-      if (done_[static_cast<size_t>(task)] < pass) return false;
-    return true;
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<int64_t> done_;  // the last pass in which each task ended
-  std::exception_ptr error_;
-  bool failed_ = false;
-};
 
 std::string text_of(const std::exception_ptr& error) {
   try {
@@ -162,7 +106,7 @@ struct Executor::State {
   int count = 0;  // of jobs
   std::vector<Job> jobs;
   std::map<std::vector<int>, std::unique_ptr<Communicator>> groups;
-  Progress progress;
+  StreamProgress progress;
   std::vector<TaskTime> times;
   Clock::time_point began;
 

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/error.h"
-#include "codegen/machine.h"
 #include "codegen/kernel_model.h"
+#include "codegen/machine.h"
 #include "ir/normalize.h"
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
@@ -54,9 +54,9 @@ std::string task_table(const Executor& executor) {
   const TaskGraph& graph = executor.graph();
   for (size_t t = 0; t < graph.tasks.size(); ++t) {
     const TaskTime& time = executor.times()[t];
-    text += fmt::format(
-        "  {:10.3f} {:6.3f}  {:7}  {}\n", 1e3 * time.begin, 1e3 * (time.end - time.begin),
-        stream_of(graph.tasks[t]), graph.tasks[t].name);
+    text +=
+        fmt::format("  {:10.3f} {:6.3f}  {:7}  {}\n", 1e3 * time.begin,
+                    1e3 * (time.end - time.begin), stream_of(graph.tasks[t]), graph.tasks[t].name);
   }
   return text;
 }

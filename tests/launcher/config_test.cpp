@@ -192,7 +192,8 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\ndata: {set: fashion-mnist, batch: 0}\n",
        "t.yaml:2:35: `data.batch` must be an integer from 1 to 1099511627776, found `0`"},
       {"program: {model: mlp}\ndata: {batch: 4}\n",
-       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic), `text` (a file) or `inputs` "
+       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic), `text` (a file) or "
+       "`inputs` "
        "(.npy files by input)"},
       {"program: {model: mlp}\ndata: {set: synthetic, dir: /tmp}\n",
        "t.yaml:2:24: `data.dir` is the folder of a data set; it needs `set: fashion-mnist`"},
