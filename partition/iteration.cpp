@@ -53,6 +53,7 @@ int IterationParts::loop_of(const Dim& dim) const {
 }
 
 Nest IterationParts::part(const Nest& nest) {
+  if (loops_.empty() && depths_.empty()) return nest;
   known_.clear();
   const std::vector<Lead> lead = current(nest.out);
   Expr value = rewrite(nest.body);

@@ -159,7 +159,10 @@ class Survey {
 }  // namespace
 
 std::map<Tensor, Stack> stacks_of(const ShardedProgram& program) {
-  return Survey(program).stacks();
+  const bool loops = std::any_of(program.steps.begin(), program.steps.end(), [](const Step& step) {
+    return std::holds_alternative<LoopStep>(step);
+  });
+  return loops ? Survey(program).stacks() : std::map<Tensor, Stack>{};
 }
 
 namespace {

@@ -23,10 +23,12 @@ Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const
   }
   const Nest local = local_nest(rules, assignment, parts, dims);
   std::map<Tensor, size_t> depths;  // of the loops around each tensor
-  for (size_t k = 0; k < parts.size(); ++k)
-    depths[parts[k].local] = scopes.of(rules.operand_tensor(k)).size();
+  const auto add = [&](const Tensor& tensor, const Tensor& origin) {
+    if (!scopes.of(origin).empty()) depths[tensor] = scopes.of(origin).size();
+  };
+  for (size_t k = 0; k < parts.size(); ++k) add(parts[k].local, rules.operand_tensor(k));
+  add(local.out, rules.nest().out);
   const Scope& scope = scopes.of(rules.nest().out);
-  depths[local.out] = scope.size();
   return IterationParts(scopes.dims(scope), depths).part(local);
 }
 
