@@ -19,6 +19,22 @@ Expr plain_read(const Tensor& tensor) {
   return make_read(tensor, tensor.where());
 }
 
+bool is_zero(const Expr& value) {
+  const Constant* constant = as<Constant>(value);
+  return constant != nullptr && constant->value.number() == 0;
+}
+
+// adjoint * factor; where a guard makes the adjoint 0, whatever the factor is there.
+Expr times(const Expr& adjoint, const Expr& factor) {
+  const Apply* guard = as<Apply>(adjoint);
+  if (guard == nullptr || guard->fn != Fn::where) return adjoint * factor;
+  const Expr& taken = guard->args[1];
+  const Expr& other = guard->args[2];
+  if (is_zero(other)) return where(guard->args[0], times(taken, factor), other, adjoint.where());
+  if (is_zero(taken)) return where(guard->args[0], taken, times(other, factor), adjoint.where());
+  return adjoint * factor;
+}
+
 // Adjoints of the nodes of one scalar formula, from the root down.
 class BodyAdjoints {
  public:
@@ -59,7 +75,10 @@ class BodyAdjoints {
         continue;
       }
       const std::optional<Expr> factor = derivative(apply.fn, apply.args, node, k);
-      if (factor) add(apply.args[k], simplify(adjoint * *factor));
+      if (!factor) continue;
+      // A product with what is read stays one, which may be a contraction.
+      const bool product = apply.fn == Fn::mul && as<Read>(apply.args[k]) != nullptr;
+      add(apply.args[k], simplify(product ? adjoint * *factor : times(adjoint, *factor)));
     }
   }
 

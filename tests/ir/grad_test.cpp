@@ -6,6 +6,7 @@
 #include "ir/interpret.h"
 #include "ir/nest.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/random.h"
 
@@ -172,6 +173,30 @@ TEST(Gradient, OfWhatTheLossDoesNotReadIsZero) {
   const Arrays out = interpret(p, {}, state);
   EXPECT_EQ(out.at("dy").shape, std::vector<int64_t>{2});
   EXPECT_EQ(out.at("dy").get(0), 0);
+}
+
+// The side of a `where` that is not taken adds nothing, even where its derivative is infinite.
+TEST(Grad, LooksOnlyAtTheSideThatIsTaken) {
+  const Program program = parse(R"(program sides
+dim k = 2
+param x[k]
+param y[k] = 1.0
+loss = sum[k](where(x > 0, sqrt(x) * y + log(x) / x, x))
+both = sum[k](where(x > 0, 0, where(x < 0, x ** 0.5, 3 * x)))
+dx = grad(loss, x)
+dy = grad(loss, y)
+more = grad(both, x)
+output dx
+output dy
+output more
+)");
+  Arrays state = initial_state(program, 1);
+  const Arrays found = interpret(program, {}, state);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(found.at("dx").get(i), 1);
+    EXPECT_EQ(found.at("dy").get(i), 0);
+    EXPECT_EQ(found.at("more").get(i), 3);
+  }
 }
 
 }  // namespace
