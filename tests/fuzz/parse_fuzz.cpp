@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -7,6 +10,16 @@
 #include "ir/print.h"
 
 // Any text is either a program, which then survives printing and reading, or a UserError.
+// Formulas may nest 1,000 deep, and sanitized frames of the parser are large. The stack of the main
+// thread grows up to the limit that holds when it does.
+extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
+  rlimit stack{};
+  getrlimit(RLIMIT_STACK, &stack);
+  stack.rlim_cur = std::min<rlim_t>(stack.rlim_max, rlim_t{128} << 20);
+  setrlimit(RLIMIT_STACK, &stack);
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tessera;
   const std::string text(reinterpret_cast<const char*>(data), size);
