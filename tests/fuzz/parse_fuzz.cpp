@@ -9,7 +9,6 @@
 #include "ir/parse.h"
 #include "ir/print.h"
 
-// Any text is either a program, which then survives printing and reading, or a UserError.
 // Formulas may nest 1,000 deep, and sanitized frames of the parser are large. The stack of the main
 // thread grows up to the limit that holds when it does.
 extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
@@ -20,6 +19,7 @@ extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
   return 0;
 }
 
+// Any text is either a program, which then survives printing and reading, or a UserError.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tessera;
   const std::string text(reinterpret_cast<const char*>(data), size);
