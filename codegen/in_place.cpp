@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "codegen/contraction.h"
 #include "codegen/kernel_group.h"
 #include "codegen/stages.h"
@@ -5,6 +7,11 @@
 
 namespace tessera {
 namespace {
+
+bool reads(const Expr& formula, const Tensor& tensor) {
+  const std::vector<Tensor> read = tensors_read(formula);
+  return std::find(read.begin(), read.end(), tensor) != read.end();
+}
 
 // Does every read of `input` use the dims of `output`, in their order, as its indices?
 bool reads_at_written_index(const Nest& nest, const Tensor& output, const Tensor& input) {
@@ -20,9 +27,10 @@ bool reads_at_written_index(const Nest& nest, const Tensor& output, const Tensor
   return true;
 }
 
-bool is_tiled(const Nest& nest) {
-  const std::optional<Contraction> contraction = find_contraction(nest);
-  return contraction && worth_tiling(*contraction);
+// A contraction packs its operands, with the maps in front of it, at times of its own.
+bool packs(const KernelGroup& group, const Tensor& input) {
+  const std::optional<ContractionGroup> tiles = find_contraction(group);
+  return tiles && (reads(tiles->contraction.a, input) || reads(tiles->contraction.b, input));
 }
 
 }  // namespace
@@ -30,6 +38,7 @@ bool is_tiled(const Nest& nest) {
 bool can_run_in_place(const KernelGroup& group, const Tensor& output, const Tensor& input) {
   if (output.type() != input.type() || extents(output.dims()) != extents(input.dims()))
     return false;
+  if (packs(group, input)) return false;
   const GroupPlan plan = plan_stages(group.nests);
   int writer = -1;
   for (size_t i = 0; i < group.nests.size(); ++i)
@@ -39,12 +48,9 @@ bool can_run_in_place(const KernelGroup& group, const Tensor& output, const Tens
   if (plan.stages[static_cast<size_t>(written_in)].scatter) return false;
   for (size_t i = 0; i < group.nests.size(); ++i) {
     const Nest& nest = group.nests[i];
-    bool reads = false;
-    for (const Tensor& tensor : tensors_read(nest.body)) reads = reads || tensor == input;
-    if (!reads) continue;
-    // A contraction packs its operands at times of its own.
-    if (plan.stage_of[i] > written_in || is_tiled(nest)) return false;
-    if (!reads_at_written_index(nest, output, input)) return false;
+    if (!reads(nest.body, input)) continue;
+    // Within a stage, all that is read at a point is read before anything is written there.
+    if (plan.stage_of[i] > written_in || !reads_at_written_index(nest, output, input)) return false;
   }
   return true;
 }

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/scalars.h"
@@ -7,7 +5,8 @@
 namespace tessera {
 namespace {
 
-// The sums of one piece, through scale and epilogue, to the outputs.
+// The sums of one piece, through scale and epilogue, to the outputs. All values come before the
+// first is written, so that an output may lie where an input lay.
 void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
                   llvm::Value* sums) {
   const ContractionGroup& group = c.plan.group;
@@ -16,13 +15,10 @@ void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
     llvm::Value* scale = emit_formula(c, b, site, *contraction.scale);
     sums = emit_apply(b, Fn::mul, {contraction.type, contraction.type}, {sums, scale});
   }
-  const auto finish = [&](const Tensor& tensor, llvm::Value* value) {
-    site.known[tensor] = value;
-    if (std::find(group.outputs.begin(), group.outputs.end(), tensor) != group.outputs.end())
-      emit_write(c, b, site, tensor, value);
-  };
-  finish(contraction.nest.out, sums);
-  for (const Nest& nest : group.epilogue) finish(nest.out, emit_formula(c, b, site, nest.body));
+  site.known[contraction.nest.out] = sums;
+  for (const Nest& nest : group.epilogue)
+    site.known[nest.out] = emit_formula(c, b, site, nest.body);
+  for (const Tensor& output : group.outputs) emit_write(c, b, site, output, site.known.at(output));
 }
 
 }  // namespace

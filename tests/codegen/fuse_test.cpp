@@ -49,6 +49,10 @@ const char* const kAdam =
     "w2 = w - 0.01 * m2 / (sqrt(v2) + 0.00000001)\n"
     "output m2[i, j]\noutput v2[i, j]\noutput w2[i, j]\n";
 
+const char* const kBesideATile =
+    "program p\ndim b = 17, i = 18, h = 18\ninput w[i, h]\ninput x[b, i]\ninput y[b, h]\n"
+    "w2 = w - sum[b](x * y)\nbefore = 3 * w\noutput w2[i, h]\noutput before[i, h]\n";
+
 TEST(Fuse, SoftmaxIsOneKernelUnderTheLoopOverTheBatch) {
   const std::vector<KernelGroup> groups = fuse_text(kSoftmax);
   ASSERT_EQ(groups.size(), 1u);
@@ -87,8 +91,21 @@ TEST(Fuse, UpdatesRunInPlaceButNeighboursDoNot) {
     EXPECT_FALSE(can_run_in_place(transpose, transpose.outputs[0], transpose.inputs[0]));
 }
 
+// Tiles of the same kernel read w, by the map in front of the sum, after others have been written.
+TEST(Fuse, WhatAContractionPacksIsNotOverwritten) {
+  const Program program =
+      normalize(parse("program p\ndim b = 17, i = 18, h = 18\ninput w[i, h]\ninput x[b, i]\n"
+                      "w2 = w - sum[b](x * exp(w)[i: b])\noutput w2[i, h]\n"));
+  const KernelGroup group = make_group(nests_of(program), needed_by(program));
+  ASSERT_TRUE(find_contraction(group).has_value()) << describe(group);
+  EXPECT_FALSE(can_run_in_place(group, group.outputs[0], input_named(group, "w")));
+  const KernelGroup beside = fuse_text(kBesideATile)[0];
+  EXPECT_TRUE(can_run_in_place(beside, output_named(beside, "w2"), input_named(beside, "w")));
+}
+
 TEST(Fuse, InPlaceResultsAreTheSame) {
-  for (const char* text : {kAdam, kSoftmax}) {
+  for (const char* text : {kAdam, kSoftmax, kBesideATile}) {
+    ASSERT_EQ(fuse_text(text).size(), 1u);
     const KernelGroup group = fuse_text(text)[0];
     Compiler compiler = plain_compiler();
     const Kernel kernel = compiler.compile(group);
