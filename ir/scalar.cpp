@@ -55,6 +55,22 @@ const std::vector<FnInfo>& table() {
   return rows;
 }
 
+// a - b * trunc(a / b), exactly, moved into [0, b) or (b, 0]: C's fmod with the sign of the
+// divisor.
+double float_mod(double a, double b) {
+  const double rest = std::fmod(a, b);
+  if (rest == 0) return std::copysign(0.0, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+// The whole number q for which a == q * b + a % b.
+double float_floordiv(double a, double b) {
+  const double rest = std::fmod(a, b);
+  if (std::isnan(rest)) return std::floor(a / b);
+  const double below = rest != 0 && (rest < 0) != (b < 0) ? 1 : 0;
+  return std::nearbyint((a - rest) / b) - below;
+}
+
 double float_value(Fn fn, double a, double b) {
   switch (fn) {
     case Fn::neg:
@@ -92,9 +108,9 @@ double float_value(Fn fn, double a, double b) {
     case Fn::div:
       return a / b;
     case Fn::floordiv:
-      return std::floor(a / b);
+      return float_floordiv(a, b);
     case Fn::mod:
-      return a - b * std::floor(a / b);
+      return float_mod(a, b);
     case Fn::pow:
       return std::pow(a, b);
     case Fn::min:

@@ -47,6 +47,7 @@ void add_library(llvm::orc::LLJIT& jit) {
   add("sincos", static_cast<void (*)(double, double*, double*)>(::sincos));
   add("sincosf", static_cast<void (*)(float, float*, float*)>(::sincosf));
   add("pow", static_cast<double (*)(double, double)>(std::pow));
+  add("fmod", static_cast<double (*)(double, double)>(std::fmod));
   // Hosts without the instructions for these call them.
   add("fma", static_cast<double (*)(double, double, double)>(std::fma));
   add("fmaf", static_cast<float (*)(float, float, float)>(std::fma));
@@ -54,6 +55,7 @@ void add_library(llvm::orc::LLJIT& jit) {
   add("floorf", static_cast<Unary32>(std::floor));
   add("ceil", static_cast<Unary>(std::ceil));
   add("ceilf", static_cast<Unary32>(std::ceil));
+  add("trunc", static_cast<Unary>(std::trunc));
   add("rint", static_cast<Unary>(std::rint));
   add("rintf", static_cast<Unary32>(std::rint));
   add("memset", static_cast<void* (*)(void*, int, size_t)>(std::memset));

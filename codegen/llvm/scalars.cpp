@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "codegen/llvm/f32_emitter.h"
+#include "codegen/llvm/float_division.h"
 #include "codegen/llvm/random_bits.h"
 
 namespace tessera {
@@ -36,22 +37,6 @@ llvm::Value* float_extreme(llvm::IRBuilderBase& b, bool greatest, llvm::Value* x
   return b.CreateSelect(b.CreateFCmpUNO(x, x), x, b.CreateSelect(first, x, y));
 }
 
-llvm::Value* floor_of(llvm::IRBuilderBase& b, llvm::Value* x) {
-  return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, x);
-}
-
-// f32 goes through f64, so that the quotient of large numbers is floored correctly.
-llvm::Value* float_floordiv(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
-  llvm::Type* type = args[0]->getType();
-  llvm::Type* wide = shaped(b.getDoubleTy(), lanes_of(type));
-  const bool narrow = type->getScalarType()->isFloatTy();
-  llvm::Value* x = narrow ? b.CreateFPExt(args[0], wide) : args[0];
-  llvm::Value* y = narrow ? b.CreateFPExt(args[1], wide) : args[1];
-  llvm::Value* quotient = floor_of(b, b.CreateFDiv(x, y));
-  llvm::Value* result = fn == Fn::floordiv ? quotient : b.CreateFSub(x, b.CreateFMul(y, quotient));
-  return narrow ? b.CreateFPTrunc(result, type) : result;
-}
-
 llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
   llvm::Value* x = args[0];
   llvm::Value* y = args.size() > 1 ? args[1] : nullptr;
@@ -74,7 +59,7 @@ llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
     case Fn::sqrt:
       return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x);
     case Fn::floor:
-      return floor_of(b, x);
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, x);
     case Fn::ceil:
       return b.CreateUnaryIntrinsic(llvm::Intrinsic::ceil, x);
     case Fn::round:
@@ -95,7 +80,7 @@ llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
       return b.CreateFDiv(x, y);
     case Fn::floordiv:
     case Fn::mod:
-      return float_floordiv(b, fn, args);
+      return emit_float_division(b, fn, x, y);
     case Fn::min:
     case Fn::max:
       return float_extreme(b, fn == Fn::max, x, y);

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "ir/functions.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
@@ -177,6 +180,37 @@ TEST(Kernels, IntegerDivisionFloorsAndNeverTraps) {
       "program p\ndim n = 81, m = 9\ninput x[n] : i32\ninput y[n] : i64\ninput z[m] : i32\n"
       "a = x // z\nb = x % z\nc = y // 3 + y % (0 - 3)\ne = i64(x) // i64(z)\n"
       "output a[n, m]\noutput b[n, m]\noutput c[n]\noutput e[n, m]\n");
+}
+
+// Of quotients small, large and beyond, by divisors of both signs, infinities and zeros.
+TEST(Kernels, FloatRemaindersLieBetweenZeroAndTheDivisor) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const std::vector<double> x = {5, -5, 7.5, -7.5, 1e9, -1e9, 3e38, 1e-30, -1e-30, 0, inf, 0.3};
+  const std::vector<double> y = {3, -3, 0.3, -2, 6.2831853, inf, -inf, 1e-3, 3e38, 0, 0.1};
+  for (const DType type : {DType::f32, DType::f64}) {
+    Array a = make_array(type, {static_cast<int64_t>(x.size())});
+    Array b = make_array(type, {static_cast<int64_t>(y.size())});
+    for (size_t i = 0; i < x.size(); ++i) a.set(i, x[i]);
+    for (size_t i = 0; i < y.size(); ++i) b.set(i, y[i]);
+    const Program program =
+        parse(fmt::format("program p\ndim n = {}, m = {}\ninput a[n] : {}\ninput b[m] : {}\n"
+                          "rest = a % b\nwhole = a // b\noutput rest[n, m]\noutput whole[n, m]\n",
+                          x.size(), y.size(), name_of(type), name_of(type)));
+    Compiler compiler = plain_compiler();
+    // Relative to each value, not to the largest: ours are as exact as the interpreter's.
+    EXPECT_EQ(run_and_compare(program, {{"a", a}, {"b", b}}, compiler, {.tolerance = 0}), "");
+    Arrays none;
+    const Arrays outputs = interpret(program, {{"a", a}, {"b", b}}, none);
+    for (size_t i = 0; i < x.size(); ++i)
+      for (size_t j = 0; j < y.size(); ++j) {
+        double wanted = std::fmod(a.get(i), b.get(j));
+        if (wanted != 0 && (wanted < 0) != (b.get(j) < 0)) wanted += b.get(j);
+        if (type == DType::f32) wanted = static_cast<float>(wanted);
+        const double found = outputs.at("rest").get(i * y.size() + j);
+        EXPECT_TRUE(found == wanted || (std::isnan(found) && std::isnan(wanted)))
+            << a.get(i) << " % " << b.get(j) << " is " << found << ", not " << wanted;
+      }
+  }
 }
 
 TEST(Kernels, FunctionsOfBothFloatTypes) {
