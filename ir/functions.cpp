@@ -152,8 +152,9 @@ Expr mean(const Dims& dims, const Expr& x, const Where& w) {
   if (!is_float(x.type()))
     throw UserError(w, std::string("`mean` takes a float (f32, f64, bf16 or f16), not ") +
                            name_of(x.type()) + "; convert it, as in f32(x)");
-  const double factor = 1.0 / static_cast<double>(volume(dims));
-  return make_cast(x.type(), make_apply(Fn::mul, {total, make_literal(factor, false, w)}, w), w);
+  // A quotient: the mean of equal numbers is that number.
+  const Expr count = make_literal(static_cast<double>(volume(dims)), false, w);
+  return make_cast(x.type(), make_apply(Fn::div, {total, count}, w), w);
 }
 Expr sum(const Dim& dim, const Expr& x, const Where& w) {
   return sum(Dims{dim}, x, w);

@@ -80,7 +80,7 @@ TEST(Parse, IndexesByName) {
   EXPECT_EQ(reads_as("x[i: n]"), "x[i: n]");
   EXPECT_EQ(reads_as("sum[i, j](x * f32(i < j))"), "sum[i, j](x * f32(i < j))");
   EXPECT_EQ(reads_as("max[i](x) + max(a, b)"), "max[i](x) + max(a, b)");
-  EXPECT_EQ(reads_as("mean[i](x)"), "sum[i](x) * 0.25");
+  EXPECT_EQ(reads_as("mean[i](x)"), "sum[i](x) / 4.0");
   EXPECT_EQ(reads_as("argmax[j](x) + argmin[i](x[j: 0])"), "argmax[j](x) + argmin[i](x[j: 0])");
 }
 

@@ -174,7 +174,7 @@ param b[label]
 state count : i64 = 1
 
 t1 = sum[pixel](image * w) + b
-loss = sum[batch](t1[label: truth]) * 0.125
+loss = sum[batch](t1[label: truth]) / 8.0
 update w = w - 0.5 * grad(loss, w)
 update b = 0.0
 update count = count + 1
