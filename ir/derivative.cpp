@@ -1,3 +1,4 @@
+#include <limits>
 #include <numbers>
 
 #include "base/error.h"
@@ -5,6 +6,11 @@
 #include "ir/grad.h"
 
 namespace tessera {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
 
 // One case a function of the table in scalar.cpp.
 std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr& value, size_t k) {
@@ -45,10 +51,17 @@ std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr&
       return -(value / args[1]);
     case Fn::mod:
       if (k == 0) return Expr(1);
-      return -floor(x / args[1], at);
-    case Fn::pow:
-      if (k == 0) return args[1] * pow(x, args[1] - 1, at);
-      return where(x > 0, value * log(where(x > 0, x, 1, at), at), make_cast(x.type(), 0), at);
+      return -floordiv(x, args[1], at);
+    case Fn::pow: {
+      const Expr zero = make_cast(x.type(), 0);
+      if (k == 0) {
+        // x ** 0 is 1 everywhere, also where x ** -1 is infinite.
+        const Expr lower = pow(x, args[1] - 1, at);
+        const Expr constant = equal(args[1], 0, at) && equal(abs(lower, at), kInfinity, at);
+        return where(constant, zero, args[1] * lower, at);
+      }
+      return where(x > 0, value * log(where(x > 0, x, 1, at), at), zero, at);
+    }
     case Fn::min:
     case Fn::max: {
       // Ties share equally, so that min(x, x) and max(x, x) have derivative 1.

@@ -85,6 +85,37 @@ class BodyAdjoints {
   std::unordered_map<const ExprNode*, Expr> adjoint_;
 };
 
+// prod over the values of `dim` before (or after) the one at hand of `value`.
+Expr product_beside(const Expr& value, const Dim& dim, bool before) {
+  const Dim other(dim.name() + "_", dim.extent(), dim.where());
+  const Expr there = substitute(value, {{dim, make_index(other)}});
+  const Expr beside =
+      before ? make_index(other) < make_index(dim) : make_index(other) > make_index(dim);
+  return prod(Dims{other}, where(beside, there, make_constant(Scalar::of_number(value.type(), 1))));
+}
+
+// The derivative of a product by one of its factors, without dividing by it: for each reduced dim,
+// what lies before and after the factor's index, of the products over the dims that follow.
+//
+//   d prod[k](v) / d v[k] = prod[j](where(j < k, v[j], 1)) * prod[j](where(j > k, v[j], 1))
+Expr product_of_others(const Nest& nest, const Define& define) {
+  const std::string& name = nest.out.name();
+  std::optional<Expr> others;
+  Dims inner = nest.reduced;
+  while (!inner.empty()) {
+    const Dim dim = inner.front();
+    inner.erase(inner.begin());
+    const Expr factor =
+        inner.empty() ? nest.body : plain_read(define(name + "_factor", prod(inner, nest.body)));
+    for (const bool before : {true, false}) {
+      const Expr product = plain_read(
+          define(name + (before ? "_before" : "_after"), product_beside(factor, dim, before)));
+      others = others ? *others * product : product;
+    }
+  }
+  return *others;
+}
+
 // d out / d body, times the adjoint of out, over the loops of the nest.
 Expr seed_of(const Nest& nest, const Expr& out_adjoint, const Define& define) {
   if (!nest.op || nest.op == ReduceOp::sum) return out_adjoint;
@@ -99,17 +130,7 @@ Expr seed_of(const Nest& nest, const Expr& out_adjoint, const Define& define) {
     return where(reaches, out_adjoint / plain_read(ties), zero(type));
   }
   TESSERA_CHECK(nest.op == ReduceOp::prod);
-  const Expr is_zero = equal(nest.body, zero(type));
-  const Tensor zeros = define(nest.out.name() + "_zeros", sum(nest.reduced, one_where(is_zero)));
-  const Tensor rest = define(
-      nest.out.name() + "_nonzero",
-      prod(nest.reduced, where(is_zero, make_constant(Scalar::of_number(type, 1)), nest.body)));
-  const Expr count = plain_read(zeros);
-  const Expr product = plain_read(rest);
-  const Expr at_zero =
-      where(equal(count, make_constant(Scalar::of_number(type, 1))), product, zero(type));
-  const Expr elsewhere = where(equal(count, zero(type)), product / nest.body, zero(type));
-  return out_adjoint * where(is_zero, at_zero, elsewhere);
+  return out_adjoint * product_of_others(nest, define);
 }
 
 // sum over `loops`, of which `value` may lack some: those multiply by their extent.

@@ -17,6 +17,12 @@ bool is_zero(const Expr& expr) {
   return is_number(expr, 0);
 }
 
+bool is_bool(const Expr& expr, bool value) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr && constant->value.type == DType::b8 &&
+         (constant->value.i != 0) == value;
+}
+
 bool is_neg(const Expr& expr) {
   const Apply* apply = as<Apply>(expr);
   return apply != nullptr && apply->fn == Fn::neg;
@@ -55,6 +61,14 @@ Expr simplify_binary(const Expr& expr, const Apply& apply) {
     case Fn::div:
     case Fn::pow:
       return is_number(b, 1) ? a : expr;
+    case Fn::logical_and:
+      return is_bool(a, false) || is_bool(b, true)   ? a
+             : is_bool(b, false) || is_bool(a, true) ? b
+                                                     : expr;
+    case Fn::logical_or:
+      return is_bool(a, true) || is_bool(b, false)   ? a
+             : is_bool(b, true) || is_bool(a, false) ? b
+                                                     : expr;
     default:
       return expr;
   }
