@@ -8,6 +8,7 @@
 #include "codegen/contraction.h"
 #include "codegen/inline_maps.h"
 #include "codegen/lower.h"
+#include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/solve_guards.h"
 #include "codegen/stages.h"
@@ -31,7 +32,7 @@ struct Cluster {
   std::vector<size_t> nests;
   std::vector<bool> before;  // by cluster: those that must run earlier, directly or not
   bool alive = true;
-  bool alone = false;        // a scatter
+  bool alone = false;        // a scatter or a scan
   bool contraction = false;  // one that is worth tiling
 };
 
@@ -53,7 +54,7 @@ class Fuser {
     Cluster cluster;
     cluster.nests = {i};
     cluster.before.assign(nests_.size(), false);
-    cluster.alone = find_scatter(nests_[i]).has_value();
+    cluster.alone = find_scatter(nests_[i]) || find_scan(nests_[i]);
     const std::optional<Contraction> contraction = find_contraction(nests_[i]);
     cluster.contraction = contraction && worth_tiling(*contraction);
     const std::vector<Tensor> reads = tensors_read(nests_[i].body);

@@ -45,7 +45,7 @@ bool can_run_in_place(const KernelGroup& group, const Tensor& output, const Tens
     if (group.nests[i].out == output) writer = static_cast<int>(i);
   if (writer < 0) return false;
   const int written_in = plan.stage_of[static_cast<size_t>(writer)];
-  if (plan.stages[static_cast<size_t>(written_in)].scatter) return false;
+  if (!plan.stages[static_cast<size_t>(written_in)].takes_others()) return false;
   for (size_t i = 0; i < group.nests.size(); ++i) {
     const Nest& nest = group.nests[i];
     if (!reads(nest.body, input)) continue;

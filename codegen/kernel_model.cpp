@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/solve_guards.h"
 #include "ir/structure.h"
@@ -64,8 +65,9 @@ double cycles_of_point(const Nest& nest, int lanes) {
 }
 
 // The share of a solved nest's points at which something is done: what a scatter adds goes to its
-// place at once.
+// place at once, and a scan keeps what it has.
 double share_done(const Nest& solved) {
+  if (const std::optional<Scan> scan = find_scan(solved)) return share_of_steps(*scan);
   const std::optional<Scatter> scatter = find_scatter(solved);
   return scatter ? 1 / static_cast<double>(std::max<int64_t>(volume(scatter->targets), 1)) : 1;
 }

@@ -89,6 +89,11 @@ std::string describe(const LoopNest& nest) {
   for (const Stage& stage : nest.stages) {
     result +=
         fmt::format("stage free{}; reduced{}", text(nest, stage.free), text(nest, stage.reduced));
+    if (stage.scan)
+      result +=
+          fmt::format("; scan{} into{} offset {}{}", text(nest, std::vector<int>{stage.scan->in}),
+                      text(nest, std::vector<int>{stage.scan->out}), stage.scan->offset,
+                      stage.scan->descending ? ", descending" : "");
     if (stage.lane >= 0)
       result += fmt::format("; {} lanes along {}", stage.lanes,
                             nest.loops[static_cast<size_t>(stage.lane)].name);

@@ -95,6 +95,16 @@ struct Accumulation {
   int node = -1;  // what is combined
 };
 
+// Loops that run together (see scan.h): at each step one index of `in` is taken into the
+// reductions, where there is one, and then the outer stores run for `out` = in - offset, where
+// there is one.
+struct ScanLoops {
+  int out = -1;
+  int in = -1;
+  bool descending = false;
+  int64_t offset = 0;
+};
+
 struct Stage {
   std::vector<int> free;     // outermost first
   std::vector<int> reduced;  // outermost first
@@ -104,6 +114,7 @@ struct Stage {
   int lane = -1;             // or the kernel's
   int lanes = 1;
   bool scatters = false;  // `inner` accumulates at computed places: the lane loop is free or none
+  std::optional<ScanLoops> scan;  // in place of reduced loops; the lane loop is free or none
 };
 
 struct LoopNest {

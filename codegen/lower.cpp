@@ -269,6 +269,10 @@ class Lowering {
       lower_scatter(plan);
       return;
     }
+    if (plan.scan) {
+      lower_scan(plan);
+      return;
+    }
     Stage stage;
     stage.free = loops_of(plan.free);
     stage.reduced = loops_of(plan.reduced);
@@ -284,17 +288,33 @@ class Lowering {
         store(inner ? stage.inner : stage.outer, n);
         continue;
       }
-      Node result;
-      result.kind = Node::Kind::result;
-      result.type = nest.out.type();
-      result.reduction = static_cast<int>(result_.reductions.size());
-      stage.reductions.push_back(result.reduction);
-      result_.reductions.push_back({*nest.op, nest.out.type(), body});
-      for (int loop : stage.free) result.loops |= uint64_t{1} << loop;
-      for (int loop : result_.shared) result.loops |= uint64_t{1} << loop;
-      roots_[i] = add_node(result, fmt::format("r{}", result.reduction));
-      store(stage.outer, n);
+      reduce(stage, n, body);
     }
+    result_.stages.push_back(std::move(stage));
+  }
+
+  // Nest n is a reduction of the node, stored after it.
+  void reduce(Stage& stage, int n, int body) {
+    const Nest& nest = group_.nests[static_cast<size_t>(n)];
+    Node result;
+    result.kind = Node::Kind::result;
+    result.type = nest.out.type();
+    result.reduction = static_cast<int>(result_.reductions.size());
+    stage.reductions.push_back(result.reduction);
+    result_.reductions.push_back({*nest.op, nest.out.type(), body});
+    for (int loop : stage.free) result.loops |= uint64_t{1} << loop;
+    for (int loop : result_.shared) result.loops |= uint64_t{1} << loop;
+    if (stage.scan) result.loops |= uint64_t{1} << stage.scan->out;
+    roots_[static_cast<size_t>(n)] = add_node(result, fmt::format("r{}", result.reduction));
+    store(stage.outer, n);
+  }
+
+  void lower_scan(const StagePlan& plan) {
+    Stage stage;
+    stage.free = loops_of(plan.free);
+    const Scan& scan = *plan.scan;
+    stage.scan = {loop_of(scan.out), loop_of(scan.in), scan.descending, scan.offset};
+    reduce(stage, plan.reductions[0], value(scan.value));
     result_.stages.push_back(std::move(stage));
   }
 

@@ -38,10 +38,13 @@ double trips(const LoopNest& nest, const std::vector<int>& loops, uint64_t mask)
   return product;
 }
 
-// How many times the stage evaluates something that depends on the loops of `mask`.
+// How many times the stage evaluates something that depends on the loops of `mask`. The loops of a
+// scan run together.
 double evaluations(const LoopNest& nest, const Stage& stage, uint64_t mask) {
-  return trips(nest, nest.shared, mask) * trips(nest, stage.free, mask) *
-         trips(nest, stage.reduced, mask);
+  const double steps = stage.scan ? std::max(trips(nest, {stage.scan->in}, mask),
+                                             trips(nest, {stage.scan->out}, mask))
+                                  : trips(nest, stage.reduced, mask);
+  return trips(nest, nest.shared, mask) * trips(nest, stage.free, mask) * steps;
 }
 
 uint64_t mask_of(const std::vector<int>& loops) {
@@ -140,7 +143,8 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
       cost += count * work_of(node) / (varies ? useful : 1);
   }
   const uint64_t shared = mask_of(nest.shared);
-  const uint64_t outer = shared | mask_of(stage.free);
+  uint64_t outer = shared | mask_of(stage.free);
+  if (stage.scan) outer |= mask_of({stage.scan->out});
   const uint64_t inner = outer | mask_of(stage.reduced);
   for (const Store& store : stage.inner)
     cost += evaluations(nest, stage, inner) *

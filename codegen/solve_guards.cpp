@@ -1,7 +1,6 @@
 #include "codegen/solve_guards.h"
 
 #include <cstdlib>
-#include <limits>
 #include <map>
 #include <optional>
 
@@ -32,16 +31,11 @@ bool may_fault(const Expr& condition) {
   });
 }
 
-// What an operation ignores: 0 for a sum.
-double neutral(ReduceOp op) {
-  if (op == ReduceOp::max) return -std::numeric_limits<double>::infinity();
-  if (op == ReduceOp::min) return std::numeric_limits<double>::infinity();
-  return 0;
-}
-
+// Is it what the operation ignores: 0 for a sum?
 bool is_neutral(const Expr& expr, ReduceOp op) {
   const Constant* constant = as<Constant>(expr);
-  return constant != nullptr && constant->value.number() == neutral(op);
+  return constant != nullptr &&
+         constant->value.number() == identity(op, constant->value.type).number();
 }
 
 Expr integer(int64_t value) {
@@ -166,7 +160,7 @@ Expr join_guards(const GuardedValue& guarded, ReduceOp op) {
   Expr condition = guarded.conditions[0];
   for (size_t i = 1; i < guarded.conditions.size(); ++i)
     condition = make_apply(Fn::logical_and, {condition, guarded.conditions[i]});
-  const Expr outside = make_constant(Scalar::of_number(guarded.value.type(), neutral(op)));
+  const Expr outside = make_constant(identity(op, guarded.value.type()));
   return make_apply(Fn::where, {condition, guarded.value, outside}, guarded.value.where());
 }
 

@@ -18,8 +18,8 @@ namespace tessera {
 // which is -inf or inf outside, is solved in the same way.
 Nest solve_guards(const Nest& nest);
 
-// The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. For a
-// max or min the neutral element stands in the place of 0.
+// The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. In the
+// place of 0 stands what the operation ignores: 1 for a product, -inf for a maximum.
 struct GuardedValue {
   std::vector<Expr> conditions;
   Expr value;

@@ -39,24 +39,27 @@ class Planner {
     plan_.stage_of.push_back(-1);
     parts_.push_back(Part::inner);
     written_.emplace(nest.out, n);
-    const std::optional<Scatter> scatter = find_scatter(nest);
-    if (!scatter)
+    const StagePlan own = stage_for(nest);
+    if (own.takes_others())
       for (int s = static_cast<int>(plan_.stages.size()) - 1; s >= first; --s)
         if (join(n, s)) return;
-    open(n, scatter);
+    plan_.stages.push_back(own);
+    put(n, static_cast<int>(plan_.stages.size()) - 1, nest.op ? Part::reduction : Part::inner);
   }
 
-  void open(int n, const std::optional<Scatter>& scatter) {
-    const Nest& nest = nests_[static_cast<size_t>(n)];
+  // A stage for this nest alone.
+  StagePlan stage_for(const Nest& nest) const {
     StagePlan stage;
     stage.free = subtract(sorted(nest.out.dims()), plan_.shared);
     stage.reduced = nest.reduced;
-    if (scatter) {
+    if (const std::optional<Scatter> scatter = find_scatter(nest)) {
       stage.free = subtract(stage.free, scatter->targets);
       stage.scatter = true;
+    } else if ((stage.scan = find_scan(nest))) {
+      stage.free = subtract(stage.free, {stage.scan->out});
+      stage.reduced.clear();
     }
-    plan_.stages.push_back(stage);
-    put(n, static_cast<int>(plan_.stages.size()) - 1, nest.op ? Part::reduction : Part::inner);
+    return stage;
   }
 
   void put(int n, int s, Part part) {
@@ -84,7 +87,7 @@ class Planner {
   bool join(int n, int s) {
     const Nest& nest = nests_[static_cast<size_t>(n)];
     StagePlan& stage = plan_.stages[static_cast<size_t>(s)];
-    if (stage.scatter) return false;
+    if (!stage.takes_others()) return false;
     const Dims free = subtract(sorted(nest.out.dims()), plan_.shared);
     const Dims all = unite(stage.free, stage.reduced);
     Part part = nest.op ? Part::reduction : Part::inner;
@@ -132,6 +135,8 @@ Dims shared_dims(const std::vector<Nest>& nests) {
     shared = intersect(shared, sorted(nest.out.dims()));
     if (const std::optional<Scatter> scatter = find_scatter(nest))
       shared = subtract(shared, scatter->targets);
+    else if (const std::optional<Scan> scan = find_scan(nest))
+      shared = subtract(shared, {scan->out});
     written.insert(nest.out);
   }
   for (const Nest& nest : nests) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "codegen/kernel_group.h"
+#include "codegen/scan.h"
 
 namespace tessera {
 
@@ -21,6 +22,9 @@ struct StagePlan {
   std::vector<int> reductions;  // over `reduced`
   std::vector<int> outer;       // maps over free
   bool scatter = false;         // one reduction alone, see scatter.h; free excludes its targets
+  std::optional<Scan> scan;     // one reduction alone; free excludes its `out`, reduced is empty
+
+  bool takes_others() const { return !scatter && !scan; }
 };
 
 struct GroupPlan {

@@ -8,6 +8,13 @@
 namespace tessera {
 namespace {
 
+// This many sums of k blocks are added one after the other before it matters.
+constexpr int64_t kPlainBlocks = 16;
+
+int64_t k_blocks_of(const ContractionPlan& plan) {
+  return (volume(plan.layout.k) + plan.schedule.k_block - 1) / plan.schedule.k_block;
+}
+
 // The entry: chunks, blocks, panels, tiles (see ContractionSchedule).
 class EntryEmitter {
  public:
@@ -36,7 +43,7 @@ class EntryEmitter {
   llvm::Value* at(llvm::Value* base, llvm::Value* elements) {
     return b_.CreateInBoundsGEP(c_.element, base, elements);
   }
-  int64_t k_blocks() const { return (k_ + s_.k_block - 1) / s_.k_block; }
+  int64_t k_blocks() const { return k_blocks_of(c_.plan); }
   const Contraction& contraction() const { return c_.plan.group.contraction; }
 
   // The last panel's vectors, 0 when all panels are whole; lanes that exist in the last vector.
@@ -82,8 +89,7 @@ class EntryEmitter {
     if (pack_a_ != nullptr) packed_a_ = c_.reserve(s_.m_block * s_.k_block * element);
     if (pack_b_ != nullptr) packed_b_ = c_.reserve(n_padded * k_ * element);
     if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
-    const int64_t tiles = k_blocks() > 1 ? s_.m_block * n_padded : s_.rows * s_.columns();
-    sums_ = c_.reserve(tiles * element);
+    sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
 
   void emit_chunk(llvm::Value* chunk) {
@@ -217,6 +223,16 @@ class EntryEmitter {
 };
 
 }  // namespace
+
+int64_t kept_sums(const ContractionPlan& plan) {
+  const ContractionSchedule& s = plan.schedule;
+  const int64_t n_padded = (s.n_block + s.columns() - 1) / s.columns() * s.columns();
+  return k_blocks_of(plan) > 1 ? s.m_block * n_padded : s.rows * s.columns();
+}
+
+bool is_compensated(const ContractionPlan& plan) {
+  return is_float(plan.group.contraction.type) && k_blocks_of(plan) > kPlainBlocks;
+}
 
 ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,
                                  const std::string& name) {

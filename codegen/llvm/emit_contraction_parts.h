@@ -4,13 +4,19 @@
 
 namespace tessera {
 
+// Between k blocks a chunk keeps the sums of its tiles, `kept_sums` elements in all. Sums over so
+// many blocks that adding them up would lose digits are compensated (compensated_sum.h): what is
+// lost stands as many elements behind the sums.
+int64_t kept_sums(const ContractionPlan& plan);
+bool is_compensated(const ContractionPlan& plan);
+
 // The functions that a contraction's kernel is made of. All are internal to the module.
 
 // tile(scratch, a, b, k0, k, sums, first): sums[r * columns + c] (+)= a[r, p] * b[p, c] for k > 0
 // steps p from k0 on. A packed operand points at its panel of this k block; direct a at an array of
 // row pointers, direct b at its first column, both for k = 0. `first` not 0: start from 0 instead
-// of what `sums` holds. `last_lanes` is how many lanes of the last vector of a direct b may be
-// read.
+// of what `sums` (and what was lost) holds. `last_lanes` is how many lanes of the last vector of a
+// direct b may be read.
 struct TileShape {
   int rows;
   int vectors;

@@ -1,9 +1,21 @@
+#include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
 namespace {
+
+llvm::Value* load_sums(ContractionContext& c, llvm::IRBuilder<>& b, llvm::Value* from, int lanes) {
+  const auto load = [&](llvm::Value* at) {
+    return b.CreateAlignedLoad(shaped(c.element, lanes == 1 ? 0 : lanes), at,
+                               llvm::Align(static_cast<uint64_t>(c.element_bytes())));
+  };
+  llvm::Value* sums = load(from);
+  if (!is_compensated(c.plan)) return sums;
+  llvm::Value* behind = b.CreateInBoundsGEP(c.element, from, c.constant(kept_sums(c.plan)));
+  return emit_total(b, {sums, load(behind)});
+}
 
 // The sums of one piece, through scale and epilogue, to the outputs. All values come before the
 // first is written, so that an output may lie where an input lay.
@@ -40,10 +52,8 @@ llvm::Function* emit_store(ContractionContext& c) {
       site.lanes = lanes;
       if (n % lanes != 0) site.valid = emit_min(b, b.CreateSub(arg(6), column), c.constant(lanes));
       llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(c.schedule().columns())), column);
-      llvm::Value* sums = b.CreateAlignedLoad(
-          shaped(c.element, lanes == 1 ? 0 : lanes), b.CreateInBoundsGEP(c.element, arg(7), at),
-          llvm::Align(static_cast<uint64_t>(c.element_bytes())));
-      finish_piece(c, b, site, sums);
+      llvm::Value* from = b.CreateInBoundsGEP(c.element, arg(7), at);
+      finish_piece(c, b, site, load_sums(c, b, from, lanes));
     });
   });
   b.CreateRetVoid();

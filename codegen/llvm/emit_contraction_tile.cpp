@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/scalars.h"
 
@@ -30,10 +31,11 @@ struct TileCode {
   llvm::Value* arg(unsigned i) const { return function->getArg(i); }
   llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
 
-  llvm::Value* sum_at(int r, int v) {
+  llvm::Value* sum_at(int r, int v, int64_t behind = 0) {
     const int64_t offset = r * c.schedule().columns() + int64_t{v} * c.schedule().lanes;
-    return b.CreateInBoundsGEP(c.element, arg(5), c.constant(offset));
+    return b.CreateInBoundsGEP(c.element, arg(5), c.constant(offset + behind));
   }
+  llvm::Value* rest_at(int r, int v) { return sum_at(r, v, kept_sums(c.plan)); }
 
   // Byte offset of step p of a direct operand.
   llvm::Value* k_offset(const Expr& operand, llvm::Value* p) {
@@ -94,8 +96,17 @@ struct TileCode {
   }
 };
 
+std::vector<llvm::Value*> zeros(const TileCode& t) {
+  std::vector<llvm::Value*> sums;
+  for (int r = 0; r < t.shape.rows; ++r)
+    for (int v = 0; v < t.shape.vectors; ++v)
+      sums.push_back(llvm::Constant::getNullValue(t.type(v)));
+  return sums;
+}
+
 // The sums to start from: zeros, or what memory holds.
 std::vector<llvm::Value*> start_sums(TileCode& t) {
+  if (is_compensated(t.c.plan)) return zeros(t);
   llvm::IRBuilder<>& b = t.b;
   llvm::BasicBlock* entry = b.GetInsertBlock();
   llvm::BasicBlock* more = llvm::BasicBlock::Create(t.c.llvm, "more", t.function);
@@ -154,6 +165,22 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   return sums;
 }
 
+void keep_sum(TileCode& t, int r, int v, llvm::Value* sum) {
+  llvm::IRBuilder<>& b = t.b;
+  if (is_compensated(t.c.plan)) {
+    llvm::Value* first = b.CreateICmpNE(t.arg(6), t.c.constant(0));
+    const auto before = [&](llvm::Value* at) {
+      llvm::Value* held = b.CreateAlignedLoad(t.type(v), at, t.align());
+      return b.CreateSelect(first, llvm::Constant::getNullValue(t.type(v)), held);
+    };
+    const CompensatedSum total =
+        emit_add(b, {before(t.sum_at(r, v)), before(t.rest_at(r, v))}, sum);
+    b.CreateAlignedStore(total.rest, t.rest_at(r, v), t.align());
+    sum = total.sum;
+  }
+  b.CreateAlignedStore(sum, t.sum_at(r, v), t.align());
+}
+
 }  // namespace
 
 llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
@@ -172,8 +199,7 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
   const std::vector<llvm::Value*> sums = k_loop(tile, start_sums(tile));
   for (int r = 0; r < shape.rows; ++r)
     for (int v = 0; v < shape.vectors; ++v)
-      b.CreateAlignedStore(sums[static_cast<size_t>(r * shape.vectors + v)], tile.sum_at(r, v),
-                           tile.align());
+      keep_sum(tile, r, v, sums[static_cast<size_t>(r * shape.vectors + v)]);
   b.CreateRetVoid();
   return function;
 }

@@ -1,20 +1,16 @@
 #include "codegen/llvm/emit_loop_nest.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <optional>
 
-#include "base/error.h"
+#include "codegen/llvm/accumulators.h"
+#include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_values.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
 namespace {
-
-bool has(const std::vector<int>& loops, int loop) {
-  return std::find(loops.begin(), loops.end(), loop) != loops.end();
-}
 
 // Emits the loops of a nest; the values at one point are ValueEmitter's.
 class NestEmitter {
@@ -86,29 +82,57 @@ class NestEmitter {
         });
   }
 
+  // Where a reduction over many points is cut into blocks: the loop at `depth` into pieces of
+  // `steps` steps, each between `begin` and `end`.
+  struct Blocks {
+    size_t depth = 0;
+    int64_t steps = 1;
+    Body begin, end;
+  };
+
   // Nested loops; `hoist` runs whenever one more loop has a value.
-  void emit_loops(const std::vector<int>& loops, size_t at, const Body& hoist, const Body& body) {
+  void emit_loops(const std::vector<int>& loops, size_t at, const Body& hoist, const Body& body,
+                  const Blocks* blocks = nullptr) {
     if (at == loops.size()) {
       body();
       return;
     }
     const int loop = loops[at];
+    const Blocks* cut = blocks != nullptr && blocks->depth == at ? blocks : nullptr;
     const auto inside = [&](llvm::Value* value) {
       const ValueEmitter::Scope scope(values_);
       values_.bind(loop, value);
       hoist();
-      emit_loops(loops, at + 1, hoist, body);
+      emit_loops(loops, at + 1, hoist, body, blocks);
     };
     if (loop != values_.lane()) {
-      emit_for(b_, i64(0), i64(extent(loop)), 1, inside);
+      emit_range(extent(loop), 1, cut, inside);
       return;
     }
     const int64_t full = extent(loop) / values_.lanes() * values_.lanes();
-    if (full > 0) emit_for(b_, i64(0), i64(full), values_.lanes(), inside);
+    if (full > 0) emit_range(full, values_.lanes(), cut, inside);
     if (full == extent(loop)) return;
     const ValueEmitter::Scope scope(values_);
     values_.set_tail(extent(loop) - full);
+    if (cut != nullptr) cut->begin();
     inside(i64(full));
+    if (cut != nullptr) cut->end();
+  }
+
+  void emit_range(int64_t end, int64_t step, const Blocks* cut,
+                  const std::function<void(llvm::Value*)>& inside) {
+    if (cut == nullptr) {
+      emit_for(b_, i64(0), i64(end), step, inside);
+      return;
+    }
+    const int64_t piece = step * cut->steps;
+    emit_for(b_, i64(0), i64(end), piece, [&](llvm::Value* from) {
+      cut->begin();
+      llvm::Value* to = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin,
+                                                 b_.CreateNSWAdd(from, i64(piece)), i64(end));
+      emit_for(b_, from, to, step, inside);
+      cut->end();
+    });
   }
 
   void emit_stage(const Stage& stage) {
@@ -122,70 +146,90 @@ class NestEmitter {
   }
 
   void emit_free_point(const Stage& stage, const Body& hoist) {
-    std::vector<llvm::AllocaInst*> sums;
-    for (int r : stage.reductions) sums.push_back(start(stage, r));
-    emit_loops(stage.reduced, 0, hoist, [&] { emit_inner(stage, sums); });
+    Accumulators sums(b_, nest_, stage, values_);
+    if (stage.scan) {
+      emit_scan(stage, hoist, sums);
+      return;
+    }
+    const std::optional<Blocks> blocks = blocks_of(stage, sums);
+    sums.start(blocks.has_value());
+    emit_loops(
+        stage.reduced, 0, hoist, [&] { emit_inner(stage, sums); }, blocks ? &*blocks : nullptr);
     if (stage.reductions.empty()) return;
-    for (size_t i = 0; i < sums.size(); ++i) finish(stage, stage.reductions[i], sums[i]);
+    sums.finish();
+    emit_outer(stage);
+  }
+
+  void emit_outer(const Stage& stage) {
     std::vector<llvm::Value*> values;
     for (const Store& store : stage.outer) values.push_back(values_.value(store.node));
     for (size_t i = 0; i < values.size(); ++i) values_.store(stage.outer[i], values[i]);
   }
 
+  // As many of the innermost steps as are summed one after the other; nothing where that is all of
+  // them, or where no digits are lost.
+  std::optional<Blocks> blocks_of(const Stage& stage, Accumulators& sums) {
+    if (!sums.lose_digits()) return std::nullopt;
+    int64_t inner = 1;
+    for (size_t depth = stage.reduced.size(); depth-- > 0;) {
+      const int loop = stage.reduced[depth];
+      const int64_t lanes = loop == values_.lane() ? values_.lanes() : 1;
+      const int64_t trips = (extent(loop) + lanes - 1) / lanes;
+      if (trips > kPlainTerms / inner)
+        return Blocks{depth, std::max<int64_t>(1, kPlainTerms / inner),
+                      [&sums] { sums.begin_block(); }, [&sums] { sums.end_block(); }};
+      inner *= std::max<int64_t>(1, trips);
+    }
+    return std::nullopt;
+  }
+
+  // One step for each index of `in`, and before the first and after the last one those that the
+  // offset adds.
+  void emit_scan(const Stage& stage, const Body& hoist, Accumulators& sums) {
+    const ScanLoops& scan = *stage.scan;
+    const int64_t ins = extent(scan.in), outs = extent(scan.out);
+    const int64_t low = scan.descending ? scan.offset : std::min<int64_t>(0, scan.offset);
+    const int64_t end = scan.descending ? std::max(ins, outs + scan.offset) : outs + scan.offset;
+    sums.start(true);
+    emit_for(b_, i64(0), i64(end - low), 1, [&](llvm::Value* step) {
+      llvm::Value* in =
+          scan.descending ? b_.CreateNSWSub(i64(end - 1), step) : b_.CreateNSWAdd(i64(low), step);
+      emit_inside(in, ins, low >= 0 && end <= ins, [&] {
+        const ValueEmitter::Scope scope(values_);
+        values_.bind(scan.in, in);
+        hoist();
+        sums.begin_block();
+        emit_inner(stage, sums);
+        sums.end_block();
+      });
+      llvm::Value* out = b_.CreateNSWSub(in, i64(scan.offset));
+      emit_inside(out, outs, low >= scan.offset && end - scan.offset <= outs, [&] {
+        const ValueEmitter::Scope scope(values_);
+        values_.bind(scan.out, out);
+        sums.finish();
+        emit_outer(stage);
+      });
+    });
+  }
+
+  // The body, where 0 <= index < extent.
+  void emit_inside(llvm::Value* index, int64_t extent, bool always, const Body& body) {
+    if (always) {
+      body();
+    } else {
+      emit_if(b_, b_.CreateICmpULT(index, i64(extent)), body);
+    }
+  }
+
   // All loads of a point come before its stores, so that an output may lie where an input lay.
-  void emit_inner(const Stage& stage, const std::vector<llvm::AllocaInst*>& sums) {
+  void emit_inner(const Stage& stage, Accumulators& sums) {
     std::vector<llvm::Value*> stored;
     for (const Store& store : stage.inner) stored.push_back(values_.value(store.node));
     std::vector<llvm::Value*> summed;
     for (int r : stage.reductions)
       summed.push_back(values_.value(nest_.reductions[static_cast<size_t>(r)].node));
     for (size_t i = 0; i < stored.size(); ++i) values_.store(stage.inner[i], stored[i]);
-    for (size_t i = 0; i < summed.size(); ++i)
-      accumulate(stage, stage.reductions[i], sums[i], summed[i]);
-  }
-
-  // --- Accumulators; those of booleans are bytes, which make better vectors than bits ---
-
-  bool over_reduced(const Stage& stage) const { return has(stage.reduced, stage.lane); }
-
-  llvm::AllocaInst* start(const Stage& stage, int r) {
-    const Accumulation& reduction = nest_.reductions[static_cast<size_t>(r)];
-    const int lanes = stage.lane >= 0 ? values_.lanes() : 0;
-    llvm::AllocaInst* sum = emit_variable(b_, shaped(accumulator_type(reduction.type), lanes));
-    b_.CreateStore(in_memory(identity_of(reduction, lanes)), sum);
-    return sum;
-  }
-
-  llvm::Type* accumulator_type(DType type) {
-    return type == DType::b8 ? b_.getInt8Ty() : register_type(b_.getContext(), type);
-  }
-
-  llvm::Value* identity_of(const Accumulation& reduction, int lanes) {
-    return constant_of(b_.getContext(), identity(reduction.op, reduction.type), lanes);
-  }
-
-  llvm::Value* in_memory(llvm::Value* value) {
-    if (!value->getType()->getScalarType()->isIntegerTy(1)) return value;
-    return b_.CreateZExt(value, shaped(b_.getInt8Ty(), lanes_of(value)));
-  }
-
-  void accumulate(const Stage& stage, int r, llvm::AllocaInst* sum, llvm::Value* value) {
-    const Accumulation& reduction = nest_.reductions[static_cast<size_t>(r)];
-    const int lanes = lanes_of(sum->getAllocatedType());
-    value = splat(b_, value, lanes);
-    if (over_reduced(stage) && values_.tail() != nullptr)
-      value = b_.CreateSelect(values_.tail(), value, identity_of(reduction, lanes));
-    llvm::Value* before = b_.CreateLoad(sum->getAllocatedType(), sum);
-    b_.CreateStore(emit_combine(b_, reduction.op, reduction.type, before, in_memory(value)), sum);
-  }
-
-  void finish(const Stage& stage, int r, llvm::AllocaInst* sum) {
-    const Accumulation& reduction = nest_.reductions[static_cast<size_t>(r)];
-    llvm::Value* value = b_.CreateLoad(sum->getAllocatedType(), sum);
-    if (over_reduced(stage)) value = emit_fold(b_, reduction.op, reduction.type, value);
-    if (reduction.type == DType::b8)
-      value = b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
-    values_.set_result(r, value);
+    for (size_t i = 0; i < summed.size(); ++i) sums.add(i, summed[i]);
   }
 
   llvm::IRBuilderBase& b_;

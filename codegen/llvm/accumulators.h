@@ -1,0 +1,53 @@
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <vector>
+
+#include "codegen/llvm/emit_values.h"
+#include "codegen/loop_nest.h"
+
+namespace tessera {
+
+// The running values of a stage's reductions at one point of its free loops, in variables of the
+// function. Where the lane loop is reduced each lane has a value of its own, until `finish`.
+//
+//   start(false); add … add; finish()                                  few terms
+//   start(true); { begin_block(); add … add; end_block() } …; finish() long sums, block by block
+class Accumulators {
+ public:
+  Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
+               ValueEmitter& values);
+
+  // Is one of them a sum of floats, which long ones should form in blocks?
+  bool lose_digits() const;
+
+  void start(bool in_blocks);
+  void begin_block();
+  void end_block();
+  // One step of the stage's i-th reduction; lanes beyond the tail are left out.
+  void add(size_t i, llvm::Value* value);
+  // Hands the values to the ValueEmitter. In blocks, more may follow.
+  void finish();
+
+ private:
+  struct Sum {
+    const Accumulation* reduction = nullptr;
+    llvm::AllocaInst* value = nullptr;  // or of the block
+    llvm::AllocaInst* total = nullptr;  // of the blocks before, where digits are lost
+    llvm::AllocaInst* rest = nullptr;
+  };
+
+  bool over_reduced() const;
+  int lanes() const;
+  llvm::Type* type_of(const Accumulation& reduction) const;
+  llvm::Value* identity_of(const Accumulation& reduction) const;
+  void reset(const Sum& sum);
+
+  llvm::IRBuilderBase& b_;
+  const Stage& stage_;
+  ValueEmitter& values_;
+  std::vector<Sum> sums_;
+};
+
+}  // namespace tessera
