@@ -25,6 +25,14 @@ CommOptions comm_options(const RanksOptions& options) {
   return comm;
 }
 
+void require_size(const RanksOptions& options, const MpiLaunchInfo& info) {
+  if (options.asked_by.empty() || options.ranks == info.size) return;
+  throw UserError(fmt::format(
+      "{} asks for {} rank{}, and this job was started with {}: change one of them (without an "
+      "mpirun of your own, tessera starts the ranks itself)",
+      options.asked_by, options.ranks, options.ranks == 1 ? "" : "s", info.size));
+}
+
 // This process is one rank of an MPI job.
 int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
                     const std::function<void(Communicator&)>& body) {
@@ -32,6 +40,7 @@ int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
   if (!folder.empty()) report_start(folder, info.rank);
   configure_log(info.rank, LogLevel::kWarning);
   try {
+    require_size(options, info);
     const auto runtime = std::make_shared<MpiRuntime>();
     const std::unique_ptr<Communicator> world = make_mpi_world(runtime, comm_options(options));
     try {

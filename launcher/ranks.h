@@ -13,11 +13,13 @@ struct RanksOptions {
   std::string transport = "local";   // "local" or "mpi"
   double timeout = 60;               // seconds that any wait for a peer may take
   std::vector<std::string> command;  // this process's own command line, for mpirun
+  std::string asked_by;              // "--ranks", "train.yaml:5:10"; empty: nobody gave `ranks`
 };
 
 // Runs `body` once on every rank and returns the exit code of the command.
 //
-// - Under an mpirun or srun that is already there, this process is one of its ranks.
+// - Under an mpirun or srun that is already there, this process is one of its ranks. UserError when
+//   somebody asked for another number of them.
 // - One rank, or transport local: the ranks are threads of this process.
 // - Otherwise mpirun starts `command` on every rank, and this process supervises it.
 //

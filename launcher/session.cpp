@@ -11,6 +11,7 @@
 #include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/ranks.h"
+#include "launcher/statements.h"
 #include "launcher/supervise.h"
 
 namespace tessera {
@@ -76,6 +77,7 @@ int Session::size() const {
 }
 
 Executable Session::compile(const Program& program) {
+  compare(program);
   const Program normal = stack_loops(normalize(program));
   const Plan plan =
       share_plan(*world_, [&] { return make_plan(normal, world_->size(), settings_); });
@@ -83,11 +85,18 @@ Executable Session::compile(const Program& program) {
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 
+void Session::compare(const Program& program) {
+  require_agreement(*world_, [&] {
+    return std::vector{statement_of_build(), statement_of(program)};
+  });
+}
+
 std::string Session::explain(const Executable& executable) const {
   return explain_here(executable.program(), executable.plan(), settings_.threads);
 }
 
 Executable Session::compile(const Program& program, const Plan& plan) {
+  compare(program);
   const Program normal = stack_loops(normalize(program));
   verify(plan, normal);
   const ClusterCommCost prices = comm_cost_here(world_->size());

@@ -40,7 +40,8 @@ class Session {
   Communicator& world() { return *world_; }
 
   // Plans (or takes `plan`), partitions and compiles. Every rank calls it, in the same order, with
-  // the same program. The session must outlive the result.
+  // the same program: CommError, on all of them, when it differs. The session must outlive the
+  // result.
   Executable compile(const Program& program);
   Executable compile(const Program& program, const Plan& plan);
 
@@ -48,6 +49,8 @@ class Session {
   std::string explain(const Executable& executable) const;
 
  private:
+  void compare(const Program& program);
+
   std::unique_ptr<Communicator> owned_;
   Communicator* world_;
   PlanSettings settings_;

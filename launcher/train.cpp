@@ -18,6 +18,7 @@
 #include "launcher/progress_target.h"
 #include "launcher/ranks.h"
 #include "launcher/run_folder.h"
+#include "launcher/statements.h"
 #include "launcher/versions.h"
 #include "runtime/executable.h"
 
@@ -97,6 +98,7 @@ class Trainer {
     build();
     const Clock::time_point waits = Clock::now();
     const DatasetPtr data = loading.get();
+    require_agreement(world_, [&] { return std::vector{statement_of(*data)}; });
     result_.startup["data"] = seconds_since(waits);
     std::future<DatasetPtr> loading_test =
         std::async(std::launch::async, data_loader(config_, Split::test));
@@ -109,7 +111,7 @@ class Trainer {
       train_step(feeds, step, progress);
       const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
       if (!epoch_ends) continue;
-      if (!test_) test_ = loading_test.valid() ? loading_test.get() : nullptr;
+      if (loading_test.valid()) take_test_data(loading_test.get());
       evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
     }
     progress.finish();
@@ -130,7 +132,11 @@ class Trainer {
 
   void build() {
     const Clock::time_point start = Clock::now();
-    normal_ = stack_loops(normalize(training_program(config_)));
+    const Program program = training_program(config_);
+    require_agreement(world_, [&] {
+      return std::vector{statement_of_build(), statement_of(config_), statement_of(program)};
+    });
+    normal_ = stack_loops(normalize(program));
     const Plan plan = share_plan(world_, [&] {
       return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
     });
@@ -187,6 +193,11 @@ class Trainer {
     if (!reports()) return;
     folder_->append_metrics(line.dump());
     progress.update(step + 1, loss);
+  }
+
+  void take_test_data(DatasetPtr data) {
+    test_ = std::move(data);
+    if (test_) require_agreement(world_, [&] { return std::vector{statement_of(*test_)}; });
   }
 
   // The metrics of the test set with the parameters as they are now.

@@ -3,10 +3,16 @@
 #include <fmt/format.h>
 #include <tbb/version.h>
 
+#include "sources_digest.h"
+
 namespace tessera {
 
 std::string tessera_version() {
   return TESSERA_VERSION;
+}
+
+std::string sources_digest() {
+  return TESSERA_SOURCES_DIGEST;
 }
 
 std::map<std::string, std::string> library_versions() {

@@ -125,13 +125,17 @@ std::string print(const Plan& plan) {
   return text;
 }
 
-std::string plan_hash(const Plan& plan) {
+std::string decisions_text(const Plan& plan) {
   Plan decisions = plan;
   decisions.predicted = {};
   for (NestDecision& nest : decisions.nests) nest.chosen = {};
   for (StorageDecision& storage : decisions.stored) storage.chosen = {};
   for (StorageDecision& storage : decisions.outputs) storage.chosen = {};
-  return hex(hash_bytes(to_text(decisions)));
+  return to_text(decisions);
+}
+
+std::string plan_hash(const Plan& plan) {
+  return hex(hash_bytes(decisions_text(plan)));
 }
 
 }  // namespace tessera

@@ -91,7 +91,9 @@ Plan plan_from_text(const std::string& text, const std::string& file = "<plan>")
 // An aligned table for people: one line a nest, one a stored tensor.
 std::string print(const Plan& plan);
 
-// Sixteen hexadecimal digits over the decisions alone: not over predictions and provenance.
+// As to_text, the decisions alone: without predictions and provenance.
+std::string decisions_text(const Plan& plan);
+// Sixteen hexadecimal digits over decisions_text.
 std::string plan_hash(const Plan& plan);
 
 // Throws UserError unless the plan fits the program (in normal form): every nest decided, every

@@ -18,25 +18,43 @@ Array reorder(const Array& array, const Dims& from, const Dims& to) {
 
 void require_shape(const Array& array, DType type, const std::vector<int64_t>& wanted,
                    const std::string& what) {
-  if (array.type == type && array.shape == wanted) return;
-  throw UserError(what + " was given " + describe(array) + "; it takes " +
-                  describe(Array{type, wanted, {}}));
+  if (array.type != type || array.shape != wanted)
+    throw UserError(what + " was given " + describe(array) + "; it takes " +
+                    describe(Array{type, wanted, {}}));
+  if (array.data.size() != array.size() * size_of(type))
+    throw UserError(what + " was given " + describe(array) + " with " +
+                    std::to_string(array.data.size()) + " bytes of data; it takes " +
+                    std::to_string(array.size() * size_of(type)) +
+                    " (make_array makes an array of the right size)");
+}
+
+// Passes the program on if all ranks have the same, and the same plan.
+const Program& agreed(const Program& program, const Plan& plan, Communicator& world) {
+  TESSERA_CHECK(plan.mesh.ranks() == world.size())
+      << "the plan is for " << plan.mesh.ranks() << " ranks, the world has " << world.size();
+  require_agreement(world, [&] { return std::vector{statement_of(program), statement_of(plan)}; });
+  return program;
+}
+
+ShardedProgram lower_alike(const Program& program, const Plan& plan, Communicator& world,
+                           const CommCost* cost) {
+  ShardedProgram made = lower(program, plan, world.rank(), LowerOptions{.cost = cost});
+  require_agreement(world, [&] {
+    return std::vector{RankStatement{"the collectives", agreement_text(made)}};
+  });
+  return made;
 }
 
 }  // namespace
 
 Executable::Executable(const Program& program, const Plan& plan, Compiler& compiler,
                        Communicator& world, const ExecutableOptions& options)
-    : program_(program),
+    : program_(agreed(program, plan, world)),
       plan_(plan),
-      sharded_(lower(program, plan, world.rank(), LowerOptions{.cost = options.comm_cost})),
+      sharded_(lower_alike(program, plan, world, options.comm_cost)),
       world_(&world),
-      executor_(build_task_graph(sharded_),
-                "plan " + plan_hash(plan) + "\n" + agreement_text(sharded_), compiler, world,
-                ExecuteOptions{options.threads}) {
-  TESSERA_CHECK(plan.mesh.ranks() == world.size())
-      << "the plan is for " << plan.mesh.ranks() << " ranks, the world has " << world.size();
-}
+      given_(sharded_),
+      executor_(build_task_graph(sharded_), compiler, world, ExecuteOptions{options.threads}) {}
 
 const Border& Executable::border(const std::vector<Border>& borders, const char* what,
                                  const std::string& name) const {
@@ -55,6 +73,8 @@ void Executable::write(const Border& border, const Array& part) {
 }
 
 void Executable::initialize(uint64_t seed) {
+  given_.seed(seed);
+  compared_ = false;
   for (const Border& stored : sharded_.stored)
     write(stored, initial_values(program_, stored.global, seed, stored.box));
 }
@@ -66,23 +86,35 @@ const Box& Executable::part_of(const std::string& input) const {
 void Executable::feed(const std::string& input, const Array& whole) {
   const Border& to = border(sharded_.inputs, "input", input);
   require_shape(whole, to.global.type(), extents(to.global.dims()), "input `" + input + "`");
+  given_.whole(input, whole, tells_apart());
   write(to, cut(whole, to.box));
 }
 
 void Executable::feed_part(const std::string& input, const Array& part) {
   const Border& to = border(sharded_.inputs, "input", input);
   require_shape(part, to.global.type(), shape(to.box), "the part of input `" + input + "`");
+  given_.part(input);
   write(to, part);
 }
 
 std::span<std::byte> Executable::input_place(const std::string& input) {
   const Border& to = border(sharded_.inputs, "input", input);
+  given_.part(input);
   return {executor_.data(to.local),
           static_cast<size_t>(volume(to.box)) * size_of(to.global.type())};
 }
 
+// Whole arrays are hashed until the first step has compared them.
+bool Executable::tells_apart() const {
+  return world_->size() > 1 && !ran_;
+}
+
 void Executable::run() {
+  if (!compared_) require_agreement(*world_, [&] { return given_.statements(); });
+  given_.require_all();
+  compared_ = true;
   executor_.run();
+  ran_ = true;
 }
 
 // Every box is contributed once, by the first rank that holds it, and pasted by all.
@@ -119,22 +151,28 @@ Array Executable::gather(const Border& border) {
 
 Array Executable::output(const std::string& name) {
   const Border& from = border(sharded_.outputs, "output", name);
+  if (!ran_)
+    throw UserError("output `" + name + "` of program `" + sharded_.name +
+                    "` is not there before the first step: call run() first");
   return reorder(gather(from), from.global.dims(), from.order);
 }
 
 Array Executable::value(const std::string& name) {
-  return gather(border(sharded_.stored, "parameter or state", name));
+  const Border& from = border(sharded_.stored, "parameter or state", name);
+  given_.require(name);
+  return gather(from);
 }
 
 void Executable::set_value(const std::string& name, const Array& whole) {
   const Border& to = border(sharded_.stored, "parameter or state", name);
   require_shape(whole, to.global.type(), extents(to.global.dims()), "`" + name + "`");
+  given_.whole(name, whole, tells_apart());
   write(to, cut(whole, to.box));
 }
 
 Arrays Executable::values() {
   Arrays all;
-  for (const Border& stored : sharded_.stored) all[stored.name] = gather(stored);
+  for (const Border& stored : sharded_.stored) all[stored.name] = value(stored.name);
   return all;
 }
 

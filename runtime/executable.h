@@ -9,6 +9,7 @@
 #include "ir/interpret.h"
 #include "partition/lower.h"
 #include "runtime/execute.h"
+#include "runtime/given_values.h"
 
 namespace tessera {
 
@@ -29,7 +30,8 @@ struct ExecutableOptions {
 //   Array loss = step.output("loss");
 class Executable {
  public:
-  // `program` is in normal form, `plan` verified for it. Together.
+  // `program` is in normal form, `plan` verified for it. Together: throws CommError, on every rank,
+  // when the ranks do not agree about program, plan or collectives.
   Executable(const Program& program, const Plan& plan, Compiler& compiler, Communicator& world,
              const ExecutableOptions& options);
 
@@ -43,9 +45,11 @@ class Executable {
   // Where that part lies, for readers that write it without a detour.
   std::span<std::byte> input_place(const std::string& input);
 
-  void run();  // together
+  // One step. Together. The first one compares seed, values and whole feeds across ranks. UserError
+  // where something has no values yet.
+  void run();
 
-  // The whole output, in its order, on every rank. Together.
+  // The whole output of the last step, in its order, on every rank. Together.
   Array output(const std::string& name);
   // The whole parameter or state, on every rank. Together.
   Array value(const std::string& name);
@@ -58,6 +62,7 @@ class Executable {
   const Executor& executor() const { return executor_; }
 
  private:
+  bool tells_apart() const;
   Array gather(const Border& border);
   const Border& border(const std::vector<Border>& borders, const char* what,
                        const std::string& name) const;
@@ -67,6 +72,9 @@ class Executable {
   Plan plan_;
   ShardedProgram sharded_;
   Communicator* world_;
+  GivenValues given_;
+  bool compared_ = false;  // what was given
+  bool ran_ = false;
   Executor executor_;
 };
 

@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "runtime/agree.h"
 #include "runtime/arena.h"
 #include "runtime/staging.h"
 #include "runtime/stream_progress.h"
@@ -329,12 +328,11 @@ void Executor::State::stop() {
   comm_thread.join();
 }
 
-Executor::Executor(TaskGraph graph, const std::string& agreement, Compiler& compiler,
-                   Communicator& world, const ExecuteOptions& options)
+Executor::Executor(TaskGraph graph, Compiler& compiler, Communicator& world,
+                   const ExecuteOptions& options)
     : state_(std::make_unique<State>(std::move(graph), world, options)) {
   try {
     verify(state_->graph);
-    require_agreement(world, agreement);
     state_->prepare(compiler);
     state_->make_groups(state_->jobs);
   } catch (...) {

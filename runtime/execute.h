@@ -29,10 +29,8 @@ struct TaskTime {
 class Executor {
  public:
   // Compiles the kernels. `compiler` and `world` must outlive it. Splits `world`: every rank must
-  // make its executors in the same order. Throws CommError when the ranks do not agree about
-  // `agreement` (see agreement_text), naming the first line that differs.
-  Executor(TaskGraph graph, const std::string& agreement, Compiler& compiler, Communicator& world,
-           const ExecuteOptions& options);
+  // make its executors in the same order, after all have agreed about their collectives.
+  Executor(TaskGraph graph, Compiler& compiler, Communicator& world, const ExecuteOptions& options);
   ~Executor();
   Executor(Executor&&) noexcept;
 

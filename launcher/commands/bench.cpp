@@ -81,9 +81,10 @@ std::vector<double> time_steps(Executable& step, Communicator& world, double sec
 
 // A compiler and what it made of the program, with random inputs.
 struct Bench {
-  Bench(const BenchArguments& arguments, const Program& normal, Communicator& world)
+  Bench(const BenchArguments& arguments, const Program& program, const Program& normal,
+        Communicator& world)
       : compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)}),
-        step(arguments.execution.make(normal, compiler, world)) {
+        step(arguments.execution.make(program, normal, compiler, world)) {
     seconds = std::chrono::duration<double>(Clock::now() - start).count();
     step.initialize(0);
     for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
@@ -95,19 +96,19 @@ struct Bench {
   double seconds = 0;  // to plan and compile
 };
 
-BenchResult bench_rank(const BenchArguments& arguments, const Program& normal,
-                       Communicator& world) {
+BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
+                       const Program& normal, Communicator& world) {
   BenchResult result;
   result.name = normal.name();
   const int threads = arguments.execution.threads_on(world);
-  auto bench = std::make_unique<Bench>(arguments, normal, world);
+  auto bench = std::make_unique<Bench>(arguments, program, normal, world);
   if (arguments.tune > 0) {
     const std::vector<double> before =
         time_steps(bench->step, world, std::min(1.0, arguments.seconds));
     result.untuned = before[before.size() / 2];
     result.tuned = tune_step(bench->step, world, {arguments.tune, threads, arguments.json});
     bench.reset();
-    bench = std::make_unique<Bench>(arguments, normal, world);
+    bench = std::make_unique<Bench>(arguments, program, normal, world);
   }
   result.plan_hash = plan_hash(bench->step.plan());
   result.compile_seconds = bench->seconds;
@@ -154,12 +155,12 @@ void show(const BenchResult& result, bool json) {
 }
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
-  const Program normal =
-      stack_loops(normalize(named_program(arguments.program, parse_dims(arguments.dims))));
+  const Program program = named_program(arguments.program, parse_dims(arguments.dims));
+  const Program normal = stack_loops(normalize(program));
   RanksOptions ranks = arguments.execution.ranks_options(line);
   ranks.timeout += arguments.tune;  // while rank 0 tunes, the others wait
   return run_on_ranks(ranks, [&](Communicator& world) {
-    const BenchResult result = bench_rank(arguments, normal, world);
+    const BenchResult result = bench_rank(arguments, program, normal, world);
     if (world.rank() == 0) show(result, arguments.json);
   });
 }

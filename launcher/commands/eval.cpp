@@ -74,10 +74,10 @@ std::map<std::string, std::string> check_outputs(const Program& program,
   return files;
 }
 
-Arrays run_rank(const EvalArguments& arguments, const Program& normal, const Feed& feed,
-                Communicator& world) {
+Arrays run_rank(const EvalArguments& arguments, const Program& program, const Program& normal,
+                const Feed& feed, Communicator& world) {
   Compiler compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)});
-  Executable step = arguments.execution.make(normal, compiler, world);
+  Executable step = arguments.execution.make(program, normal, compiler, world);
   step.initialize(arguments.seed);
   for (const auto& [name, array] : feed.state) step.set_value(name, array);
   for (const auto& [name, array] : feed.inputs) step.feed(name, array);
@@ -124,7 +124,7 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
   }
   const Program normal = stack_loops(normalize(program));
   return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
-    const Arrays outputs = run_rank(arguments, normal, feed, world);
+    const Arrays outputs = run_rank(arguments, program, normal, feed, world);
     if (world.rank() == 0) show(outputs, files, arguments.json);
   });
 }

@@ -2,6 +2,7 @@
 
 #include "launcher/commands/arguments.h"
 #include "launcher/planning.h"
+#include "launcher/statements.h"
 
 namespace tessera {
 
@@ -15,15 +16,19 @@ void ExecutionArguments::add_options(CLI::App& command) {
 }
 
 RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {
-  return {ranks, transport, 60, line.argv};
+  return {ranks.value_or(1), transport, 60, line.argv, ranks ? "--ranks" : ""};
 }
 
 int ExecutionArguments::threads_on(const Communicator& world) const {
   return threads > 0 ? threads : threads_per_rank(world.size());
 }
 
-Executable ExecutionArguments::make(const Program& normal, Compiler& compiler,
-                                    Communicator& world) const {
+Executable ExecutionArguments::make(const Program& program, const Program& normal,
+                                    Compiler& compiler, Communicator& world) const {
+  require_agreement(world, [&] {
+    return std::vector{statement_of_build(), statement_of(program),
+                       RankStatement{"the command line", "mesh " + mesh}};
+  });
   const Plan shared = share_plan(world, [&] {
     PlanSettings settings;
     settings.file = plan;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "launcher/commands/commands.h"
@@ -11,8 +12,8 @@ namespace tessera {
 
 // How `eval` and `bench` run a program: on which ranks, and under which plan.
 struct ExecutionArguments {
-  int ranks = 1;
-  int threads = 0;  // per rank; 0: the machine's cores shared out
+  std::optional<int> ranks;  // nothing: 1, or those of the mpirun around
+  int threads = 0;           // per rank; 0: the machine's cores shared out
   std::string transport = "local";
   std::string mesh;
   std::string plan;
@@ -20,8 +21,10 @@ struct ExecutionArguments {
   void add_options(CLI::App& command);
   RanksOptions ranks_options(const CommandLine& line) const;
   int threads_on(const Communicator& world) const;
-  // Plans `normal` for the world, together, and compiles this rank's part.
-  Executable make(const Program& normal, Compiler& compiler, Communicator& world) const;
+  // Plans a program, together, and compiles this rank's part of it; `normal` is its normal form.
+  // CommError when the ranks were given different programs.
+  Executable make(const Program& program, const Program& normal, Compiler& compiler,
+                  Communicator& world) const;
 };
 
 }  // namespace tessera

@@ -49,6 +49,12 @@ double started(const CommandLine& line) {
   return inherited != nullptr ? std::atof(inherited) : line.started;
 }
 
+// Where the number of ranks was given, if it was.
+std::string asked_by(const Config& config) {
+  const std::string path = "cluster.hosts";  // of cluster.ranks, too
+  return config.origins.count(path) == 0 ? "" : config.origin(path) + ": cluster.ranks";
+}
+
 int run(const RunArguments& arguments, const CommandLine& line) {
   const Config config = load_config(arguments.config, arguments.overrides);
   if (arguments.print_config) {
@@ -58,7 +64,7 @@ int run(const RunArguments& arguments, const CommandLine& line) {
   const double began = started(line);
   setenv("TESSERA_STARTED", fmt::format("{:.6f}", began).c_str(), 1);
   const RanksOptions options{config.cluster.ranks(), config.cluster.transport,
-                             config.cluster.timeout, line.argv};
+                             config.cluster.timeout, line.argv, asked_by(config)};
   return run_on_ranks(options, [&](Communicator& world) {
     const TrainResult result = train(config, world, {began, arguments.json});
     if (world.rank() != 0) return;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ir/functions.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/stack_loops.h"
 #include "models/mlp.h"
@@ -193,21 +194,50 @@ TEST(Executable, NamesAnUnknownInputAndAWrongShape) {
             "input `picture` was given f32[4]; it takes f32[3]");
 }
 
-TEST(Agreement, RanksThatPlannedDifferentlyFailAtOnce) {
-  const Program step = normalize(mlp({8, 6, {5}, 3}, sgd(0.1)));
-  const Mesh mesh{{{"data", 2}}};
-  const Plan one = default_plan(step, mesh);
-  const Plan other = manual_plan(step, mesh, {{"image", "batch", "data", {}}});
+TEST(Executable, RefusesAFeedWithoutEnoughData) {
+  Program p("feeds");
+  const Dim i("i", 3);
+  p.output("y", p.input("x", {i}) + 1);
+  const Program normal = normalize(p);
+  const Array torn{DType::f32, {3}, std::vector<std::byte>(4)};
   try {
-    run_local_ranks(2, {}, [&](Communicator& world) {
-      Compiler compiler(CompilerOptions{.threads = 1, .worker_threads = 1});
-      Executable e(step, world.rank() == 0 ? one : other, compiler, world, {1, {}});
-    });
+    run_on_local_ranks(normal, default_plan(normal, Mesh{{{"data", 1}}}), {{"x", torn}}, {});
     FAIL() << "nothing was thrown";
-  } catch (const CommError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the ranks do not agree about the task graph: 1 differ"));
-    EXPECT_THAT(error.what(), HasSubstr("line 1: rank 0 has `plan "));
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "input `x` was given f32[3] with 4 bytes of data; it takes 12 "
+                 "(make_array makes an array of the right size)");
   }
+}
+
+TEST(Executable, RunsNothingThatHasNoValues) {
+  const Program normal =
+      normalize(parse("program p\ndim a = 6\ninput x[a]\nparam w[a] = 0.5\nstate s = 1.0\n"
+                      "y = sum[a](x * w)\nupdate s = s + y\noutput y\n"));
+  auto world = std::move(make_local_group(1).front());
+  Compiler compiler(CompilerOptions{.threads = 1, .worker_threads = 1});
+  Executable step(normal, default_plan(normal, Mesh{}), compiler, *world, {1, {}});
+  const auto error_of = [&](const auto& call) {
+    try {
+      call();
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto run = [&] { step.run(); };
+  const auto output = [&] { step.output("y"); };
+  EXPECT_EQ(
+      error_of(run),
+      "program `p`: nothing was fed to `x` (<text>:3:7): call feed(name, array) before run(); "
+      "there are no values of `w` (<text>:4:7), `s` (<text>:5:7): call initialize(seed), or "
+      "set_value(name, array)");
+  step.initialize(1);
+  EXPECT_THAT(error_of(run), HasSubstr("nothing was fed to `x`"));
+  EXPECT_THAT(error_of(output), HasSubstr("output `y` of program `p` is not there"));
+  step.feed("x", make_array(DType::f32, {6}));
+  EXPECT_EQ(error_of(run), "");
+  EXPECT_EQ(error_of(output), "");
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#include "launcher/statements.h"
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "codegen/llvm/jit.h"
+#include "launcher/npy.h"
+#include "launcher/versions.h"
+
+namespace tessera {
+namespace {
+
+void forget_name(std::string& file) {
+  if (!file.empty()) file = "a file";
+}
+
+}  // namespace
+
+RankStatement statement_of_build() {
+  return {"the build", fmt::format("version {}\nsources {}\nmachine code for {}", tessera_version(),
+                                   sources_digest(), host_target().text())};
+}
+
+RankStatement statement_of(const Config& config) {
+  Config said = config;
+  said.origins.clear();
+  said.cluster = {};
+  said.output = {};
+  forget_name(said.program.file);
+  forget_name(said.data.dir);
+  forget_name(said.data.text);
+  forget_name(said.plan.file);
+  if (!said.data.has_fields())
+    for (auto& [input, file] : said.data.inputs) forget_name(file);
+  return {"the config", print_config(said)};
+}
+
+RankStatement statement_of(const Dataset& data) {
+  std::string text = fmt::format("{} examples, {} shifts\n", data.examples, data.shifts);
+  for (const Field& field : data.fields)
+    text += fmt::format(
+        "{}: {} each, content {}\n", field.name, describe(field.type, field.row_shape),
+        hex(hash_bytes({reinterpret_cast<const char*>(field.data.data()), field.data.size()})));
+  return {"the data", text};
+}
+
+}  // namespace tessera
