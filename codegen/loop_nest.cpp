@@ -58,8 +58,9 @@ std::string text(const LoopNest& nest, const std::vector<int>& loops) {
 std::string text(const LoopNest& nest, const std::vector<Store>& stores, const char* indent) {
   std::string result;
   for (const Store& store : stores)
-    result += fmt::format("{}{} {} %{}\n", indent, text(nest, store.address),
-                          store.accumulate ? "<- combined with" : "=", store.node);
+    result += fmt::format("{}{} {} %{}{}\n", indent, text(nest, store.address),
+                          store.accumulate ? "<- combined with" : "=", store.node,
+                          store.lost ? ", what is lost to " + text(nest, *store.lost) : "");
   return result;
 }
 

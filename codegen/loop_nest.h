@@ -87,6 +87,7 @@ struct Store {
   Address address;  // guards: outside, nothing is stored
   int node = -1;
   std::optional<ReduceOp> accumulate;  // into what the buffer holds
+  std::optional<Address> lost;         // of a sum: where what its additions lose is kept
 };
 
 struct Accumulation {

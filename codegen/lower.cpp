@@ -16,6 +16,9 @@
 namespace tessera {
 namespace {
 
+// A scatter may add this often to one place before what is lost matters.
+constexpr int64_t kPlainAdditions = 4096;
+
 class Lowering {
  public:
   explicit Lowering(const KernelGroup& group) : group_(group), plan_(plan_stages(group.nests)) {
@@ -257,7 +260,7 @@ class Lowering {
   void store(std::vector<Store>& stores, int n) {
     const Tensor& out = group_.nests[static_cast<size_t>(n)].out;
     if (buffer_of_.count(out) == 0) return;
-    stores.push_back({address_of_output(out), roots_[static_cast<size_t>(n)], std::nullopt});
+    stores.push_back({address_of_output(out), roots_[static_cast<size_t>(n)], {}, {}});
   }
 
   void lower_stage(int s) {
@@ -318,15 +321,26 @@ class Lowering {
     result_.stages.push_back(std::move(stage));
   }
 
-  // First zeros everywhere, then the additions.
+  // First zeros everywhere, then the additions. Where there are many, what they lose is kept beside
+  // the sums and added at the end.
   void lower_scatter(const StagePlan& plan) {
     const int n = plan.reductions[0];
     const Nest& nest = group_.nests[static_cast<size_t>(n)];
     const Scatter scatter = *find_scatter(nest);
-    Stage clear;
-    clear.free = loops_of(unite(plan.free, scatter.targets));
-    roots_[static_cast<size_t>(n)] = value(make_constant(Scalar::of_number(nest.out.type(), 0)));
-    store(clear.inner, n);
+    const Tensor& sums = nest.out;
+    const DType type = sums.type();
+    std::optional<Tensor> lost;
+    if (is_float(type) && volume(nest.reduced) > kPlainAdditions) {
+      lost = make_tensor(sums.name() + ".lost", sums.dims(), type, Role::state);
+      add_scratch(*lost);
+    }
+    Stage each;
+    each.free = loops_of(unite(plan.free, scatter.targets));
+    Stage clear = each;
+    const int zero = value(make_constant(Scalar::of_number(type, 0)));
+    roots_[static_cast<size_t>(n)] = zero;
+    clear.inner.push_back({address_of_output(sums), zero, {}, {}});
+    if (lost) clear.inner.push_back({address_of_output(*lost), zero, {}, {}});
     result_.stages.push_back(clear);
 
     Stage update;
@@ -334,24 +348,51 @@ class Lowering {
     update.free = loops_of(plan.free);
     update.reduced = loops_of(plan.reduced);
     Store add_up;
-    add_up.address.buffer = buffer_of_.at(nest.out);
+    add_up.address = address_of_target(sums, scatter);
     add_up.accumulate = ReduceOp::sum;
-    const std::vector<int64_t> strides = strides_of(nest.out);
+    if (lost) add_up.lost = address_of_target(*lost, scatter);
+    add_up.node = value(scatter.value);
+    update.inner.push_back(add_up);
+    result_.stages.push_back(update);
+
+    if (lost) {
+      Node total;
+      total.kind = Node::Kind::apply;
+      total.type = type;
+      total.fn = Fn::add;
+      total.args = {load_of(sums), load_of(*lost)};
+      each.inner.push_back({address_of_output(sums), add_node(total, "total"), {}, {}});
+      result_.stages.push_back(each);
+    }
+  }
+
+  // What the buffer of a tensor holds.
+  int load_of(const Tensor& tensor) {
+    Node node;
+    node.kind = Node::Kind::load;
+    node.type = tensor.type();
+    node.value = Scalar::of_number(tensor.type(), 0);
+    node.address = address_of_output(tensor);
+    return add_node(node, "l" + key(node.address));
+  }
+
+  // Where a scatter adds to `tensor`, which has the dims of its result.
+  Address address_of_target(const Tensor& tensor, const Scatter& scatter) {
+    Address address;
+    address.buffer = buffer_of_.at(tensor);
+    const std::vector<int64_t> strides = strides_of(tensor);
     for (size_t i = 0; i < strides.size(); ++i) {
-      const Dim& dim = nest.out.dims()[i];
+      const Dim& dim = tensor.dims()[i];
       const int target = position(scatter.targets, dim);
       if (target < 0) {
-        add(add_up.address.affine, to_loops({{{dim, 1}}, 0}), strides[i]);
+        add(address.affine, to_loops({{{dim, 1}}, 0}), strides[i]);
         continue;
       }
       Guard guard;
       guard.extent = dim.extent();
-      add_index(add_up.address, scatter.positions[static_cast<size_t>(target)], strides[i], guard,
-                true);
+      add_index(address, scatter.positions[static_cast<size_t>(target)], strides[i], guard, true);
     }
-    add_up.node = value(scatter.value);
-    update.inner.push_back(add_up);
-    result_.stages.push_back(update);
+    return address;
   }
 
   void set_loop_masks() {

@@ -17,7 +17,10 @@ void for_each_affine(LoopNest& nest, const std::function<void(LoopAffine&)>& vis
     visit_address(node.address);
   }
   for (Stage& stage : nest.stages) {
-    for (Store& store : stage.inner) visit_address(store.address);
+    for (Store& store : stage.inner) {
+      visit_address(store.address);
+      if (store.lost) visit_address(*store.lost);
+    }
     for (Store& store : stage.outer) visit_address(store.address);
   }
 }

@@ -100,7 +100,10 @@ std::vector<const Address*> addresses_of(const LoopNest& nest, const Stage& stag
     const Node& node = nest.nodes[static_cast<size_t>(n)];
     if (node.kind == Node::Kind::load) addresses.push_back(&node.address);
   }
-  for (const Store& store : stage.inner) addresses.push_back(&store.address);
+  for (const Store& store : stage.inner) {
+    addresses.push_back(&store.address);
+    if (store.lost) addresses.push_back(&*store.lost);
+  }
   for (const Store& store : stage.outer) addresses.push_back(&store.address);
   return addresses;
 }

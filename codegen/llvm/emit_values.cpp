@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
 
@@ -317,43 +318,57 @@ llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
   return from_memory(b_, node.type, loaded);
 }
 
+// What lies at a place; of lanes that do not touch memory, 0.
+llvm::Value* ValueEmitter::read(const Place& place, DType type) {
+  llvm::Type* element = memory_type(b_.getContext(), type);
+  const llvm::Align align(size_of(type));
+  if (!place.vector()) return b_.CreateAlignedLoad(element, place.pointer, align);
+  llvm::Type* vector = shaped(element, lanes_);
+  llvm::Value* mask = mask_of(place);
+  llvm::Value* zero = llvm::Constant::getNullValue(vector);
+  if (mask == nullptr) mask = llvm::Constant::getAllOnesValue(shaped(b_.getInt1Ty(), lanes_));
+  return place.contiguous()
+             ? b_.CreateMaskedLoad(vector, place.pointer, align, mask, zero)
+             : b_.CreateMaskedGather(vector, pointers(place, element), align, mask, zero);
+}
+
+void ValueEmitter::write(const Place& place, DType type, llvm::Value* value) {
+  const llvm::Align align(size_of(type));
+  llvm::Value* mask = place.vector() ? mask_of(place) : nullptr;
+  if (place.vector() && !place.contiguous())
+    b_.CreateMaskedScatter(value, pointers(place, memory_type(b_.getContext(), type)), align, mask);
+  else if (mask == nullptr)
+    b_.CreateAlignedStore(value, place.pointer, align);
+  else
+    b_.CreateMaskedStore(value, place.pointer, align, mask);
+}
+
 void ValueEmitter::store(const Store& store, llvm::Value* value) {
   const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
   if (buffer.elements == 0) return;
   const Place place = place_of(store.address, nullptr);
-  llvm::Type* element = memory_type(b_.getContext(), buffer.type);
-  const llvm::Align align(size_of(buffer.type));
-  TESSERA_CHECK(!store.accumulate || sum_type(buffer.type) == buffer.type) << buffer.name;
-  if (!place.vector()) {
-    TESSERA_CHECK(lanes_of(value) == 0) << "lanes store to one place in " << buffer.name;
-    if (store.accumulate) {
-      llvm::Value* before = b_.CreateAlignedLoad(element, place.pointer, align);
-      llvm::Value* after = emit_combine(b_, *store.accumulate, buffer.type, before, value);
-      // Outside, what the buffer's first element holds is written back.
-      value = place.uniform == nullptr ? after : b_.CreateSelect(place.uniform, after, before);
-    }
-    b_.CreateAlignedStore(to_memory(b_, buffer.type, value), place.pointer, align);
-    return;
-  }
-  llvm::Value* mask = mask_of(place);
-  value = to_memory(b_, buffer.type, splat(b_, value, lanes_));
-  const bool contiguous = place.step == 1 && place.offsets == nullptr;
-  llvm::Type* type = shaped(element, lanes_);
-  llvm::Value* places = contiguous ? place.pointer : pointers(place, element);
-  llvm::Value* all = llvm::Constant::getAllOnesValue(shaped(b_.getInt1Ty(), lanes_));
-  if (store.accumulate) {
-    llvm::Value* known = mask == nullptr ? all : mask;
-    llvm::Value* zero = llvm::Constant::getNullValue(type);
-    llvm::Value* before = contiguous ? b_.CreateMaskedLoad(type, places, align, known, zero)
-                                     : b_.CreateMaskedGather(type, places, align, known, zero);
-    value = emit_combine(b_, *store.accumulate, buffer.type, before, value);
-  }
-  if (!contiguous)
-    b_.CreateMaskedScatter(value, places, align, mask);
-  else if (mask == nullptr)
-    b_.CreateAlignedStore(value, places, align);
-  else
-    b_.CreateMaskedStore(value, places, align, mask);
+  TESSERA_CHECK(place.vector() || lanes_of(value) == 0)
+      << "lanes store to one place in " << buffer.name;
+  value = to_memory(b_, buffer.type, splat(b_, value, place.vector() ? lanes_ : 0));
+  write(place, buffer.type, store.accumulate ? accumulated(store, place, value) : value);
+}
+
+// The value combined with what is there; what a sum loses is kept at `lost`.
+llvm::Value* ValueEmitter::accumulated(const Store& store, const Place& place, llvm::Value* value) {
+  const DType type = nest_.buffers[static_cast<size_t>(store.address.buffer)].type;
+  TESSERA_CHECK(sum_type(type) == type) << name_of(type);
+  llvm::Value* before = read(place, type);
+  // A scalar outside: what the buffer's first element holds is written back.
+  const auto unless_outside = [&](const Place& at, llvm::Value* after, llvm::Value* held) {
+    return at.vector() || at.uniform == nullptr ? after : b_.CreateSelect(at.uniform, after, held);
+  };
+  if (!store.lost)
+    return unless_outside(place, emit_combine(b_, *store.accumulate, type, before, value), before);
+  const Place lost = place_of(*store.lost, nullptr);
+  llvm::Value* rest = read(lost, type);
+  const CompensatedSum total = emit_add(b_, {before, rest}, value);
+  write(lost, type, unless_outside(lost, total.rest, rest));
+  return unless_outside(place, total.sum, before);
 }
 
 }  // namespace tessera

@@ -63,6 +63,7 @@ class ValueEmitter {
     llvm::Value* uniform = nullptr;  // i1: nullptr is true
     llvm::Value* mask = nullptr;     // lanes: nullptr is all
     bool vector() const { return step != 0 || offsets != nullptr; }
+    bool contiguous() const { return step == 1 && offsets == nullptr; }
   };
 
   const Node& node_at(int node) const { return nest_.nodes[static_cast<size_t>(node)]; }
@@ -74,6 +75,9 @@ class ValueEmitter {
   llvm::Value* emit_load(const Node& node, llvm::Value* context);
   llvm::Value* load_scalar(const Node& node, const Place& place);
   llvm::Value* load_vector(const Node& node, const Place& place);
+  llvm::Value* read(const Place& place, DType type);
+  void write(const Place& place, DType type, llvm::Value* value);
+  llvm::Value* accumulated(const Store& store, const Place& place, llvm::Value* value);
 
   llvm::Value* base_of(const LoopAffine& affine, int64_t factor);
   Place place_of(const Address& address, llvm::Value* context);

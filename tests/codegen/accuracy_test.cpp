@@ -100,6 +100,28 @@ TEST_P(LongSums, OfEqualNumbersAreAccurate) {
     EXPECT_NEAR(at(computed(start + body, inputs), 0), tenth, 1e-6 * tenth) << body;
 }
 
+// The adjoint of a gather adds to few places: in one piece, and beside a dim that lanes run along.
+TEST_P(LongSums, OfSegmentsAreAccurate) {
+  const int64_t n = GetParam(), segments = 3;
+  Array to = make_array(DType::i32, {n});
+  auto* targets = reinterpret_cast<int32_t*>(to.data.data());
+  for (int64_t i = 0; i < n; ++i) targets[i] = static_cast<int32_t>(i * 7919 % segments);
+  for (const int64_t columns : {1, 2}) {
+    const Array x = filled({n, columns}, 250, 320);
+    const Array y =
+        computed(fmt::format("dim n = {}, s = {}, c = {}\ninput x[n, c]\ninput to[n] : i32\n"
+                             "y = sum[n](where(to == s, x, 0))\noutput y[s, c]\n",
+                             n, segments, columns),
+                 {{"x", x}, {"to", to}});
+    std::vector<double> wanted(static_cast<size_t>(segments * columns), 0);
+    for (int64_t i = 0; i < n * columns; ++i)
+      wanted[static_cast<size_t>(targets[i / columns] * columns + i % columns)] +=
+          at(x, static_cast<size_t>(i));
+    for (size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_NEAR(at(y, i), wanted[i], 3e-7 * wanted[i]) << n << " x " << columns;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Counts, LongSums, testing::Values(1000000, 10000000));
 
 TEST(LongSums, KeepInfinitiesAndNaN) {
