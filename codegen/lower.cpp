@@ -16,7 +16,8 @@
 namespace tessera {
 namespace {
 
-// A scatter may add this often to one place before what is lost matters.
+// A scatter may add this often to a place, on average, before what is lost is kept. Where there are
+// many places, keeping it costs more than the additions: a second table is one too many for caches.
 constexpr int64_t kPlainAdditions = 4096;
 
 class Lowering {
@@ -330,7 +331,7 @@ class Lowering {
     const Tensor& sums = nest.out;
     const DType type = sums.type();
     std::optional<Tensor> lost;
-    if (is_float(type) && volume(nest.reduced) > kPlainAdditions) {
+    if (is_float(type) && volume(nest.reduced) / kPlainAdditions > volume(scatter.targets)) {
       lost = make_tensor(sums.name() + ".lost", sums.dims(), type, Role::state);
       add_scratch(*lost);
     }
