@@ -354,7 +354,8 @@ class Normalizer {
 
   // Outputs and updates name definitions: a plain copy of an input is one of its own there.
   Tensor stored(const Tensor& source) {
-    const Tensor& tensor = mapped_.at(source);
+    const auto known = mapped_.find(source);  // inputs, parameters and states stand for themselves
+    const Tensor tensor = known != mapped_.end() ? known->second : source;
     if (tensor.role() == Role::definition) return tensor;
     const std::string name =
         result_.find(source.name()) ? result_.fresh_name(source.name() + "_copy") : source.name();
