@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/read_file.h"
 #include "codegen/llvm/jit.h"
 #include "codegen/llvm/measure_peak.h"
 #include "codegen/object_cache.h"
@@ -25,6 +26,8 @@ namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMostFactBytes = size_t{64} << 10;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -122,6 +125,33 @@ int host_cores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// Facts that were kept are believed where they can be true of this host: what it tells must be as
+// it tells, and what was measured must lie far outside of what processors do to be refused.
+void check_is_host(const Machine& kept) {
+  const VectorTarget host = host_vectors();
+  const auto same = [](const char* name, int64_t value, int64_t wanted) {
+    if (value != wanted)
+      throw UserError(fmt::format("machine facts: `{}` is {}; it is {} here", name, value, wanted));
+  };
+  const auto likely = [](const char* name, double value) {
+    constexpr double kLeast = 1e-3;
+    constexpr double kMost = 1e5;  // GFLOP/s of one core, GB/s
+    if (value < kLeast || value > kMost)
+      throw UserError(
+          fmt::format("machine facts: `{}` is {}, not from {} to {}", name, value, kLeast, kMost));
+  };
+  same("cores", kept.cores, host_cores());
+  same("vector_bytes", kept.vectors.vector_bytes, host.vector_bytes);
+  same("vector_registers", kept.vectors.registers, host.registers);
+  same("l1_bytes", kept.vectors.l1_bytes, host.l1_bytes);
+  same("l2_bytes", kept.vectors.l2_bytes, host.l2_bytes);
+  same("l3_bytes", kept.vectors.l3_bytes, host.l3_bytes);
+  likely("peak_gflops", kept.peak_gflops);
+  likely("bandwidth", kept.bandwidth);
+  likely("bandwidth_all", kept.bandwidth_all);
+  likely("cache_bandwidth", kept.cache_bandwidth);
+}
+
 std::string file_of_host(const std::string& folder) {
   const VectorTarget v = host_vectors();
   const std::string key = fmt::format("{} {} {} {} {}", host_target().text(), host_cores(),
@@ -172,13 +202,14 @@ Machine measure_machine() {
 Machine machine_facts(const std::string& cache_dir) {
   const std::string folder = cache_dir.empty() ? default_cache_folder() : cache_dir;
   const std::string path = file_of_host(folder);
-  std::stringstream text;
-  if (std::ifstream file(path); file && text << file.rdbuf()) {
-    try {
-      return parse_machine(text.str());
-    } catch (const UserError& error) {
-      log_warning("codegen", "{} is damaged and is made again: {}", path, error.what());
+  try {
+    if (const auto text = read_regular_file(path, kMostFactBytes)) {
+      Machine machine = parse_machine(*text);
+      check_is_host(machine);
+      return machine;
     }
+  } catch (const UserError& error) {
+    log_warning("codegen", "{} is damaged and is made again: {}", path, error.what());
   }
   const Machine machine = measure_machine();
   keep(folder, path, machine);

@@ -8,11 +8,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <vector>
 
+#include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/read_file.h"
 #include "codegen/partial_path.h"
 
 namespace tessera {
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kMagic = "tessera object 1";
 constexpr const char* kSuffix = ".tso";
+constexpr size_t kMostEntryBytes = size_t{256} << 20;
 
 void put(std::string& text, uint64_t value) {
   text.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -106,11 +108,14 @@ std::string ObjectCache::path_of(const std::string& key) const {
 std::optional<CompiledObject> ObjectCache::read(const std::string& key, bool& damaged) {
   damaged = false;
   const std::string path = path_of(key);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  std::optional<CompiledObject> object = decode(key, std::move(text).str());
+  std::optional<CompiledObject> object;
+  try {
+    const std::optional<std::string> text = read_regular_file(path, kMostEntryBytes);
+    if (!text) return std::nullopt;
+    object = decode(key, *text);
+  } catch (const UserError& error) {
+    log_warning("codegen", "{}; it is made again", error.what());
+  }
   std::error_code ignored;  // a folder that can only be read still serves
   if (object) {
     fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);

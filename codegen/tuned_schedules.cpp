@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/read_file.h"
 #include "codegen/partial_path.h"
 
 namespace tessera {
@@ -16,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMagic = "tessera schedule 1";
+constexpr size_t kMostBytes = size_t{1} << 20;
 
 // The lines below the digest that makes a damaged file recognisable.
 std::string body_of(const std::string& key, const TunedSchedule& tuned) {
@@ -45,11 +47,12 @@ std::string TunedSchedules::path_of(const std::string& key) const {
 }
 
 std::optional<TunedSchedule> TunedSchedules::read(const std::string& key) const {
-  std::ifstream file(path_of(key), std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return decode(key, text.str());
+  try {
+    const std::optional<std::string> text = read_regular_file(path_of(key), kMostBytes);
+    return text ? decode(key, *text) : std::nullopt;
+  } catch (const UserError&) {
+    return std::nullopt;  // as if nobody had tuned: the model chooses
+  }
 }
 
 void TunedSchedules::write(const std::string& key, const TunedSchedule& tuned) const {

@@ -1,17 +1,18 @@
 #include "ir/parse.h"
 
 #include <charconv>
-#include <fstream>
 #include <limits>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/read_file.h"
 #include "ir/parse_formula.h"
 #include "ir/parse_loop.h"
 #include "ir/parse_tokens.h"
 
 namespace tessera {
 namespace {
+
+constexpr size_t kMostProgramBytes = size_t{64} << 20;
 
 class ProgramBuilder {
  public:
@@ -261,16 +262,12 @@ Program parse(const std::string& text, const ParseOptions& options) {
 }
 
 Program parse_file(const std::string& path, std::map<std::string, int64_t> dims) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf()))
-    throw UserError("cannot read the program `" + path +
-                    "`; check that the file exists, is not "
-                    "empty and may be read");
+  const std::string text = read_file(path, {"a program", kMostProgramBytes});
+  if (text.empty()) throw UserError(path + ": is empty; a program begins with `program NAME`");
   ParseOptions options;
   options.file = path;
   options.dims = std::move(dims);
-  return parse(text.str(), options);
+  return parse(text, options);
 }
 
 }  // namespace tessera

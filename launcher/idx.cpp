@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/read_file.h"
 
 namespace tessera {
 namespace {
@@ -59,6 +60,7 @@ std::vector<int64_t> read_shape(gzFile stream, const std::string& file) {
 }  // namespace
 
 IdxArray read_idx(const std::string& file, std::optional<int64_t> limit) {
+  require_regular_file(file);
   errno = 0;
   const GzipFile stream(gzopen(file.c_str(), "rb"));
   if (!stream)

@@ -1,13 +1,13 @@
 #include "launcher/npy.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/read_file.h"
 #include "launcher/atomic_file.h"
 #include "launcher/npy_header.h"
 
@@ -25,10 +25,7 @@ uint64_t little_endian(const char* bytes, int count) {
 }
 
 std::ifstream open(const std::string& file) {
-  struct stat facts {};
-  if (::stat(file.c_str(), &facts) != 0)
-    throw UserError(file + ": cannot be opened: " + std::strerror(errno));
-  if (!S_ISREG(facts.st_mode)) throw UserError(file + ": is not a file");
+  require_regular_file(file);
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw UserError(file + ": cannot be opened: " + std::strerror(errno));
   return stream;

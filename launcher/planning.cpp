@@ -1,9 +1,7 @@
 #include "launcher/planning.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "base/error.h"
+#include "base/read_file.h"
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "placement/explain.h"
@@ -12,20 +10,18 @@
 namespace tessera {
 namespace {
 
-std::string read_file(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw UserError("cannot read the plan `" + file + "`: no such file");
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
+constexpr size_t kMostPlanBytes = size_t{256} << 20;
 
-Plan plan_of_file(const Program& normal, int devices, const std::string& file) {
-  Plan plan = plan_from_text(read_file(file), file);
+Plan plan_of_file(const Program& normal, int devices, const PlanSettings& settings) {
+  const std::string& file = settings.file;
+  Plan plan = plan_from_text(read_file(file, {"a plan", kMostPlanBytes}), file);
   if (plan.mesh.ranks() != devices)
     throw UserError("plan `" + file + "` is for " + std::to_string(plan.mesh.ranks()) +
                     " ranks (mesh " + print(plan.mesh) + "); this job has " +
                     std::to_string(devices));
+  if (settings.mesh && *settings.mesh != plan.mesh)
+    throw UserError("plan `" + file + "` has the mesh " + print(plan.mesh) + ", and the mesh " +
+                    print(*settings.mesh) + " is asked for; leave out the plan or the mesh");
   verify(plan, normal, file);
   return plan;
 }
@@ -64,7 +60,7 @@ std::string explain_here(const Program& normal, const Plan& plan, int threads) {
 }
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
-  if (!settings.file.empty()) return plan_of_file(normal, devices, settings.file);
+  if (!settings.file.empty()) return plan_of_file(normal, devices, settings);
   const Cluster cluster = cluster_here(devices);
   PlanRequest request = request_of(cluster, settings);
   request.kernel_seconds = kernel_seconds_here(settings.threads);

@@ -14,8 +14,8 @@ namespace tessera {
 
 // Where a plan comes from: a file, or the optimizer with what the user fixed.
 struct PlanSettings {
-  std::string file;               // a plan made earlier; the rest is then ignored
-  std::optional<Mesh> mesh;       // absent: the optimizer chooses
+  std::string file;               // a plan made earlier, with its own pins
+  std::optional<Mesh> mesh;       // absent: the optimizer chooses; else also that of the file
   std::optional<int64_t> memory;  // bytes per device
   std::vector<Pin> pins;          // beside those of the program
   int threads = 1;                // that compute on each rank

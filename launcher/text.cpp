@@ -4,27 +4,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/error.h"
+#include "base/read_file.h"
 
 namespace tessera {
 namespace {
 
+constexpr size_t kMostTextBytes = size_t{1} << 30;
+
 std::string read_whole(const std::string& file) {
-  std::error_code error;
-  if (std::filesystem::is_directory(file, error))
-    throw UserError(file + ": is a folder; a text is one file");
-  errno = 0;
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream)
-    throw UserError(file + ": cannot be read: " + std::strerror(errno) +
-                    "; name a text file in data.text");
-  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  require_regular_file(file);  // each rank reads it, and for two splits
+  std::string text = read_file(file, {"a text", kMostTextBytes});
   if (text.empty()) throw UserError(file + ": is empty; name a text file in data.text");
   return text;
 }

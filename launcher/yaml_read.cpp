@@ -2,13 +2,11 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/read_file.h"
 #include "launcher/yaml_value.h"
 
 namespace tessera {
@@ -207,15 +205,7 @@ YamlNode read_document(const std::string& text, const std::string& name, bool po
 }  // namespace
 
 YamlNode load_yaml(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream)
-    throw UserError(file + ": cannot be opened: " + std::strerror(errno ? errno : ENOENT));
-  std::string text(internal::kMaxYamlBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad() || (stream.gcount() == 0 && errno == EISDIR))
-    throw UserError(file + ": cannot be read: " + std::strerror(errno));
-  text.resize(static_cast<size_t>(stream.gcount()));
-  return read_document(text, file, true);
+  return read_document(read_file(file, {"a YAML file", internal::kMaxYamlBytes}), file, true);
 }
 
 YamlNode parse_yaml(const std::string& text, const std::string& name) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +100,24 @@ TEST_F(Cache, DamagedEntriesAreRebuilt) {
   Compiler again = compiler();
   EXPECT_EQ(run(again, program("x")), "");
   EXPECT_EQ(again.stats().cache_rejects, 1);
+}
+
+// A pipe would be waited for, and a device read without an end.
+TEST_F(Cache, AnEntryThatIsNoRegularFileIsRebuilt) {
+  Compiler first = compiler();
+  EXPECT_EQ(run(first, program("x")), "");
+  const fs::path file = files().at(0);
+  for (const bool pipe : {true, false}) {
+    fs::remove(file);
+    if (pipe)
+      ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    else
+      fs::create_symlink("/dev/zero", file);
+    Compiler again = compiler();
+    EXPECT_EQ(run(again, program("x")), "");
+    EXPECT_EQ(again.stats().cache_rejects, 1);
+    EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(file)));
+  }
 }
 
 TEST_F(Cache, AFolderThatCannotBeWrittenIsDoneWithout) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "base/error.h"
 
@@ -44,6 +45,26 @@ TEST(Machine, MeasuresOnceAndRemembers) {
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     std::ofstream(entry.path()) << "cores many";
   EXPECT_GT(machine_facts(folder.string()).peak_gflops, 1);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Machine, FactsThatCannotBeOfThisHostAreMeasuredAnew) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "tessera_machine_facts_test";
+  std::filesystem::remove_all(folder);
+  const Machine measured = machine_facts(folder.string());
+  const std::filesystem::path file = std::filesystem::directory_iterator(folder)->path();
+  const auto after_keeping = [&](const std::function<void(Machine&)>& change) {
+    Machine kept = measured;
+    change(kept);
+    std::ofstream(file) << print(kept);
+    return machine_facts(folder.string());
+  };
+  EXPECT_EQ(after_keeping([](Machine& m) { m.peak_gflops = 3.25; }).peak_gflops, 3.25);
+  EXPECT_EQ(after_keeping([](Machine& m) { m.cores = 1'000'000; }).cores, measured.cores);
+  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.vector_bytes = 3; }).vectors, host_vectors());
+  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.l2_bytes = 7; }).vectors, host_vectors());
+  EXPECT_LT(after_keeping([](Machine& m) { m.bandwidth = 1e12; }).bandwidth, 1e5);
   std::filesystem::remove_all(folder);
 }
 

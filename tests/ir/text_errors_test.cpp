@@ -323,9 +323,20 @@ TEST(TextErrors, OfFilesThatCannotBeRead) {
     parse_file("/nowhere/p.tess");
     FAIL();
   } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "/nowhere/p.tess: cannot be opened: No such file or directory");
+  }
+  try {
+    parse_file("/dev/null");
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "/dev/null: is empty; a program begins with `program NAME`");
+  }
+  try {
+    parse_file("/dev/zero");
+    FAIL();
+  } catch (const UserError& error) {
     EXPECT_STREQ(error.what(),
-                 "cannot read the program `/nowhere/p.tess`; check that the file exists, is not "
-                 "empty and may be read");
+                 "/dev/zero: is larger than 64 MiB, the most that a program may have");
   }
 }
 

@@ -237,6 +237,8 @@ TEST(Idx, RefusesDamagedFiles) {
   EXPECT_EQ(error(flipped, false).substr(0, 20), "cannot be unpacked: ");
   EXPECT_EQ(message_of<UserError>([&] { read_idx(folder / "no.gz"); }),
             folder / "no.gz" + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(message_of<UserError>([&] { read_idx("/dev/zero"); }),
+            "/dev/zero: is a pipe or a device; a regular file is needed here");
 }
 
 TEST(FashionMnist, IsReadWholeAndScaled) {

@@ -160,7 +160,9 @@ TEST(Npy, RefusesDamagedFiles) {
               file + ": " + bad.message);
   }
   EXPECT_EQ(message_of<UserError>([&] { read_npy(folder.path()); }),
-            folder.path() + ": is not a file");
+            folder.path() + ": is a folder, not a file");
+  EXPECT_EQ(message_of<UserError>([&] { read_npy("/dev/zero"); }),
+            "/dev/zero: is a pipe or a device; a regular file is needed here");
   EXPECT_EQ(message_of<UserError>([&] { read_npy(folder / "none.npy"); }),
             folder / "none.npy" + ": cannot be opened: No such file or directory");
 }

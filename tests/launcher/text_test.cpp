@@ -100,9 +100,11 @@ TEST(Text, ErrorsSayWhatToChange) {
   };
   const std::string missing = folder / "none.txt";
   EXPECT_EQ(error(missing, 4, 0.1, Split::train),
-            missing + ": cannot be read: No such file or directory; name a text file in data.text");
+            missing + ": cannot be opened: No such file or directory");
   EXPECT_EQ(error(folder.path(), 4, 0.1, Split::train),
-            folder.path() + ": is a folder; a text is one file");
+            folder.path() + ": is a folder, not a file");
+  EXPECT_EQ(error("/dev/zero", 4, 0.1, Split::train),
+            "/dev/zero: is a pipe or a device; a regular file is needed here");
   const std::string empty = folder.write("empty.txt", "");
   EXPECT_EQ(error(empty, 4, 0.1, Split::train),
             empty + ": is empty; name a text file in data.text");

@@ -174,8 +174,10 @@ TEST(Yaml, MissingAndUnreadableFiles) {
   const TempFolder folder;
   EXPECT_EQ(message_of<UserError>([&] { load_yaml(folder / "no.yaml"); }),
             folder / "no.yaml" + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(message_of<UserError>([&] { load_yaml("/dev/zero"); }),
+            "/dev/zero: is larger than 1 MiB, the most that a YAML file may have");
   EXPECT_EQ(message_of<UserError>([&] { load_yaml(folder.path()); }),
-            folder.path() + ": cannot be read: Is a directory");
+            folder.path() + ": is a folder, not a file");
 }
 
 }  // namespace
