@@ -4,16 +4,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 
 #include "base/error.h"
+#include "launcher/write_through.h"
 
 namespace tessera {
 namespace {
+
+namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const std::string& path, size_t bytes, int error) {
   std::string advice;
@@ -21,6 +23,8 @@ namespace {
     advice = "; free some space or choose another folder";
   else if (error == ENOENT)
     advice = "; its folder does not exist";
+  else if (error == ETIMEDOUT)
+    advice = fmt::format("; nobody read from it for {:g} s", kReaderSeconds);
   throw DeviceError(
       fmt::format("{}: cannot write {} bytes: {}{}", path, bytes, std::strerror(error), advice));
 }
@@ -29,18 +33,6 @@ int sync_and_close(int descriptor) {
   int error = ::fsync(descriptor) == 0 ? 0 : errno;
   if (::close(descriptor) != 0 && error == 0) error = errno;
   return error;
-}
-
-// 0, or the errno of the first failure.
-int write_all(int descriptor, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const size_t chunk = std::min<size_t>(bytes.size(), size_t{1} << 30);
-    const ssize_t written = ::write(descriptor, bytes.data(), chunk);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  return 0;
 }
 
 // A new file in the folder of `path`, under a name that nobody else has; -1 with errno on failure.
@@ -55,7 +47,7 @@ int open_beside(const std::string& path, std::string& name) {
 
 // Some file systems cannot sync a folder (EINVAL); the rename is then as durable as they make it.
 int sync_folder(const std::string& path) {
-  std::string folder = std::filesystem::path(path).parent_path().string();
+  std::string folder = fs::path(path).parent_path().string();
   if (folder.empty()) folder = ".";
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return errno;
@@ -63,29 +55,44 @@ int sync_folder(const std::string& path) {
   return error == EINVAL ? 0 : error;
 }
 
-}  // namespace
-
-void write_file(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
-  size_t total = 0;
-  for (const auto& part : parts) total += part.size();
+// 0, or the errno of the first failure.
+int replace(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
   std::string fresh;
   const int descriptor = open_beside(path, fresh);
-  if (descriptor < 0) fail(path, total, errno);
+  if (descriptor < 0) return errno;
   int error = 0;
   for (const auto& part : parts)
     if (error == 0) error = write_all(descriptor, part);
   const int closed = sync_and_close(descriptor);
   if (error == 0) error = closed;
   if (error == 0 && ::rename(fresh.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(fresh.c_str());
-    fail(path, total, error);
-  }
-  if ((error = sync_folder(path)) != 0) fail(path, total, error);
+  if (error == 0) return sync_folder(path);
+  ::unlink(fresh.c_str());
+  return error;
+}
+
+}  // namespace
+
+void write_file(const std::string& path, const std::vector<std::span<const std::byte>>& parts) {
+  size_t total = 0;
+  for (const auto& part : parts) total += part.size();
+  const WriteTarget target = write_target(path);
+  const int error = target.error == 0 && target.replace ? replace(target.path, parts)
+                                                        : write_through(target, parts);
+  if (error != 0) fail(path, total, error);
 }
 
 void write_file(const std::string& path, std::string_view text) {
   write_file(path, {std::as_bytes(std::span(text.data(), text.size()))});
+}
+
+bool name_one_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  const fs::path first = fs::absolute(write_target(a).path, ignored);
+  const fs::path second = fs::absolute(write_target(b).path, ignored);
+  if (fs::is_character_file(first, ignored)) return false;
+  return fs::weakly_canonical(first, ignored) == fs::weakly_canonical(second, ignored) ||
+         fs::equivalent(first, second, ignored);
 }
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
+#include "launcher/standard_streams.h"
 #include "launcher/versions.h"
 
 namespace {
@@ -51,11 +52,14 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tessera::prepare_standard_streams();
   try {
-    return run(argc, argv);
+    const int code = run(argc, argv);
+    if (code == tessera::kDone) tessera::flush_output();
+    return code;
   } catch (...) {
     const std::exception_ptr error = std::current_exception();
-    fmt::print(stderr, "tessera: {}\n", tessera::text_of(error));
+    tessera::print_err("tessera: {}\n", tessera::text_of(error));
     return tessera::exit_code_of(error);
   }
 }

@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
+
+#include "launcher/standard_streams.h"
 
 namespace tessera {
 namespace {
@@ -41,8 +42,7 @@ std::string loss_text(const ProgressState& state) {
 }
 
 void write_to_stderr(const std::string& text) {
-  std::fputs(text.c_str(), stderr);
-  std::fflush(stderr);
+  write_err(text);
 }
 
 double steady_seconds() {

@@ -1,6 +1,8 @@
 #include "launcher/session.h"
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdlib>
 #include <exception>
 
 #include "base/error.h"
@@ -10,12 +12,43 @@
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
+#include "launcher/exit_code.h"
+#include "launcher/rank_end.h"
 #include "launcher/ranks.h"
+#include "launcher/standard_streams.h"
 #include "launcher/statements.h"
-#include "launcher/supervise.h"
 
 namespace tessera {
 namespace {
+
+// What an error that leaves main can reach: the world of the session that was made last.
+std::atomic<Communicator*> live_world{nullptr};
+std::atomic<std::terminate_handler> handler_before{nullptr};
+
+// Errors of ours that nobody catches end the process as they end a command: with their text on
+// standard error and the exit code of their kind. Peers are told. Others end as they did before.
+[[noreturn]] void end_by_error() {
+  try {
+    if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
+  } catch (const Error& error) {
+    const int code = exit_code_of(std::current_exception());
+    const MpiLaunchInfo info = detect_mpi_launch();
+    if (Communicator* world = live_world.load()) world->fail(error.what());
+    if (info.launched())
+      report_failure(RankReports::of_environment(), {info.rank, code, error.what()});
+    else
+      print_err("tessera: {}\n", error.what());
+    leave_after_cause(RankReports::of_environment(), info, code);
+  } catch (...) {
+  }
+  if (const std::terminate_handler before = handler_before.load()) before();
+  std::abort();
+}
+
+void end_by_errors() {
+  const std::terminate_handler before = std::set_terminate(end_by_error);
+  if (before != end_by_error) handler_before.store(before);
+}
 
 PlanSettings settings_of(int argc, char** argv) {
   PlanSettings settings;
@@ -40,10 +73,9 @@ PlanSettings settings_of(int argc, char** argv) {
 }
 
 std::unique_ptr<Communicator> world_of_environment() {
+  end_by_errors();
   const MpiLaunchInfo info = detect_mpi_launch();
   if (info.launched()) {
-    const std::string folder = supervision_folder();
-    if (!folder.empty()) report_start(folder, info.rank);
     return make_mpi_world();
   }
   return std::move(make_local_group(1).front());
@@ -57,6 +89,7 @@ Session::Session(int argc, char** argv)
       settings_(settings_of(argc, argv)),
       compiler_(CompilerOptions{.worker_threads = settings_.threads}) {
   if (settings_.threads == 0) settings_.threads = threads_per_rank(world_->size());
+  live_world.store(world_);
 }
 
 Session::Session(Communicator& world, PlanSettings settings)
@@ -65,6 +98,8 @@ Session::Session(Communicator& world, PlanSettings settings)
       compiler_(CompilerOptions{.worker_threads = settings_.threads}) {}
 
 Session::~Session() {
+  Communicator* mine = owned_.get();
+  live_world.compare_exchange_strong(mine, nullptr);
   if (owned_ && std::uncaught_exceptions() > 0) owned_->fail("a rank left by an exception");
 }
 

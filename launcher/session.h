@@ -25,7 +25,9 @@ namespace tessera {
 //     if (session.rank() == 0) std::cout << train.output("loss").get(0);
 //   }
 //
-// A rank that leaves main by an exception ends the others. Not thread-safe.
+// A rank that leaves main by an exception ends the others. An error of Tessera's (base/error.h)
+// that nobody catches is printed, and the process ends with the exit code that a command would
+// have: 2 for a UserError, 3 for a CommError, else 1. Not thread-safe.
 class Session {
  public:
   Session(int argc, char** argv);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +13,10 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
+#include "launcher/spawn.h"
 #include "launcher/subprocess_signals.h"
 
 namespace tessera {
@@ -26,65 +27,6 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMaxLine = 64 << 10;
 constexpr auto kDrainTime = std::chrono::milliseconds(500);
 
-// Owns what posix_spawn wants to be told.
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    // Its own group, no blocked signals, default handlers: what a program expects to start with.
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  void redirect(int from, int to) { posix_spawn_file_actions_adddup2(&actions_, from, to); }
-
-  int run(pid_t& pid, const std::vector<char*>& argv, const std::vector<char*>& environment) {
-    // Last, so that it cannot take the place of a pipe when we run without a standard input.
-    posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    return posix_spawnp(&pid, argv[0], &actions_, &attributes_, argv.data(), environment.data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
-std::vector<std::string> merged_environment(const std::map<std::string, std::string>& changes) {
-  std::vector<std::string> result;
-  for (char** entry = environ; entry && *entry; ++entry) {
-    const std::string text = *entry;
-    if (!changes.count(text.substr(0, text.find('=')))) result.push_back(text);
-  }
-  for (const auto& [name, value] : changes) result.push_back(name + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-void close_descriptor(int& descriptor) {
-  if (descriptor >= 0) ::close(descriptor);
-  descriptor = -1;
-}
-
 }  // namespace
 
 std::string ExitStatus::text() const {
@@ -94,42 +36,23 @@ std::string ExitStatus::text() const {
 
 Subprocess::Subprocess(SubprocessOptions options) : options_(std::move(options)) {
   TESSERA_CHECK(!options_.argv.empty()) << "a subprocess needs a program";
-  if (!options_.forward.empty()) relay_ = std::make_unique<SignalRelay>(options_.forward);
-  try {
-    start();
-  } catch (...) {
-    close_pipes();
-    throw;
-  }
+  std::vector<int> caught = options_.forward;
+  caught.insert(caught.end(), options_.ending.begin(), options_.ending.end());
+  if (!caught.empty()) relay_ = std::make_unique<SignalRelay>(caught);
+  start();
 }
 
 void Subprocess::start() {
-  SpawnPlan plan;
-  int write_ends[2] = {-1, -1};
-  const auto close_write_ends = [&] {
-    for (int& end : write_ends) close_descriptor(end);
-  };
+  std::optional<PipeEnds> output[2];
+  for (auto& pipe : output)
+    if (options_.on_output) pipe.emplace();
+  pid_ = spawn({options_.argv, options_.environment, output[0] ? output[0]->write : -1,
+                output[1] ? output[1]->write : -1});
   for (int i = 0; options_.on_output && i < 2; ++i) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
-      const int error = errno;
-      close_write_ends();
-      throw DeviceError(std::string("cannot make a pipe: ") + std::strerror(error));
-    }
-    pipes_[i].descriptor = ends[0];
+    pipes_[i].descriptor = std::exchange(output[i]->read, -1);
     pipes_[i].stream = i == 0 ? OutputStream::out : OutputStream::err;
-    write_ends[i] = ends[1];
-    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    plan.redirect(ends[1], i == 0 ? STDOUT_FILENO : STDERR_FILENO);
+    ::fcntl(pipes_[i].descriptor, F_SETFL, O_NONBLOCK);
   }
-  std::vector<std::string> environment = merged_environment(options_.environment);
-  const int error = plan.run(pid_, pointers(options_.argv), pointers(environment));
-  close_write_ends();
-  if (error == ENOENT || error == EACCES || error == ENOTDIR || error == ENOEXEC)
-    throw UserError("cannot start `" + options_.argv[0] + "`: " + std::strerror(error) +
-                    "; is it installed and in PATH?");
-  if (error != 0)
-    throw DeviceError("cannot start `" + options_.argv[0] + "`: " + std::strerror(error));
   exit_descriptor_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
 }
 
@@ -163,7 +86,7 @@ void Subprocess::poll_once(int timeout_ms) {
                        {pipes_[1].descriptor, POLLIN, 0},
                        {exit_descriptor_, POLLIN, 0},
                        {relay_ ? relay_->descriptor() : -1, POLLIN, 0}};
-  if (exit_descriptor_ < 0 && !status_) timeout_ms = std::min(timeout_ms, 50);
+  if ((exit_descriptor_ < 0 || kill_at_) && !status_) timeout_ms = std::min(timeout_ms, 50);
   if (::poll(entries, 4, timeout_ms) < 0) {
     if (errno != EINTR)
       throw DeviceError(std::string("cannot wait for a process: ") + std::strerror(errno));
@@ -171,12 +94,25 @@ void Subprocess::poll_once(int timeout_ms) {
   }
   for (int i = 0; i < 2; ++i)
     if (entries[i].revents != 0) read_pipe(pipes_[i]);
-  while (relay_) {
-    const int number = relay_->next();
-    if (number == 0) break;
-    forwarded_ = number;
-    signal(number);
+  pass_on_signals();
+}
+
+void Subprocess::pass_on_signals() {
+  while (const int number = relay_ ? relay_->next() : 0) {
+    const bool ends = std::count(options_.ending.begin(), options_.ending.end(), number) != 0;
+    if (!ends) {
+      forwarded_ = number;
+      signal(number);
+    } else if (ending_ == 0) {
+      ending_ = number;
+      kill_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                    std::chrono::duration<double>(options_.grace_seconds));
+      signal(SIGTERM);
+    } else {
+      kill_at_ = Clock::now();
+    }
   }
+  if (kill_at_ && Clock::now() >= *kill_at_) signal(SIGKILL);
 }
 
 void Subprocess::read_pipe(Pipe& pipe) {

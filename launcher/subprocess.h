@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,10 +21,14 @@ struct SubprocessOptions {
   // Called from wait() with whole lines, newline included; a last line may lack it, and a line over
   // 64 KiB comes in pieces. Without it the child shares our standard output and error.
   std::function<void(OutputStream, std::string_view)> on_output;
-  // Signals to us that go on to the child's process group instead of ending us, for as long as the
-  // Subprocess lives: for instance SIGINT, SIGTERM, SIGUSR1. At most one Subprocess at a time may
-  // forward.
+  // Signals to us that go on to the child's process group instead of having their effect on us, for
+  // as long as the Subprocess lives: for instance SIGUSR1. At most one Subprocess at a time may
+  // forward or end.
   std::vector<int> forward;
+  // Signals to us that end the child instead of us, such as SIGINT and SIGHUP: the first sends
+  // SIGTERM to its group, and SIGKILL follows with the second, or after `grace_seconds`.
+  std::vector<int> ending;
+  double grace_seconds = 5;
 };
 
 // How a process ended.
@@ -39,7 +44,8 @@ struct ExitStatus {
 class SignalRelay;
 
 // A child in its own process group, with /dev/null as input. Whatever of the group is left when the
-// child has ended, or when this object goes, is killed: no orphans, no zombies.
+// child has ended, or when this object goes, is killed: no orphans, no zombies. The child dies with
+// us, however we end; and with the thread that started it, so that should be the main thread.
 class Subprocess {
  public:
   // Starts it. Throws UserError when the program is not found or may not be executed, DeviceError
@@ -63,6 +69,8 @@ class Subprocess {
 
   // The last signal that was forwarded, or 0.
   int forwarded_signal() const { return forwarded_; }
+  // The first one that asked for the child's end, or 0.
+  int ending_signal() const { return ending_; }
 
  private:
   struct Pipe {
@@ -72,6 +80,7 @@ class Subprocess {
   };
 
   void start();
+  void pass_on_signals();
   void poll_once(int timeout_ms);
   void read_pipe(Pipe& pipe);
   void deliver(Pipe& pipe, bool at_end);
@@ -86,6 +95,8 @@ class Subprocess {
   std::unique_ptr<SignalRelay> relay_;
   std::optional<ExitStatus> status_;
   int forwarded_ = 0;
+  int ending_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> kill_at_;  // when the grace is over
 };
 
 }  // namespace tessera

@@ -2,92 +2,45 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <map>
+#include <chrono>
+#include <cstring>
 #include <optional>
 #include <regex>
-#include <sstream>
 
 #include "base/error.h"
+#include "comm/call.h"
 #include "launcher/exit_code.h"
+#include "launcher/lasting.h"
 #include "launcher/progress_target.h"
+#include "launcher/rank_reports.h"
+#include "launcher/scratch_folder.h"
+#include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
-#include "runtime/worker_pool.h"
 
 namespace tessera {
 namespace {
 
-namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
-constexpr const char* kFolderVariable = "TESSERA_SUPERVISION";
-
-// A folder in memory for everything that the job leaves while it runs; removed at the end.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern =
-        fs::exists("/dev/shm") ? "/dev/shm/tessera-XXXXXX" : "/tmp/tessera-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr)
-      throw DeviceError("cannot make a folder like " + pattern + ": " + std::strerror(errno));
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-std::string read_all(const fs::path& file) {
-  std::ifstream stream(file);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-struct RankError {
-  int rank = 0;
-  int code = 0;
-  std::string text;
-};
-
-// The error to show: one that explains itself before one that only says a peer failed.
-std::optional<RankError> first_error(const std::string& folder, int ranks) {
-  std::optional<RankError> best;
-  for (int rank = 0; rank < ranks; ++rank) {
-    const fs::path file = fs::path(folder) / fmt::format("error-{}", rank);
-    if (!fs::exists(file)) continue;
-    std::istringstream stream(read_all(file));
-    RankError error{rank, 0, ""};
-    stream >> error.code;
-    stream.get();
-    std::getline(stream, error.text, '\0');
-    if (!best || (best->code == kPeerFailed && error.code != kPeerFailed)) best = error;
-  }
-  return best;
-}
-
-// Ends ranks that outlived mpirun: those whose environment names our folder.
-void end_leftovers(const std::string& folder, int ranks) {
-  for (int rank = 0; rank < ranks; ++rank) {
-    std::ifstream stream(fs::path(folder) / fmt::format("pid-{}", rank));
-    pid_t pid = 0;
-    if (!(stream >> pid) || pid <= 1) continue;
-    if (read_all(fmt::format("/proc/{}/environ", pid)).find(folder) != std::string::npos)
-      kill(pid, SIGKILL);
-  }
+// mpirun keeps some 40 files open and some for each rank, and waits for ever when it cannot.
+void require_open_files(int ranks) {
+  const rlim_t needed = 64 + 8 * static_cast<rlim_t>(ranks);
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  const rlimit raised{std::min(needed, limit.rlim_max), limit.rlim_max};
+  if (raised.rlim_cur < needed || ::setrlimit(RLIMIT_NOFILE, &raised) != 0)
+    throw DeviceError(
+        fmt::format("{} ranks through mpirun need {} open files, and {} are allowed; raise the "
+                    "limit (ulimit -n {}) or use transport: local",
+                    ranks, needed, limit.rlim_max, std::max<rlim_t>(1024, needed)));
 }
 
 std::vector<std::string> mpirun_command(const std::vector<std::string>& command, int ranks,
@@ -101,7 +54,7 @@ std::vector<std::string> mpirun_command(const std::vector<std::string>& command,
       // A failing job is reported by us.
       "--mca", "orte_abort_print_stack", "0"};
   if (geteuid() == 0) argv.push_back("--allow-run-as-root");
-  argv.insert(argv.end(), {"-x", kFolderVariable, "-x", kTerminalVariable});
+  argv.insert(argv.end(), {"-x", RankReports::kFolderVariable, "-x", kTerminalVariable});
   argv.insert(argv.end(), command.begin(), command.end());
   return argv;
 }
@@ -120,76 +73,130 @@ std::optional<Death> death_in(const std::string& line) {
   return Death{std::stoi(match[1]), match[2]};
 }
 
-int report(const ExitStatus& status, const std::string& folder, int ranks,
-           const std::optional<Death>& death, const std::string& mpirun_text, int signal) {
-  if (status.code() == 0) return kDone;
-  if (signal != 0) {
-    fmt::print(stderr, "tessera: stopped by signal {} ({})\n", signal, strsignal(signal));
+// Passes on the lines of the ranks, and keeps those of mpirun itself, which are shown only when
+// there is no better explanation.
+class JobOutput {
+ public:
+  void take(OutputStream stream, std::string_view text) {
+    if (stream == OutputStream::out) {
+      if (const int error = write_out_now(text); error_ == 0) error_ = error;
+      return;
+    }
+    const std::string line(text);
+    if (!death_) death_ = death_in(line);
+    const bool rule = line.rfind("-----", 0) == 0;
+    if (rule) banner_ = !banner_;
+    if (banner_ || rule || line.rfind("Primary job", 0) == 0 ||
+        line.find("mpirun noticed that") != std::string::npos)
+      mpirun_text_ += line;
+    else
+      write_err(text);
+  }
+
+  const std::optional<Death>& death() const { return death_; }
+  const std::string& mpirun_text() const { return mpirun_text_; }
+  int error() const { return error_; }  // errno of the first line that did not get through
+
+ private:
+  std::optional<Death> death_;
+  std::string mpirun_text_;
+  bool banner_ = false;
+  int error_ = 0;
+};
+
+// Waits until mpirun has ended, and returns ""; or until it is clear that it will not, and says
+// why.
+std::string wait_for_end(Subprocess& mpirun, const RankReports& reports, const SupervisedJob& job) {
+  constexpr double kPeriod = 0.1;
+  constexpr double kEndSeconds = 10;
+  const Clock::time_point start = Clock::now();
+  const double start_limit = start_seconds(job.ranks, job.timeout);
+  bool started = false;
+  // Peers that wait for a stopped rank say so after the timeout, and know in what; this is for
+  // those that do not wait.
+  constexpr double kPeersFirst = 2;
+  Lasting stopped;
+  Lasting rank_stopped;
+  Lasting deserted;
+  while (!mpirun.wait(kPeriod)) {
+    const std::optional<ProcessState> state = process_state(mpirun.pid());
+    if (stopped.seconds(state && state->stopped()) >= job.timeout)
+      return fmt::format("mpirun (process {}) was stopped for {:g} s (SIGSTOP?)", mpirun.pid(),
+                         job.timeout);
+    const std::vector<int> still = reports.stopped(job.ranks);
+    if (rank_stopped.seconds(!still.empty()) >= job.timeout + kPeersFirst)
+      return fmt::format("{} {} stopped for {:g} s (SIGSTOP?)", name_ranks(still),
+                         still.size() == 1 ? "was" : "were", job.timeout + kPeersFirst);
+    if (!started) {
+      const std::vector<int> missing = reports.not_started(job.ranks);
+      started = missing.empty();
+      if (!started && seconds_since(start) >= start_limit)
+        return fmt::format("mpirun did not start {} within {:g} s", name_ranks(missing),
+                           start_limit);
+    }
+    if (deserted.seconds(started && !reports.any_running(job.ranks)) >= kEndSeconds)
+      return fmt::format("mpirun did not end within {:g} s of the end of its ranks", kEndSeconds);
+  }
+  return "";
+}
+
+// Prints why a job failed and returns the exit code.
+int report(const SupervisedJob& job, const Subprocess& mpirun, const ExitStatus& status,
+           const RankReports& reports, const JobOutput& output) {
+  if (const int signal = mpirun.ending_signal()) {
+    print_err("tessera: stopped by signal {} ({})\n", signal, strsignal(signal));
     return kJobFailed;
   }
-  if (death) {
-    fmt::print(stderr,
-               "tessera: rank {} died: {}. The other ranks were stopped; nothing is left running\n",
-               death->rank, death->how);
+  if (status.code() == 0) return kDone;
+  const std::optional<RankError> error = reports.cause(job.ranks);
+  if (output.death() && (!error || error->code == kPeerFailed)) {
+    print_err("tessera: rank {} died: {}. The other ranks were stopped; nothing is left running\n",
+              output.death()->rank, output.death()->how);
     return kPeerFailed;
   }
-  if (const std::optional<RankError> error = first_error(folder, ranks)) {
-    fmt::print(stderr, "tessera: {}{}\n", ranks > 1 ? fmt::format("rank {}: ", error->rank) : "",
-               error->text);
+  if (error) {
+    print_err("tessera: {}{}\n", job.ranks > 1 ? fmt::format("rank {}: ", error->rank) : "",
+              error->text);
     return error->code;
   }
-  fmt::print(stderr, "{}tessera: mpirun {}\n", mpirun_text, status.text());
-  return kJobFailed;
+  print_err("{}tessera: mpirun {}\n", output.mpirun_text(), status.text());
+  return status.signalled ? kPeerFailed : kJobFailed;
 }
 
 }  // namespace
 
-int supervise(const std::vector<std::string>& command, int ranks) {
-  const ScratchFolder folder;
-  std::optional<Death> death;
-  std::string mpirun_text;  // its own banner, shown only when there is no better explanation
-  bool banner = false;
+double start_seconds(int ranks, double timeout) {
+  return std::min(timeout, 30 + 0.1 * ranks);
+}
+
+int supervise(const SupervisedJob& job) {
+  require_open_files(job.ranks);
+  const ScratchFolder folder(job.ranks);
+  const RankReports reports(folder.path());
+  reports.launcher_is_here();
+  JobOutput output;
   SubprocessOptions options;
-  options.argv = mpirun_command(command, ranks, folder.path());
-  options.environment = {{kFolderVariable, folder.path()},
+  options.argv = mpirun_command(job.command, job.ranks, folder.path());
+  options.environment = {{RankReports::kFolderVariable, folder.path()},
                          {"TMPDIR", folder.path()},
                          {kTerminalVariable, terminal_for_ranks()}};
-  options.forward = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+  options.forward = {SIGUSR1, SIGUSR2};
+  options.ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
   options.on_output = [&](OutputStream stream, std::string_view text) {
-    if (stream == OutputStream::out) {
-      std::fwrite(text.data(), 1, text.size(), stdout);
-      std::fflush(stdout);
-      return;
-    }
-    const std::string line(text);
-    if (!death) death = death_in(line);
-    if (line.rfind("-----", 0) == 0) banner = !banner;
-    const bool from_mpirun = banner || line.rfind("-----", 0) == 0 ||
-                             line.rfind("Primary job", 0) == 0 ||
-                             line.find("mpirun noticed that") != std::string::npos;
-    if (from_mpirun) {
-      mpirun_text += line;
-    } else {
-      std::fwrite(text.data(), 1, text.size(), stderr);
-    }
+    output.take(stream, text);
   };
   Subprocess mpirun(std::move(options));
+  const std::string problem = wait_for_end(mpirun, reports, job);
+  if (!problem.empty()) mpirun.signal(SIGKILL);
   const ExitStatus status = *mpirun.wait();
-  end_leftovers(folder.path(), ranks);
-  return report(status, folder.path(), ranks, death, mpirun_text, mpirun.forwarded_signal());
-}
-
-std::string supervision_folder() {
-  const char* folder = std::getenv(kFolderVariable);
-  return folder == nullptr ? "" : folder;
-}
-
-void report_start(const std::string& folder, int rank) {
-  std::ofstream(fs::path(folder) / fmt::format("pid-{}", rank)) << getpid() << "\n";
-}
-
-void report_error(const std::string& folder, int rank, int exit_code, const std::string& text) {
-  std::ofstream(fs::path(folder) / fmt::format("error-{}", rank)) << exit_code << "\n" << text;
+  reports.end_ranks(job.ranks);
+  if (!problem.empty()) {
+    print_err("{}tessera: {}; the job was ended\n", output.mpirun_text(), problem);
+    return kPeerFailed;
+  }
+  const int code = report(job, mpirun, status, reports, output);
+  if (code == kDone && output.error() != 0) fail_output(output.error());
+  return code;
 }
 
 }  // namespace tessera

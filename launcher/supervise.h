@@ -5,20 +5,24 @@
 
 namespace tessera {
 
-// Starts `ranks` processes of `command` on this machine through mpirun and watches them. Sees to
-// what mpirun asks of its user: root, more ranks than cores, yielding when ranks share cores. Lines
-// of the ranks pass through. Whatever ends the job, no process and no shared memory is left.
+struct SupervisedJob {
+  std::vector<std::string> command;  // of every rank
+  int ranks = 1;
+  double timeout = 60;  // seconds that mpirun may be stopped
+};
+
+// Starts the ranks as processes of this machine through mpirun and watches them. Sees to what
+// mpirun asks of its user: root, more ranks than cores, yielding when ranks share cores, room for
+// shared memory, open files. Lines of the ranks pass through. However the job ends, and however
+// this process does, no process and no shared memory is left: see ScratchFolder, LauncherWatch.
 //
-// Returns the exit code: 0, or that of the rank which failed first, or kPeerFailed when a rank was
-// killed. The reason is printed once on standard error, with the rank's number.
-int supervise(const std::vector<std::string>& command, int ranks);
+// Returns the exit code: 0, or that of the rank which failed first, or kPeerFailed when a rank or
+// mpirun was killed, mpirun did not start the ranks or did not end, or one of them was stopped for
+// too long; kJobFailed when a signal asked for the end. The reason is printed once on standard
+// error, with the rank's number.
+int supervise(const SupervisedJob& job);
 
-// Environment of a rank that `supervise` started: the folder in which it reports its process and
-// its error. Empty when nobody supervises this process.
-std::string supervision_folder();
-
-// Called by a rank: what `supervise` reads when the job ends.
-void report_start(const std::string& folder, int rank);
-void report_error(const std::string& folder, int rank, int exit_code, const std::string& text);
+// The seconds in which all ranks of a job must have started.
+double start_seconds(int ranks, double timeout);
 
 }  // namespace tessera

@@ -25,22 +25,31 @@ void run_local_ranks(int ranks, const CommOptions& options,
                      const std::function<void(Communicator&)>& work) {
   auto communicators = make_local_group(ranks, options);
   std::mutex mutex;
-  std::exception_ptr first;
+  std::exception_ptr cause;  // the first error that is not only about a peer, else the first
+  bool about_peer = false;
   auto run = [&](Communicator& comm) {
-    try {
-      work(comm);
-    } catch (const std::exception& error) {
+    const auto keep = [&](const std::exception& error, bool peer) {
       {
-        std::lock_guard lock(mutex);
-        if (!first) first = std::current_exception();
+        const std::lock_guard lock(mutex);
+        if (!cause || (about_peer && !peer)) {
+          cause = std::current_exception();
+          about_peer = peer;
+        }
       }
       comm.fail(error.what());
+    };
+    try {
+      work(comm);
+    } catch (const CommError& error) {
+      keep(error, true);
+    } catch (const std::exception& error) {
+      keep(error, false);
     }
   };
   std::vector<std::thread> threads;
   for (auto& comm : communicators) threads.emplace_back(run, std::ref(*comm));
   for (std::thread& thread : threads) thread.join();
-  if (first) std::rethrow_exception(first);
+  if (cause) std::rethrow_exception(cause);
 }
 
 }  // namespace tessera

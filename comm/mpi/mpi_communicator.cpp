@@ -64,9 +64,12 @@ void MpiCommunicator::do_send_recv(const CallInfo& info, const Outgoing& out, co
 
 std::unique_ptr<Communicator> make_mpi_world(std::shared_ptr<MpiRuntime> runtime,
                                              const CommOptions& options) {
-  auto failure = std::make_shared<MpiFailureRecord>(std::move(runtime));
+  std::shared_ptr<MpiFailureRecord> failure;
   MPI_Comm world = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world), "MPI_Comm_dup");
+  runtime->within_limit("the group of all ranks was not made", [&] {
+    failure = std::make_shared<MpiFailureRecord>(runtime);
+    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world), "MPI_Comm_dup");
+  });
   BoardMember member;
   int size = 0;
   check_mpi(MPI_Comm_rank(world, &member.rank), "MPI_Comm_rank");

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "launcher/commands/commands.h"
 #include "launcher/yaml_units.h"
 
 namespace tessera {
@@ -33,9 +34,23 @@ std::map<std::string, int64_t> parse_dims(const std::vector<std::string>& values
   return dims;
 }
 
+CLI::Validator positive_seconds() {
+  const auto check = [](const std::string& text) -> std::string {
+    double seconds = 0;
+    if (CLI::detail::lexical_cast(text, seconds) && seconds > 0 && seconds <= 1e9) return "";
+    return "takes a number of seconds above 0 and up to 1e9, not `" + text + "`";
+  };
+  return CLI::Validator(check, "SECONDS");
+}
+
 std::optional<int64_t> parse_memory(const std::string& value) {
   if (value.empty()) return std::nullopt;
-  return bytes_of(parse_yaml_argument(value));
+  try {
+    return bytes_of(parse_yaml_argument(value));
+  } catch (const UserError&) {
+    throw UserError("--memory takes a size such as 512MiB, 2GiB or a number of bytes, not `" +
+                    value + "`");
+  }
 }
 
 std::optional<Mesh> parse_mesh_option(const std::string& value) {

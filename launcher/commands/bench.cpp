@@ -17,6 +17,7 @@
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
 #include "launcher/programs.h"
+#include "launcher/standard_streams.h"
 
 namespace tessera {
 namespace {
@@ -137,13 +138,13 @@ void show(const BenchResult& result, bool json) {
       object.update(json_of(*result.tuned));
       object["untuned_ms"] = 1e3 * result.untuned;
     }
-    fmt::print("{}\n", object.dump());
+    print_out("{}\n", object.dump());
     return;
   }
   if (result.tuned)
-    fmt::print("{}a step took {:.3f} ms in the median before tuning\n", text_of(*result.tuned),
-               1e3 * result.untuned);
-  fmt::print(
+    print_out("{}a step took {:.3f} ms in the median before tuning\n", text_of(*result.tuned),
+              1e3 * result.untuned);
+  print_out(
       "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps\n"
       "  {:.3g} GFLOP a step, {:.1f} GFLOP/s, {:.0f} % of the measured peak of {:.0f}\n"
       "  {:.1f} MiB per rank, planned and compiled in {:.0f} ms\n{}",
@@ -174,12 +175,13 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
       ->required();
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
   arguments->execution.add_options(*command);
-  command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)");
+  command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)")
+      ->check(positive_seconds());
   command
       ->add_option("--tune", arguments->tune,
                    "first search for faster kernels, for this many seconds, and keep them for "
                    "later runs of any command")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_seconds());
   command->add_flag("--tasks", arguments->tasks, "show when each task of the last step ran");
   command->add_flag("--json", arguments->json, "print one JSON object");
   command->callback(

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "launcher/progress.h"
+#include "launcher/standard_streams.h"
 #include "runtime/kernel_timer.h"
 
 namespace tessera {
@@ -18,7 +18,7 @@ class TuneLine {
  public:
   explicit TuneLine(double budget) : budget_(budget), style_(style_of_stderr()) {}
   ~TuneLine() {
-    if (shown_ && style_.terminal) std::fputs("\n", stderr);
+    if (shown_ && style_.terminal) write_err("\n");
   }
 
   void show(const TuneProgress& p) {
@@ -29,8 +29,7 @@ class TuneLine {
         "tune: {:.0f} of {:.0f} s, kernel {} of {}, {} schedules tried, {}: {:.2f} times as fast",
         p.seconds, budget_, p.kernel_number, p.kernels, p.tried, p.kernel, p.speedup);
     const std::string cut = text.substr(0, static_cast<size_t>(std::max(20, style_.columns - 1)));
-    fmt::print(stderr, "{}", style_.terminal ? "\r" + cut + "\x1b[K" : text + "\n");
-    std::fflush(stderr);
+    print_err("{}", style_.terminal ? "\r" + cut + "\x1b[K" : text + "\n");
     shown_ = true;
     last_ = p.seconds;
     kernel_ = p.kernel_number;

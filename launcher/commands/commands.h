@@ -16,6 +16,10 @@ struct CommandLine {
 // What the chosen command does; returns an exit code.
 using Action = std::function<int()>;
 
+// For options that are a number of seconds: above 0, and no more than 1e9 (30 years). CLI11's own
+// checks let NaN pass.
+CLI::Validator positive_seconds();
+
 // Each adds one command to `app`. When the command is the one that was called, it stores what to
 // do in `action`; nothing happens while the command line is read.
 void add_run_command(CLI::App& app, const CommandLine& line, Action& action);

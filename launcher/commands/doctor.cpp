@@ -12,6 +12,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/dataset.h"
 #include "launcher/exit_code.h"
+#include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
 #include "launcher/versions.h"
 #include "runtime/worker_pool.h"
@@ -82,6 +83,19 @@ Check check_mpirun() {
             "tessera starts jobs with Open MPI's options; start others' jobs under their own "
             "mpiexec: mpiexec -n 2 tessera run …"};
   return {"mpirun", Verdict::good, version, ""};
+}
+
+// Open MPI lets root start jobs only when two variables say so. `tessera` sees to that for the jobs
+// that it starts, but not for an mpirun that a user calls.
+Check check_root() {
+  if (geteuid() != 0) return {"user", Verdict::good, "not root", ""};
+  const char* allowed = std::getenv("OMPI_ALLOW_RUN_AS_ROOT");
+  const char* confirmed = std::getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM");
+  if (allowed != nullptr && confirmed != nullptr)
+    return {"user", Verdict::good, "root, which mpirun is told to allow", ""};
+  return {"user", Verdict::warning,
+          "root: mpirun refuses when you call it yourself; tessera's own jobs start",
+          "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"};
 }
 
 Check check_ranks_start() {
@@ -162,9 +176,9 @@ Check check_limits() {
 }
 
 int doctor(bool json) {
-  const std::vector<Check> checks = {check_processor(),     check_mpirun(), check_ranks_start(),
-                                     check_shared_memory(), check_cache(),  check_dataset(),
-                                     check_limits()};
+  const std::vector<Check> checks = {check_processor(),   check_mpirun(),        check_root(),
+                                     check_ranks_start(), check_shared_memory(), check_cache(),
+                                     check_dataset(),     check_limits()};
   bool bad = false;
   nlohmann::json list = nlohmann::json::array();
   for (const Check& check : checks) {
@@ -174,14 +188,14 @@ int doctor(bool json) {
                     {"found", check.found},
                     {"advice", check.advice}});
     if (json) continue;
-    fmt::print("{:8} {:14} {}\n", name_of(check.verdict), check.name, check.found);
-    if (!check.advice.empty()) fmt::print("{:23} {}\n", "", check.advice);
+    print_out("{:8} {:14} {}\n", name_of(check.verdict), check.name, check.found);
+    if (!check.advice.empty()) print_out("{:23} {}\n", "", check.advice);
   }
   if (json) {
-    fmt::print("{}\n", nlohmann::json{{"checks", list}, {"versions", library_versions()}}.dump());
+    print_out("{}\n", nlohmann::json{{"checks", list}, {"versions", library_versions()}}.dump());
   } else {
     for (const auto& [name, version] : library_versions())
-      fmt::print("{:8} {:14} {}\n", "version", name, version);
+      print_out("{:8} {:14} {}\n", "version", name, version);
   }
   return bad ? kJobFailed : kDone;
 }

@@ -8,11 +8,14 @@
 #include "ir/parse.h"
 #include "ir/random.h"
 #include "ir/stack_loops.h"
+#include "launcher/array_text.h"
+#include "launcher/atomic_file.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
 #include "launcher/npy.h"
+#include "launcher/standard_streams.h"
 
 namespace tessera {
 namespace {
@@ -71,6 +74,11 @@ std::map<std::string, std::string> check_outputs(const Program& program,
       throw UserError("--out " + name + "=" + file + ": program `" + program.name() +
                       "` has no output `" + name + "`; it has " +
                       (known.empty() ? "none" : join(known)) + did_you_mean(name, known));
+  for (auto a = files.begin(); a != files.end(); ++a)
+    for (auto b = std::next(a); b != files.end(); ++b)
+      if (name_one_file(a->second, b->second))
+        throw UserError("--out " + a->first + "=" + a->second + " and --out " + b->first + "=" +
+                        b->second + " name one file; give each output its own");
   return files;
 }
 
@@ -95,7 +103,7 @@ void show(const Arrays& outputs, const std::map<std::string, std::string>& files
     if (file != files.end()) write_npy(file->second, array);
     nlohmann::json entry = {{"type", name_of(array.type)}, {"shape", array.shape}};
     if (file != files.end()) entry["file"] = file->second;
-    if (array.shape.empty()) entry["value"] = array.get(0);
+    if (array.shape.empty()) entry["value"] = element_json(array, 0);
     summary[name] = entry;
     if (json) continue;
     std::string text = fmt::format("{}: {}", name, describe(array));
@@ -103,13 +111,12 @@ void show(const Arrays& outputs, const std::map<std::string, std::string>& files
       text += " -> " + file->second;
     } else {
       const size_t shown = std::min<size_t>(array.size(), 8);
-      for (size_t i = 0; i < shown; ++i)
-        text += fmt::format("{}{}", i ? ", " : " = ", array.get(i));
+      for (size_t i = 0; i < shown; ++i) text += (i ? ", " : " = ") + element_text(array, i);
       if (shown < array.size()) text += ", …  (--out " + name + "=FILE.npy keeps all)";
     }
-    fmt::print("{}\n", text);
+    print_out("{}\n", text);
   }
-  if (json) fmt::print("{}\n", nlohmann::json{{"outputs", summary}}.dump());
+  if (json) print_out("{}\n", nlohmann::json{{"outputs", summary}}.dump());
 }
 
 int eval(const EvalArguments& arguments, const CommandLine& line) {

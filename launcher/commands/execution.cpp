@@ -13,10 +13,13 @@ void ExecutionArguments::add_options(CLI::App& command) {
       ->check(CLI::IsMember({"local", "mpi"}));
   command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
+  command
+      .add_option("--timeout", timeout, "seconds that any wait for a rank may take (default: 60)")
+      ->check(positive_seconds());
 }
 
 RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {
-  return {ranks.value_or(1), transport, 60, line.argv, ranks ? "--ranks" : ""};
+  return {ranks.value_or(1), transport, timeout, line.argv, ranks ? "--ranks" : ""};
 }
 
 int ExecutionArguments::threads_on(const Communicator& world) const {

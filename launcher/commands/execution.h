@@ -17,6 +17,7 @@ struct ExecutionArguments {
   std::string transport = "local";
   std::string mesh;
   std::string plan;
+  double timeout = 60;  // seconds that any wait for a peer may take
 
   void add_options(CLI::App& command);
   RanksOptions ranks_options(const CommandLine& line) const;

@@ -12,6 +12,7 @@
 #include "launcher/exit_code.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
+#include "launcher/standard_streams.h"
 #include "partition/lower.h"
 #include "placement/explain.h"
 
@@ -80,14 +81,14 @@ int plan(const PlanArguments& arguments) {
                               : make_plan(normal, cluster.devices, settings);
   if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
   if (arguments.json) {
-    fmt::print("{}\n", to_json(plan, normal, cluster).dump());
+    print_out("{}\n", to_json(plan, normal, cluster).dump());
     return kDone;
   }
-  fmt::print("{}", described ? explain(normal, plan, cluster, {})
-                             : explain_here(normal, plan, settings.threads));
+  print_out("{}", described ? explain(normal, plan, cluster, {})
+                            : explain_here(normal, plan, settings.threads));
   if (!arguments.out.empty())
-    fmt::print("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
-               arguments.out);
+    print_out("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
+              arguments.out);
   return kDone;
 }
 

@@ -1,23 +1,26 @@
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/read_file.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
 #include "launcher/junit.h"
+#include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kMostReportBytes = size_t{256} << 20;
 
 // CTest's command line for the build that this program came from.
 std::vector<std::string> ctest_of(const CommandLine& line,
@@ -35,6 +38,7 @@ std::vector<std::string> ctest_of(const CommandLine& line,
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  ::signal(SIGPIPE, SIG_DFL);
   execvp("ctest", argv.data());
   throw UserError("cannot start ctest; apt-get install cmake");
 }
@@ -45,22 +49,19 @@ int report_json(std::vector<std::string> words) {
   words.insert(words.end(), {"--output-junit", report.string()});
   SubprocessOptions options;
   options.argv = std::move(words);
-  options.on_output = [](OutputStream, std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
-  };
+  options.on_output = [](OutputStream, std::string_view text) { write_err(text); };
   const ExitStatus status = *Subprocess(std::move(options)).wait();
-  std::ostringstream text;
-  if (std::ifstream file(report); file) text << file.rdbuf();
+  const std::string text = read_regular_file(report, kMostReportBytes).value_or("");
   std::error_code ignored;
   fs::remove(report, ignored);
-  if (text.str().empty()) throw UserError("ctest " + status.text() + " and reports nothing");
-  const TestCounts counts = read_junit(text.str());
+  if (text.empty()) throw UserError("ctest " + status.text() + " and reports nothing");
+  const TestCounts counts = read_junit(text);
   const nlohmann::json object = {{"passed", counts.passed},
                                  {"failed", counts.failed},
                                  {"skipped", counts.skipped},
                                  {"seconds", counts.seconds},
                                  {"failures", counts.failures}};
-  fmt::print("{}\n", object.dump());
+  print_out("{}\n", object.dump());
   return status.code() == 0 ? kDone : kJobFailed;
 }
 

@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "launcher/npy.h"
 #include "tests/cli/run_tessera.h"
@@ -188,6 +191,47 @@ TEST(Plan, ExplainsPinsThatCannotBeAndMemoryThatDoesNotSuffice) {
   EXPECT_THAT(memory.err, HasSubstr("100"));
 }
 
+TEST(Bench, TakesOnlyNumbersThatAreTimes) {
+  const MatmulFolder folder;
+  for (const std::string option : {"--seconds", "--tune", "--timeout"}) {
+    for (const std::string value : {"nan", "inf", "-1", "0", "1e10", "many"}) {
+      const CommandResult result = run_tessera({"bench", folder.program, option, value});
+      EXPECT_EQ(result.code, 2) << option << " " << value;
+      EXPECT_THAT(result.err, HasSubstr(option +
+                                        ": takes a number of seconds above 0 and up to "
+                                        "1e9, not `" +
+                                        value + "`"));
+    }
+  }
+}
+
+TEST(Plan, TakesOnlySizesForMemory) {
+  for (const std::string value : {"abc", "nan", "-1", "0", "1e9", "2 GB B"}) {
+    const CommandResult result = run_tessera({"plan", "mlp", "--memory", value});
+    EXPECT_EQ(result.code, 2) << value;
+    EXPECT_EQ(result.err,
+              "tessera: --memory takes a size such as 512MiB, 2GiB or a number of "
+              "bytes, not `" +
+                  value + "`\n");
+  }
+}
+
+TEST(Eval, RefusesAPlanTogetherWithAnotherMesh) {
+  const MatmulFolder folder;
+  const std::string plan = folder.file("plan.json");
+  ASSERT_EQ(
+      run_tessera({"plan", folder.program, "--devices", "2", "--mesh", "data=2", "--out", plan})
+          .code,
+      0);
+  const CommandResult other =
+      run_tessera(folder.eval({"--ranks", "2", "--plan", plan, "--mesh", "model=2"}));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_EQ(other.err, "tessera: plan `" + plan +
+                           "` has the mesh data=2, and the mesh model=2 is "
+                           "asked for; leave out the plan or the mesh\n");
+  EXPECT_EQ(run_tessera(folder.eval({"--ranks", "2", "--plan", plan, "--mesh", "data=2"})).code, 0);
+}
+
 TEST(Bench, ReportsEveryKey) {
   const MatmulFolder folder;
   const CommandResult result =
@@ -245,6 +289,11 @@ TEST(Doctor, ReportsChecksAndVersions) {
   const nlohmann::json json = result.json();
   EXPECT_GE(json["checks"].size(), 6u);
   EXPECT_TRUE(json["versions"].contains("llvm"));
+  // Root cannot call mpirun as the README's lines do, and is told.
+  unsetenv("OMPI_ALLOW_RUN_AS_ROOT");
+  const CommandResult user = run_tessera({"doctor"});
+  EXPECT_THAT(user.out, HasSubstr(geteuid() == 0 ? "root: mpirun refuses when you call it yourself"
+                                                 : "not root"));
 }
 
 }  // namespace

@@ -57,6 +57,26 @@ TEST(LocalGroup, RunLocalRanksThrowsWhatCameFirst) {
   EXPECT_EQ(comm_errors, 2);
 }
 
+// Ranks learn of a failure before the failing rank has left: what they then throw explains nothing.
+TEST(LocalGroup, RunLocalRanksThrowsTheCauseAlsoWhereItComesLater) {
+  std::atomic<bool> peer_left = false;
+  auto work = [&](Communicator& comm) {
+    if (comm.rank() == 1) {
+      comm.fail("the data file is empty");
+      while (!peer_left) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      throw UserError("the data file is empty");
+    }
+    try {
+      comm.barrier();
+    } catch (const CommError&) {
+      peer_left = true;
+      throw;
+    }
+  };
+  EXPECT_THROW(run_local_ranks(2, {}, work), UserError);
+}
+
 TEST(LocalGroup, AnyThreadMayFailAWaitingRank) {
   auto world = make_local_group(2);
   std::thread supervisor([&] {

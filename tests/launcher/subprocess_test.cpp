@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "launcher/process_state.h"
+#include "launcher/spawn.h"
 #include "tests/launcher/temp_folder.h"
 
 namespace tessera {
@@ -83,12 +85,12 @@ TEST(Subprocess, ALongLineComesInPieces) {
 
 TEST(Subprocess, SaysWhatCannotBeStarted) {
   EXPECT_EQ(message_of<UserError>([] {
-              Subprocess child({{"no-such-program"}, {}, {}, {}});
+              Subprocess child({{"no-such-program"}, {}, {}, {}, {}});
             }),
             "cannot start `no-such-program`: No such file or directory; is it installed and in "
             "PATH?");
   EXPECT_EQ(message_of<UserError>([] {
-              Subprocess child({{"/etc/passwd"}, {}, {}, {}});
+              Subprocess child({{"/etc/passwd"}, {}, {}, {}, {}});
             }),
             "cannot start `/etc/passwd`: Permission denied; is it installed and in PATH?");
 }
@@ -147,13 +149,13 @@ TEST(Subprocess, ForwardsSignals) {
   Collected text;
   SubprocessOptions options =
       text.shell("trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.02; done");
-  options.forward = {SIGUSR1, SIGINT};
+  options.forward = {SIGUSR1};
   struct sigaction before {};
   sigaction(SIGUSR1, nullptr, &before);
   {
     Subprocess child(std::move(options));
     while (text.out.empty()) child.wait(0.01);
-    EXPECT_THROW(Subprocess({{"true"}, {}, {}, {SIGUSR1}}), InternalError);
+    EXPECT_THROW(Subprocess({{"true"}, {}, {}, {SIGUSR1}, {}}), InternalError);
     raise(SIGUSR1);
     EXPECT_EQ(child.wait(10)->code(), 9);
     EXPECT_EQ(child.forwarded_signal(), SIGUSR1);
@@ -162,6 +164,61 @@ TEST(Subprocess, ForwardsSignals) {
   struct sigaction after {};
   sigaction(SIGUSR1, nullptr, &after);
   EXPECT_EQ(after.sa_handler, before.sa_handler);
+}
+
+TEST(Subprocess, ASignalEndsTheChildAndTheSecondOneKillsIt) {
+  Collected text;
+  SubprocessOptions polite =
+      text.shell("trap 'exit 4' TERM; echo ready; while :; do sleep 0.02; done");
+  polite.ending = {SIGHUP, SIGINT};
+  {
+    Subprocess child(std::move(polite));
+    while (text.out.empty()) child.wait(0.01);
+    raise(SIGHUP);
+    EXPECT_EQ(child.wait(10)->code(), 4);
+    EXPECT_EQ(child.ending_signal(), SIGHUP);
+  }
+  SubprocessOptions deaf = text.shell("trap '' TERM; echo ready; while :; do sleep 0.02; done");
+  deaf.ending = {SIGINT};
+  deaf.grace_seconds = 600;
+  text.out.clear();
+  Subprocess child(std::move(deaf));
+  while (text.out.empty()) child.wait(0.01);
+  raise(SIGINT);
+  EXPECT_FALSE(child.wait(0.1).has_value());
+  raise(SIGINT);
+  EXPECT_EQ(child.wait(10)->code(), 128 + SIGKILL);
+}
+
+TEST(Subprocess, AStoppedChildIsKilledWhenTheGraceIsOver) {
+  Collected text;
+  SubprocessOptions options = text.shell("echo ready; sleep 100");
+  options.ending = {SIGTERM};
+  options.grace_seconds = 0.1;
+  Subprocess child(std::move(options));
+  while (text.out.empty()) child.wait(0.01);
+  child.signal(SIGSTOP);
+  while (!process_state(child.pid())->stopped()) child.wait(0.01);
+  raise(SIGTERM);
+  EXPECT_EQ(child.wait(10)->code(), 128 + SIGKILL);
+}
+
+// A process that starts one and is killed.
+TEST(Subprocess, DiesWithTheProcessThatStartedIt) {
+  PipeEnds numbers;
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const pid_t child = spawn({{"sleep", "100"}, {}, -1, -1});
+    if (write(numbers.write, &child, sizeof child) != sizeof child) _exit(1);
+    pause();
+    _exit(0);
+  }
+  pid_t child = 0;
+  ASSERT_EQ(read(numbers.read, &child, sizeof child), static_cast<ssize_t>(sizeof child));
+  EXPECT_TRUE(process_state(child).has_value());
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(goes_away(child));
 }
 
 TEST(Subprocess, LeavesNoDescriptors) {
