@@ -71,6 +71,7 @@ struct TrainConfig {
   std::optional<int64_t> epochs;
   std::optional<int64_t> steps;
   int64_t seed = 0;
+  bool stop_at_nan = true;  // when the loss is NaN or infinite
   bool operator==(const TrainConfig&) const = default;
 };
 

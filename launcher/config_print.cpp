@@ -118,6 +118,7 @@ void print_train(Printer& out, const TrainConfig& train) {
   if (train.epochs) out.value("train.epochs", std::to_string(*train.epochs));
   if (train.steps) out.value("train.steps", std::to_string(*train.steps));
   out.value("train.seed", std::to_string(train.seed));
+  out.value("train.nan", train.stop_at_nan ? "stop" : "continue");
 }
 
 void print_cluster(Printer& out, const ClusterConfig& cluster) {

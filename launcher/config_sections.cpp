@@ -226,12 +226,15 @@ void read_data(ConfigReader& reader, const YamlNode& node) {
 
 void read_train(ConfigReader& reader, const YamlNode& node) {
   TrainConfig& train = reader.config.train;
-  node.allow_keys({"optimizer", "epochs", "steps", "seed"});
+  node.allow_keys({"optimizer", "epochs", "steps", "seed", "nan"});
   if (const auto optimizer = node.find("optimizer")) read_optimizer(reader, *optimizer);
   reader.read(node, "epochs", train.epochs, [](const YamlNode& n) { return n.as_int(1, 1000000); });
   reader.read(node, "steps", train.steps, steps_of);
   reader.read(node, "seed", train.seed,
               [](const YamlNode& n) { return n.as_int(0, std::numeric_limits<int64_t>::max()); });
+  reader.read(node, "nan", train.stop_at_nan, [](const YamlNode& n) {
+    return n.as_choice({"stop", "continue"}) == "stop";
+  });
 }
 
 void read_cluster(ConfigReader& reader, const YamlNode& node) {

@@ -1,6 +1,8 @@
 #include "launcher/programs.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "ir/functions.h"
@@ -43,7 +45,23 @@ Program file_program(const Config& config, std::optional<int64_t> batch) {
   return parse_file(config.program.file, dims);
 }
 
-// The program's own updates, or those of the configured optimizer.
+// What `optimizer` does to the parameters that the program does not update itself.
+Optimizer for_the_rest(const Optimizer& optimizer, const SourceLocation& where) {
+  return [=](Program& program, const std::vector<ParameterGradient>& gradients) {
+    std::set<Tensor> updated;
+    for (const Update& update : program.updates()) updated.insert(update.target);
+    std::vector<ParameterGradient> rest;
+    for (const ParameterGradient& each : gradients)
+      if (updated.count(each.parameter) == 0) rest.push_back(each);
+    if (rest.empty())
+      throw UserError(where, "program `" + program.name() +
+                                 "` updates every parameter that its `loss` depends on itself, and "
+                                 "the config has a train.optimizer; remove one of the two");
+    optimizer(program, rest);
+  };
+}
+
+// The program's own updates, and those of the configured optimizer for all other parameters.
 void add_optimizer(Program& program, const Config& config) {
   if (!config.train.optimizer) {
     if (program.updates().empty())
@@ -53,23 +71,35 @@ void add_optimizer(Program& program, const Config& config) {
                           "a `train.optimizer` to the config, which minimizes its `loss`");
     return;
   }
-  if (!program.updates().empty())
-    throw UserError(program.where(),
-                    "program `" + program.name() + "` updates `" +
-                        program.updates()[0].target.name() +
-                        "` itself, and the config has a train.optimizer; remove one of the two");
   const std::optional<Tensor> loss = program.find("loss");
   if (!loss)
     throw UserError(program.where(),
                     "train.optimizer minimizes the definition `loss`, which "
                     "program `" +
                         program.name() + "` does not have");
-  program.minimize(*loss, make_optimizer(*config.train.optimizer), program.where());
+  program.minimize(*loss, for_the_rest(make_optimizer(*config.train.optimizer), program.where()),
+                   program.where());
 }
 
-}  // namespace
+// What data.inputs names are inputs of the program.
+void check_data_inputs(const Program& program, const Config& config) {
+  std::vector<std::string> known;
+  for (const Tensor& input : program.inputs()) known.push_back(input.name());
+  for (const auto& [name, source] : config.data.inputs) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto origin = config.origins.find("data.inputs." + name);
+    const SourceLocation where = origin == config.origins.end() ? SourceLocation{} : origin->second;
+    const std::optional<Tensor> other = program.find(name);
+    const std::string have = "; its inputs are " + (known.empty() ? "none" : join(known));
+    if (other && other->role() != Role::input)
+      throw UserError(where, "data.inputs feeds `" + name + "`, which is no input of program `" +
+                                 program.name() + "` (" + other->where().str() + ")" + have);
+    throw UserError(where, "data.inputs feeds `" + name + "`, which program `" + program.name() +
+                               "` does not have" + have + did_you_mean(name, known));
+  }
+}
 
-Program training_program(const Config& config, std::optional<int64_t> batch) {
+Program with_updates(const Config& config, std::optional<int64_t> batch) {
   if (!config.program.file.empty()) {
     Program program = file_program(config, batch);
     add_optimizer(program, config);
@@ -77,6 +107,14 @@ Program training_program(const Config& config, std::optional<int64_t> batch) {
   }
   const auto optimizer = config.train.optimizer.value_or(SgdConfig{});
   return build_model(config.program.model, model_options(config, batch), make_optimizer(optimizer));
+}
+
+}  // namespace
+
+Program training_program(const Config& config, std::optional<int64_t> batch) {
+  Program program = with_updates(config, batch);
+  check_data_inputs(program, config);
+  return program;
 }
 
 Program evaluation_program(const Config& config, std::optional<int64_t> batch) {

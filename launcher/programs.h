@@ -12,7 +12,8 @@ namespace tessera {
 
 // The training step that a config describes: a model of ours with its optimizer, or a user's .tess
 // file, which either updates its parameters itself or leaves it to `train.optimizer`, which then
-// minimizes its definition `loss`. `batch` replaces the extent of dim `batch`.
+// minimizes its definition `loss` over the parameters that the program does not update. `batch`
+// replaces the extent of dim `batch`.
 // Throws UserError that points at the config or the program.
 Program training_program(const Config& config, std::optional<int64_t> batch = std::nullopt);
 

@@ -91,6 +91,13 @@ void RunFolder::append_metrics(std::string_view json_object) {
   if (metrics_ < 0)
     metrics_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (metrics_ < 0) fail("be opened", errno);
+  struct stat opened {};
+  struct stat named {};
+  if (::fstat(metrics_, &opened) != 0 || ::stat(path.c_str(), &named) != 0 ||
+      opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
+    throw DeviceError(path +
+                      ": is gone: the run's folder was removed, moved or replaced while the job "
+                      "ran, and what it held is lost; start the job again and leave its folder");
   const std::string line = std::string(json_object) + "\n";
   size_t done = 0;
   while (done < line.size()) {

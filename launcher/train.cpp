@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
+#include "launcher/array_text.h"
 #include "launcher/data.h"
 #include "launcher/feeds.h"
 #include "launcher/planning.h"
@@ -18,6 +20,8 @@
 #include "launcher/progress_target.h"
 #include "launcher/ranks.h"
 #include "launcher/run_folder.h"
+#include "launcher/run_outputs.h"
+#include "launcher/standard_streams.h"
 #include "launcher/statements.h"
 #include "launcher/versions.h"
 #include "runtime/executable.h"
@@ -115,6 +119,7 @@ class Trainer {
       evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
     }
     progress.finish();
+    result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
     result_.steps = total;
     result_.seconds_per_step = median(step_seconds_);
     result_.ranks = world_.size();
@@ -160,8 +165,7 @@ class Trainer {
     folder_->write("plan.txt", text);
     if (options_.quiet) return;
     const std::string summary = text.substr(0, text.find("\n\n"));
-    fmt::print(stderr, "{}\n  where everything lives, and why: {}\n\n", summary,
-               folder_->file("plan.txt"));
+    print_err("{}\n  where everything lives, and why: {}\n\n", summary, folder_->file("plan.txt"));
   }
 
   int64_t total_steps(int64_t per_epoch) const {
@@ -178,9 +182,9 @@ class Trainer {
     nlohmann::json line = {{"step", step + 1}};
     std::optional<double> loss;
     for (const std::string& name : scalar_outputs(normal_)) {
-      const double value = executable_->output(name).get(0);
-      line[name] = value;
-      if (name == "loss") loss = value;
+      const Array value = executable_->output(name);
+      line[name] = element_json(value, 0);
+      if (name == "loss") loss = value.get(0);
     }
     const double seconds = seconds_since(start);
     line["seconds"] = seconds;
@@ -190,9 +194,22 @@ class Trainer {
     step_seconds_.push_back(seconds);
     result_.train_seconds += seconds;
     if (loss) result_.loss = *loss;
-    if (!reports()) return;
-    folder_->append_metrics(line.dump());
-    progress.update(step + 1, loss);
+    if (reports()) {
+      folder_->append_metrics(line.dump());
+      progress.update(step + 1, loss);
+    }
+    if (loss && !std::isfinite(*loss)) note_nan(step + 1, *loss);
+  }
+
+  // The loss is the same on every rank, so all of them stop here.
+  void note_nan(int64_t step, double loss) {
+    if (config_.train.stop_at_nan)
+      throw Error(fmt::format(
+          "the loss is {} at step {}, so the parameters are no longer of use; lower the learning "
+          "rate, or look for a log, a root or a division of 0 in the program (train.nan: continue "
+          "goes on)",
+          loss, step));
+    if (!result_.nan_step) result_.nan_step = step;
   }
 
   void take_test_data(DatasetPtr data) {

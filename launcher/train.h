@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "launcher/config.h"
@@ -12,6 +14,7 @@ namespace tessera {
 struct TrainResult {
   std::map<std::string, double> metrics;  // of the test set: "accuracy", ...
   double loss = 0;                        // of the last step
+  std::optional<int64_t> nan_step;        // the first one with a loss of NaN or infinity
   int64_t steps = 0;
   double seconds_per_step = 0;    // median
   double train_seconds = 0;       // all steps, evaluation not counted
@@ -20,7 +23,8 @@ struct TrainResult {
   std::map<std::string, double> startup;
   int ranks = 1;
   std::string plan_hash;
-  std::string folder;  // of the run
+  std::string folder;                // of the run
+  std::vector<std::string> outputs;  // those with dims, of the last step: files in the folder
 };
 
 struct TrainOptions {

@@ -238,6 +238,8 @@ bool YamlNode::as_bool() const {
 std::string YamlNode::as_string() const {
   if (value_->kind != Kind::scalar || value_->text.empty())
     fail("must be text, found " + (value_->kind == Kind::scalar ? "nothing" : found()));
+  if (value_->text.find('\0') != std::string::npos)
+    fail("holds a character of number 0 (\\0), which ends texts; remove it");
   return value_->text;
 }
 

@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
 #include "launcher/ranks.h"
+#include "launcher/standard_streams.h"
 #include "launcher/train.h"
 
 namespace tessera {
@@ -27,7 +29,9 @@ nlohmann::json to_json(const TrainResult& result) {
                          {"startup", result.startup},
                          {"ranks", result.ranks},
                          {"plan_hash", result.plan_hash},
+                         {"outputs", result.outputs},
                          {"folder", result.folder}};
+  if (result.nan_step) json["nan_step"] = *result.nan_step;
   for (const auto& [name, value] : result.metrics)
     json[name == "loss" ? "test_loss" : name] = value;
   return json;
@@ -39,8 +43,11 @@ void print_result(const TrainResult& result) {
                                  result.train_seconds, 1e3 * result.seconds_per_step);
   for (const auto& [name, value] : result.metrics)
     text += fmt::format(", test {} {:.4f}", name, value);
-  fmt::print("{}\nfirst step done {:.2f} s after the command; plan, config and metrics in {}\n",
-             text, result.first_step_seconds, result.folder);
+  if (result.nan_step) text += fmt::format(", loss not finite since step {}", *result.nan_step);
+  print_out("{}\nfirst step done {:.2f} s after the command; plan, config and metrics in {}\n",
+            text, result.first_step_seconds, result.folder);
+  if (!result.outputs.empty())
+    print_out("outputs of the last step beside them: {}\n", join(result.outputs));
 }
 
 // When the command began: on a rank that mpirun started, when its parent began.
@@ -58,7 +65,7 @@ std::string asked_by(const Config& config) {
 int run(const RunArguments& arguments, const CommandLine& line) {
   const Config config = load_config(arguments.config, arguments.overrides);
   if (arguments.print_config) {
-    fmt::print("{}", print_config(config));
+    print_out("{}", print_config(config));
     return kDone;
   }
   const double began = started(line);
@@ -69,11 +76,10 @@ int run(const RunArguments& arguments, const CommandLine& line) {
     const TrainResult result = train(config, world, {began, arguments.json});
     if (world.rank() != 0) return;
     if (arguments.json) {
-      fmt::print("{}\n", to_json(result).dump());
+      print_out("{}\n", to_json(result).dump());
     } else {
       print_result(result);
     }
-    std::fflush(stdout);
   });
 }
 

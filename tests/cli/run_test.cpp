@@ -1,10 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
-#include <chrono>
-#include <thread>
-
+#include "launcher/npy.h"
+#include "tests/cli/job.h"
 #include "tests/cli/run_tessera.h"
 
 namespace tessera {
@@ -151,6 +149,125 @@ TEST(Run, JoinsAnMpirunThatItIsStartedUnder) {
   EXPECT_EQ(result.json()["ranks"], 2);
 }
 
+// A folder with a regression of `lines` on made-up data.
+struct Regression : TestFolder {
+  explicit Regression(const std::string& lines) {
+    write("fit.tess",
+          "program fit\ndim batch = 8, k = 4\ninput x[batch, k]\ninput y[batch]\n"
+          "param w[k] = 1.0\nparam v[k] = 1.0\n" +
+              lines);
+    write_npy(file("x.npy"), random({64, 4}));
+    write_npy(file("y.npy"), random({64}));
+  }
+  CommandResult run(const std::string& train, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {
+        "run",
+        write("fit.yaml",
+              "program: {file: fit.tess}\ndata: {inputs: {x: x.npy, y: y.npy}}\n" + train),
+        "output.dir=" + file("out")};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_tessera(words);
+  }
+  static Array random(std::vector<int64_t> shape) {
+    Array array = make_array(DType::f32, std::move(shape));
+    for (size_t i = 0; i < array.size(); ++i)
+      array.set(i, static_cast<double>(i * 37 % 19) / 19 - 0.5);
+    return array;
+  }
+};
+
+constexpr const char* kSquares =
+    "guess = sum[k](x * w * v)\nloss = mean[batch]((guess - y) * (guess - y))\noutput loss\n";
+
+// A count of steps, as random values take for their seed, and a running mean leave the parameters
+// to the optimizer; a parameter with an update keeps it.
+TEST(Run, TheOptimizerTakesTheParametersThatTheProgramLeavesToIt) {
+  const Regression own(
+      std::string(kSquares) +
+      "state steps : i64\nstate seen\nupdate steps = steps + 1\n"
+      "update seen = 0.9 * seen + 0.1 * loss\nupdate v = v - 0.05 * grad(loss, v)\n"
+      "output steps\noutput seen\noutput v\noutput w\n");
+  const CommandResult result = own.run("train: {optimizer: {sgd: {lr: 0.05}}, epochs: 2}\n");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Regression all(std::string(kSquares) + "output v\noutput w\n");
+  ASSERT_EQ(all.run("train: {optimizer: {sgd: {lr: 0.05}}, epochs: 2}\n").code, 0);
+  for (const std::string name : {"v.npy", "w.npy"}) {
+    const Array found = read_npy(own.file("out/" + name));
+    const Array wanted = read_npy(all.file("out/" + name));
+    for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(found.get(i), wanted.get(i), 1e-6);
+  }
+  EXPECT_THAT(read_text(own.file("out/metrics.jsonl")), HasSubstr("\"steps\":15"));
+}
+
+TEST(Run, RefusesAnOptimizerThatNothingIsLeftFor) {
+  const Regression folder(
+      std::string(kSquares) +
+      "update w = w - 0.05 * grad(loss, w)\nupdate v = v - 0.05 * grad(loss, v)\n");
+  const CommandResult result = folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(
+      result.err,
+      HasSubstr("fit.tess:1:9: program `fit` updates every parameter that its `loss` depends "
+                "on itself, and the config has a train.optimizer; remove one of the two\n"));
+}
+
+TEST(Run, KeepsOutputsWithDimsOfTheLastStep) {
+  const Regression folder(std::string(kSquares) + "output guess\noutput `a/b` = w\n");
+  for (const std::string ranks : {"1", "2"}) {
+    const CommandResult result =
+        folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n",
+                   {"cluster.ranks=" + ranks, "output.dir=" + folder.file(ranks)});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out,
+                HasSubstr("outputs of the last step beside them: guess.npy, a%2Fb.npy\n"));
+    EXPECT_EQ(read_npy(folder.file(ranks + "/guess.npy")).shape, (std::vector<int64_t>{8}));
+    EXPECT_EQ(read_npy(folder.file(ranks + "/a%2Fb.npy")).shape, (std::vector<int64_t>{4}));
+  }
+}
+
+TEST(Run, StopsWhenTheLossIsNan) {
+  const Regression folder(
+      "guess = sum[k](x * w * v)\nloss = mean[batch](log(guess - y))\noutput loss\n");
+  for (const std::string ranks : {"1", "2"}) {
+    const CommandResult result =
+        folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n", {"cluster.ranks=" + ranks});
+    EXPECT_EQ(result.code, 1) << result.err;
+    EXPECT_THAT(
+        result.err,
+        HasSubstr("tessera: the loss is nan at step 1, so the parameters are no longer of "
+                  "use; lower the learning rate, or look for a log, a root or a division of "
+                  "0 in the program (train.nan: continue goes on)\n"));
+  }
+  const CommandResult on =
+      folder.run("train: {optimizer: {sgd: {lr: 0.05}}, nan: continue}\n", {"--json"});
+  EXPECT_EQ(on.code, 0) << on.err;
+  EXPECT_EQ(on.json()["nan_step"], 1);
+  EXPECT_EQ(on.json()["steps"], 8);
+}
+
+TEST(Run, NoticesThatItsFolderIsGone) {
+  EndlessJob job({});
+  fs::remove_all(job.run_folder());
+  EXPECT_EQ(job.wait(30), 1);
+  EXPECT_THAT(job.err(),
+              HasSubstr(job.run_folder() + "/metrics.jsonl: is gone: the run's folder was "
+                                           "removed, moved or replaced"));
+}
+
+TEST(Run, RefusesDataForWhatIsNoInput) {
+  const Regression folder(kSquares);
+  const auto error = [&](const std::string& name) {
+    const CommandResult result = folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n",
+                                            {"data.inputs." + name + "=" + folder.file("x.npy")});
+    EXPECT_EQ(result.code, 2);
+    return result.err;
+  };
+  EXPECT_THAT(error("z"), HasSubstr("data.inputs feeds `z`, which program `fit` does not have; its "
+                                    "inputs are x, y"));
+  EXPECT_THAT(error("w"), HasSubstr("data.inputs feeds `w`, which is no input of program `fit` ("));
+  EXPECT_THAT(error("w"), HasSubstr("fit.tess:5:7); its inputs are x, y\n"));
+}
+
 TEST(Run, RefusesAWrongConfigWithItsPlace) {
   const TestFolder folder;
   const std::string file =
@@ -159,54 +276,6 @@ TEST(Run, RefusesAWrongConfigWithItsPlace) {
   EXPECT_EQ(result.code, 2);
   EXPECT_THAT(result.err, HasSubstr(file + ":2:8: "));
   EXPECT_THAT(result.err, HasSubstr("did you mean `set`?"));
-}
-
-std::vector<pid_t> ranks_of(const std::string& marker) {
-  std::vector<pid_t> found;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string command = read_text(entry.path() / "cmdline");
-    const std::string environment = read_text(entry.path() / "environ");
-    if (command.find(marker) != std::string::npos && command.rfind("mpirun", 0) != 0 &&
-        environment.find("OMPI_COMM_WORLD_RANK=1") != std::string::npos)
-      found.push_back(std::stoi(name));
-  }
-  return found;
-}
-
-int vader_files() {
-  int count = 0;
-  for (const auto& entry : fs::directory_iterator("/dev/shm")) {
-    const std::string name = entry.path().filename();
-    if (name.rfind("vader_segment", 0) == 0 || name.rfind("tessera-", 0) == 0) ++count;
-  }
-  return count;
-}
-
-TEST(Run, AKilledRankEndsTheJobWithCode3AndLeavesNothing) {
-  const TestFolder folder;
-  const int before = vader_files();
-  CommandResult result;
-  Subprocess process(tessera_command(
-      short_run(folder, "killed", {"train.epochs=100000", "data.limit=600"}), result));
-  std::vector<pid_t> victims;
-  for (int i = 0; i < 200; ++i) {
-    process.wait(0.1);
-    if (fs::exists(folder.file("killed/metrics.jsonl"))) victims = ranks_of(folder.path());
-    if (!victims.empty()) break;
-  }
-  ASSERT_EQ(victims.size(), 1u) << result.err;
-  kill(victims[0], SIGKILL);
-  const auto killed = std::chrono::steady_clock::now();
-  const std::optional<ExitStatus> status = process.wait(10);
-  ASSERT_TRUE(status.has_value()) << "still running after 10 s";
-  EXPECT_EQ(status->code(), 3) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("rank 1 died: signal 9 (Killed)"));
-  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(10));
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  EXPECT_TRUE(ranks_of(folder.path()).empty());
-  EXPECT_EQ(vader_files(), before);
 }
 
 }  // namespace

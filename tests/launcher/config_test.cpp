@@ -74,6 +74,14 @@ TEST(Config, OverridesReplaceAndAdd) {
       2);
 }
 
+TEST(Config, SaysWhatHappensWhenTheLossIsNan) {
+  EXPECT_TRUE(parse("{program: {model: mlp}}").train.stop_at_nan);
+  EXPECT_TRUE(parse("{program: {model: mlp}, train: {nan: stop}}").train.stop_at_nan);
+  EXPECT_FALSE(parse("{program: {model: mlp}, train: {nan: continue}}").train.stop_at_nan);
+  EXPECT_EQ(error_of("{program: {model: mlp}, train: {nan: ignore}}"),
+            "t.yaml:1:38: `train.nan` must be one of stop, continue, found `ignore`");
+}
+
 TEST(Config, TheBatchDimIsTheBatch) {
   const Config config = parse("{program: {model: mlp, dims: {batch: 32}}}");
   EXPECT_EQ(config.data.batch, 32);
@@ -102,6 +110,7 @@ TEST(Config, PrintsOriginsAndReadsBack) {
             "      momentum: 0                       # default\n"
             "  epochs: 2                             # command line\n"
             "  seed: 1                               # t.yaml:3:55\n"
+            "  nan: stop                             # default\n"
             "cluster:\n"
             "  transport: mpi                        # t.yaml:4:22\n"
             "  hosts: [{name: localhost, ranks: 4}]  # t.yaml:4:34\n"
@@ -292,7 +301,7 @@ TEST(Config, RefusesBadOverrides) {
       {"train.epcohs=2",
        "command line: `train.epcohs` is not a known key; `train` may have optimizer, epochs, "
        "steps, "
-       "seed (did you mean `epochs`?)"},
+       "seed, nan (did you mean `epochs`?)"},
       {"train.optimizer={sgd: {lr: 1}",
        "command line: a key must be a plain word, found a list or map; is a bracket or brace not "
        "closed?"},

@@ -55,6 +55,28 @@ TEST(RunFolder, AFullDiskIsAnErrorWithThePath) {
                 "space or choose another output.dir");
 }
 
+TEST(RunFolder, NoticesThatItIsGone) {
+  namespace fs = std::filesystem;
+  const TempFolder folder;
+  const auto gone = [](const RunFolder& run) {
+    return run.file("metrics.jsonl") +
+           ": is gone: the run's folder was removed, moved or replaced while the job ran, and what "
+           "it held is lost; start the job again and leave its folder";
+  };
+  RunFolder removed = RunFolder::create(folder / "removed");
+  removed.append_metrics("{}");
+  fs::remove_all(removed.path());
+  EXPECT_EQ(message_of<DeviceError>([&] { removed.append_metrics("{}"); }), gone(removed));
+  RunFolder moved = RunFolder::create(folder / "moved");
+  moved.append_metrics("{}");
+  fs::rename(moved.path(), folder / "elsewhere");
+  EXPECT_EQ(message_of<DeviceError>([&] { moved.append_metrics("{}"); }), gone(moved));
+  RunFolder early = RunFolder::create(folder / "early");
+  fs::remove_all(early.path());
+  EXPECT_EQ(message_of<DeviceError>([&] { early.append_metrics("{}"); }),
+            early.file("metrics.jsonl") + ": cannot be opened: No such file or directory");
+}
+
 TEST(RunFolder, DescribesTheEnvironment) {
   const std::string json = environment_json({{"version", "1.2"}, {"llvm", "22.1"}});
   for (const std::string key :
