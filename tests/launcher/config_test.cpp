@@ -82,6 +82,13 @@ TEST(Config, SaysWhatHappensWhenTheLossIsNan) {
             "t.yaml:1:38: `train.nan` must be one of stop, continue, found `ignore`");
 }
 
+TEST(Config, RefusesATextThatACharacterZeroWouldCut) {
+  EXPECT_EQ(
+      error_of("{program: {model: mlp}, output: {dir: \"a\\0b\"}}"),
+      "t.yaml:1:39: `output.dir` holds a character of number 0 (\\0), which ends texts; remove "
+      "it");
+}
+
 TEST(Config, TheBatchDimIsTheBatch) {
   const Config config = parse("{program: {model: mlp, dims: {batch: 32}}}");
   EXPECT_EQ(config.data.batch, 32);
