@@ -19,11 +19,6 @@
 namespace tessera {
 namespace {
 
-const VectorTarget& vector_target() {
-  static const VectorTarget target = host_vectors();
-  return target;
-}
-
 std::optional<ContractionGroup> tiled(const KernelGroup& group, const BuildOptions& options) {
   std::optional<ContractionGroup> found = find_contraction(group);
   if (found && !options.always_tile && !worth_tiling(found->contraction)) found.reset();
@@ -45,30 +40,35 @@ Emission emission_of(const ContractionPlan& plan, CompiledObject& metadata) {
           false};
 }
 
-Emission emission_of(const LoopNest& nest, CompiledObject& metadata) {
+Emission emission_of(const LoopNest& nest, int register_bytes, CompiledObject& metadata) {
   metadata.chunks = nest.chunks;
   metadata.scratch_bytes = nest.scratch_bytes;
   for (const std::string& fault : nest.faults) metadata.faults += fault + "\n";
-  return {[nest](llvm::Module& module) { emit_loop_nest(module, nest, kKernelSymbol); }, true};
+  return {[nest, register_bytes](llvm::Module& module) {
+            emit_loop_nest(module, nest, kKernelSymbol, register_bytes);
+          },
+          true};
 }
 
 Emission emission_of(const KernelGroup& group, const BuildOptions& options,
                      const std::optional<ScheduleChoice>& choice, CompiledObject& metadata) {
-  const ScheduleTarget target{vector_target().vector_bytes, options.workers};
+  const VectorTarget& vectors = vectors_of(options.level);
+  const ScheduleTarget target{vectors.vector_bytes, options.workers};
   if (choice && std::holds_alternative<TileChoice>(*choice)) {
     if (const std::optional<ContractionGroup> contraction = find_contraction(group))
       if (const std::optional<ContractionPlan> plan =
-              plan_contraction(*contraction, vector_target(), std::get<TileChoice>(*choice)))
+              plan_contraction(*contraction, vectors, std::get<TileChoice>(*choice)))
         return emission_of(*plan, metadata);
   } else if (choice) {
     LoopNest nest = lower(group);
-    if (schedule(nest, target, std::get<LoopChoice>(*choice))) return emission_of(nest, metadata);
+    if (schedule(nest, target, std::get<LoopChoice>(*choice)))
+      return emission_of(nest, vectors.vector_bytes, metadata);
   }
   if (const std::optional<ContractionGroup> contraction = tiled(group, options))
-    return emission_of(plan_contraction(*contraction, vector_target()), metadata);
+    return emission_of(plan_contraction(*contraction, vectors), metadata);
   LoopNest nest = lower(group);
   schedule(nest, target);
-  return emission_of(nest, metadata);
+  return emission_of(nest, vectors.vector_bytes, metadata);
 }
 
 // Some index is known only when it is read, so that a fault may have to be described.
@@ -90,21 +90,21 @@ CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& option
                             const std::optional<ScheduleChoice>& choice) {
   CompiledObject result;
   const Emission emission = emission_of(group, options, choice, result);
-  result.object = build_object(emission.emit, emission.optimize);
+  result.object = build_object(emission.emit, emission.optimize, options.level);
   return result;
 }
 
 std::string text_of_kernel(const KernelGroup& group, const BuildOptions& options, bool optimized) {
   CompiledObject ignored;
   const Emission emission = emission_of(group, options, std::nullopt, ignored);
-  return build_text(emission.emit, emission.optimize && optimized);
+  return build_text(emission.emit, emission.optimize && optimized, options.level);
 }
 
 std::string key_of_kernel(const KernelGroup& group, const BuildOptions& options) {
-  const VectorTarget& target = vector_target();
-  std::string text = fmt::format("{}\n{}\n{} {} {} {} {}\n", TESSERA_CODEGEN_VERSION,
-                                 host_target().text(), target.l1_bytes, target.l2_bytes,
-                                 target.l3_bytes, options.workers, options.always_tile);
+  const VectorTarget& target = vectors_of(options.level);
+  std::string text = fmt::format(
+      "{}\n{}\n{} {} {} {} {}\n", TESSERA_CODEGEN_VERSION, code_target(options.level).text(),
+      target.l1_bytes, target.l2_bytes, target.l3_bytes, options.workers, options.always_tile);
   text += canonical_text(group);
   if (may_fault(group))
     for (const Nest& nest : group.nests)

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "codegen/cpu_level.h"
 #include "codegen/kernel_group.h"
 #include "codegen/object_cache.h"
 #include "codegen/schedule_choice.h"
@@ -12,6 +13,7 @@ namespace tessera {
 struct BuildOptions {
   int workers = 1;           // threads that will share a kernel's chunks
   bool always_tile = false;  // contractions of any size get tiles: for tests
+  CpuLevel level = CpuLevel::host;
 };
 
 // Machine code for a group: a tiled contraction (contraction.h) when it is one that is worth it,

@@ -156,7 +156,7 @@ struct Compiler::State {
 };
 
 BuildOptions build_options(const CompilerOptions& options) {
-  return {or_all(options.worker_threads), options.always_tile};
+  return {or_all(options.worker_threads), options.always_tile, options.level};
 }
 
 Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>()) {
@@ -211,6 +211,10 @@ std::vector<Kernel> Compiler::compile(const std::vector<KernelGroup>& groups) {
   state_->stats.seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return kernels;
+}
+
+CpuLevel Compiler::level() const {
+  return state_->build.level;
 }
 
 CompileStats Compiler::stats() const {

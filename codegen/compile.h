@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/build_kernel.h"
+#include "codegen/cpu_level.h"
 #include "codegen/kernel.h"
 #include "codegen/kernel_group.h"
 #include "codegen/schedule_choice.h"
@@ -17,8 +18,9 @@ struct CompilerOptions {
   bool use_cache = true;
   int64_t cache_bytes = int64_t{1} << 30;  // the oldest entries go when it is exceeded
   int threads = 0;                         // that run LLVM at once; 0: as many as the host has
-  int worker_threads = 0;    // that will share a kernel's chunks; 0: as many as the host has
-  bool always_tile = false;  // contractions of any size get tiles: for tests
+  int worker_threads = 0;           // that will share a kernel's chunks; 0: as many as the host has
+  bool always_tile = false;         // contractions of any size get tiles: for tests
+  CpuLevel level = CpuLevel::host;  // that kernels are made for
 };
 
 // The options of build_kernel that a Compiler uses.
@@ -34,10 +36,10 @@ struct CompileStats {
   int tuned = 0;          // asked for, and scheduled as tuning found best
 };
 
-// Turns groups into machine code for this host. Kernels live as long as the Compiler. Objects are
-// kept on disk, addressed by what they were made from; a second process only links them. Where the
-// folder holds a tuned schedule for a kernel (tune.h), that one is built. Any number of threads may
-// call compile(), and any number of processes may share a folder.
+// Turns groups into machine code that this host can run. Kernels live as long as the Compiler.
+// Objects are kept on disk, addressed by what they were made from; a second process only links
+// them. Where the folder holds a tuned schedule for a kernel (tune.h), that one is built. Any
+// number of threads may call compile(), and any number of processes may share a folder.
 //
 //   Compiler compiler({});
 //   for (const KernelGroup& group : fuse(nests, needed))
@@ -56,6 +58,7 @@ class Compiler {
   // over); neither read from disk nor kept there.
   Kernel compile(const KernelGroup& group, const ScheduleChoice& choice);
   CompileStats stats() const;
+  CpuLevel level() const;
 
  private:
   struct State;

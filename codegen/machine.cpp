@@ -127,8 +127,8 @@ int host_cores() {
 
 // Facts that were kept are believed where they can be true of this host: what it tells must be as
 // it tells, and what was measured must lie far outside of what processors do to be refused.
-void check_is_host(const Machine& kept) {
-  const VectorTarget host = host_vectors();
+void check_is_host(const Machine& kept, CpuLevel level) {
+  const VectorTarget& host = vectors_of(level);
   const auto same = [](const char* name, int64_t value, int64_t wanted) {
     if (value != wanted)
       throw UserError(fmt::format("machine facts: `{}` is {}; it is {} here", name, value, wanted));
@@ -152,9 +152,9 @@ void check_is_host(const Machine& kept) {
   likely("cache_bandwidth", kept.cache_bandwidth);
 }
 
-std::string file_of_host(const std::string& folder) {
-  const VectorTarget v = host_vectors();
-  const std::string key = fmt::format("{} {} {} {} {}", host_target().text(), host_cores(),
+std::string file_of_host(CpuLevel level, const std::string& folder) {
+  const VectorTarget& v = vectors_of(level);
+  const std::string key = fmt::format("{} {} {} {} {}", code_target(level).text(), host_cores(),
                                       v.l1_bytes, v.l2_bytes, v.l3_bytes);
   return folder + "/machine-" + hex(hash_bytes(key)) + ".txt";
 }
@@ -174,44 +174,53 @@ void keep(const std::string& folder, const std::string& path, const Machine& mac
              error.message());
 }
 
-}  // namespace
-
-VectorTarget host_vectors() {
-  const HostTarget& host = host_target();
+VectorTarget find_vectors(CpuLevel level) {
+  const CodeTarget& target = code_target(level);
   VectorTarget v;
-  v.vector_bytes = host.vector_bytes;
-  const bool x86 = host.triple.rfind("x86_64", 0) == 0;
-  v.registers = !x86 || host.vector_bytes == 64 ? 32 : 16;
+  v.vector_bytes = target.vector_bytes;
+  const bool x86 = target.triple.rfind("x86_64", 0) == 0;
+  v.registers = !x86 || target.vector_bytes == 64 ? 32 : 16;
   v.l1_bytes = cache_bytes(1, 32 << 10);
   v.l2_bytes = cache_bytes(2, 512 << 10);
   v.l3_bytes = cache_bytes(3, 8 << 20);
   return v;
 }
 
-Machine measure_machine() {
+}  // namespace
+
+const VectorTarget& vectors_of(CpuLevel level) {
+  static const std::map<CpuLevel, VectorTarget> all = [] {
+    std::map<CpuLevel, VectorTarget> found;
+    for (const CpuLevel here : cpu_levels_here()) found[here] = find_vectors(here);
+    return found;
+  }();
+  return all.at(level);
+}
+
+Machine measure_machine(CpuLevel level) {
   Machine m;
-  m.vectors = host_vectors();
+  m.vectors = vectors_of(level);
   m.cores = host_cores();
-  m.peak_gflops = measure_peak_gflops(m.vectors);
+  m.peak_gflops = measure_peak_gflops(level);
   m.cache_bandwidth = triad_in_cache(m.vectors.l2_bytes / 2);
   m.bandwidth = triad_from_memory(1, m.vectors.l3_bytes);
   m.bandwidth_all = std::max(m.bandwidth, triad_from_memory(m.cores, m.vectors.l3_bytes));
   return m;
 }
 
-Machine machine_facts(const std::string& cache_dir) {
+Machine machine_facts(CpuLevel level, const std::string& cache_dir) {
   const std::string folder = cache_dir.empty() ? default_cache_folder() : cache_dir;
-  const std::string path = file_of_host(folder);
+  const std::string path = file_of_host(level, folder);
   try {
     if (const auto text = read_regular_file(path, kMostFactBytes)) {
       Machine machine = parse_machine(*text);
-      check_is_host(machine);
+      check_is_host(machine, level);
       return machine;
     }
   } catch (const UserError& error) {
     log_warning("codegen", "{} is damaged and is made again: {}", path, error.what());
   }
-  const Machine machine = measure_machine();
+  const Machine machine = measure_machine(level);
   keep(folder, path, machine);
   return machine;
 }

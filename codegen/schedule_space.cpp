@@ -48,7 +48,7 @@ std::vector<int64_t> halved_and_doubled(int64_t block, int64_t unit, int64_t ext
 }  // namespace
 
 ScheduleSpace::ScheduleSpace(const KernelGroup& group, const BuildOptions& options)
-    : vectors_(host_vectors()),
+    : vectors_(vectors_of(options.level)),
       target_{vectors_.vector_bytes, options.workers},
       contraction_(find_contraction(group)),
       nest_(lower(group)) {

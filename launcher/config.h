@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/source_location.h"
+#include "codegen/cpu_level.h"
 
 namespace tessera {
 
@@ -84,8 +85,9 @@ struct HostConfig {
 struct ClusterConfig {
   std::string transport = "local";  // "local" (threads of one process) or "mpi"
   std::vector<HostConfig> hosts = {{"localhost", 1}};
-  int threads = 0;      // per rank; 0: the machine's cores shared out
-  double timeout = 60;  // seconds that any wait for a peer may take
+  int threads = 0;                // per rank; 0: the machine's cores shared out
+  double timeout = 60;            // seconds that any wait for a peer may take
+  CpuLevel cpu = CpuLevel::host;  // that kernels are made for
   int ranks() const;
   bool operator==(const ClusterConfig&) const = default;
 };

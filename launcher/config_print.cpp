@@ -130,6 +130,7 @@ void print_cluster(Printer& out, const ClusterConfig& cluster) {
   out.value("cluster.hosts", "[" + join(hosts) + "]");
   out.value("cluster.threads", cluster.threads == 0 ? "auto" : std::to_string(cluster.threads));
   out.value("cluster.timeout", fmt::format("{}", cluster.timeout));
+  out.value("cluster.cpu", name_of(cluster.cpu));
 }
 
 void print_plan(Printer& out, const PlanConfig& plan) {

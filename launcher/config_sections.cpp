@@ -19,6 +19,14 @@ std::string text(const YamlNode& node) {
   return node.as_string();
 }
 
+CpuLevel cpu_level(const YamlNode& node) {
+  try {
+    return parse_cpu_level(node.as_string(), "`cluster.cpu`");
+  } catch (const UserError& error) {
+    throw UserError(node.where(), error.what());
+  }
+}
+
 OptionValue option(const YamlNode& node) {
   if (node.kind() == YamlNode::Kind::sequence) {
     std::vector<int64_t> list;
@@ -239,7 +247,7 @@ void read_train(ConfigReader& reader, const YamlNode& node) {
 
 void read_cluster(ConfigReader& reader, const YamlNode& node) {
   ClusterConfig& cluster = reader.config.cluster;
-  node.allow_keys({"transport", "hosts", "ranks", "threads", "timeout"});
+  node.allow_keys({"transport", "hosts", "ranks", "threads", "timeout", "cpu"});
   reader.read(node, "transport", cluster.transport, [](const YamlNode& n) {
     return n.as_choice({"mpi", "local"});
   });
@@ -248,6 +256,7 @@ void read_cluster(ConfigReader& reader, const YamlNode& node) {
     return n.is_word("auto") ? 0 : static_cast<int>(n.as_int(1, 1024));
   });
   reader.read(node, "timeout", cluster.timeout, seconds_of);
+  reader.read(node, "cpu", cluster.cpu, cpu_level);
 }
 
 void read_plan(ConfigReader& reader, const YamlNode& node) {

@@ -27,8 +27,8 @@ Plan plan_of_file(const Program& normal, int devices, const PlanSettings& settin
 }
 
 // The kernel model of codegen with what was measured on this host.
-KernelSeconds kernel_seconds_here(int threads) {
-  return [machine = machine_facts(), threads](const Nest& local) {
+KernelSeconds kernel_seconds_here(const PlanSettings& settings) {
+  return [machine = machine_facts(settings.cpu), threads = settings.threads](const Nest& local) {
     return predict_seconds(local, machine, threads);
   };
 }
@@ -55,15 +55,15 @@ ClusterCommCost comm_cost_here(int devices) {
   return ClusterCommCost(cluster_here(devices));
 }
 
-std::string explain_here(const Program& normal, const Plan& plan, int threads) {
-  return explain(normal, plan, cluster_here(plan.mesh.ranks()), kernel_seconds_here(threads));
+std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings) {
+  return explain(normal, plan, cluster_here(plan.mesh.ranks()), kernel_seconds_here(settings));
 }
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
   if (!settings.file.empty()) return plan_of_file(normal, devices, settings);
   const Cluster cluster = cluster_here(devices);
   PlanRequest request = request_of(cluster, settings);
-  request.kernel_seconds = kernel_seconds_here(settings.threads);
+  request.kernel_seconds = kernel_seconds_here(settings);
   return optimize(normal, cluster, request);
 }
 

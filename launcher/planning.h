@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/cpu_level.h"
 #include "comm/communicator.h"
 #include "partition/plan.h"
 #include "placement/cluster.h"
@@ -19,6 +20,7 @@ struct PlanSettings {
   std::optional<int64_t> memory;  // bytes per device
   std::vector<Pin> pins;          // beside those of the program
   int threads = 1;                // that compute on each rank
+  CpuLevel cpu = CpuLevel::host;  // that kernels are made for
 };
 
 // The machines that make_plan plans for: this one while its cores suffice, give or take a few ranks
@@ -29,14 +31,15 @@ Cluster cluster_here(int devices);
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
 
 // The plan for a cluster described elsewhere, its devices' kernels priced by a roofline. Of the
-// settings, `file` and `threads` mean nothing here.
+// settings, `file`, `threads` and `cpu` mean nothing here.
 Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
 
 // The prices of communication that make_plan goes by, for lowering its plans.
 ClusterCommCost comm_cost_here(int devices);
 
-// The plan as a page for people (placement/explain.h), for ranks of this machine.
-std::string explain_here(const Program& normal, const Plan& plan, int threads);
+// The plan as a page for people (placement/explain.h), for ranks of this machine with the threads
+// and the level of the settings.
+std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings);
 
 // Rank 0 makes the plan; all get the same one. Together.
 Plan share_plan(Communicator& world, const std::function<Plan()>& make);

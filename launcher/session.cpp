@@ -62,6 +62,8 @@ PlanSettings settings_of(int argc, char** argv) {
   app.add_option("--mesh", mesh);
   app.add_option("--memory", memory);
   app.add_option("--plan", settings.file);
+  std::optional<CpuLevel> cpu;
+  add_cpu_option(app, cpu);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -69,6 +71,7 @@ PlanSettings settings_of(int argc, char** argv) {
   }
   settings.mesh = parse_mesh_option(mesh);
   settings.memory = parse_memory(memory);
+  settings.cpu = cpu.value_or(CpuLevel::host);
   return settings;
 }
 
@@ -87,7 +90,7 @@ Session::Session(int argc, char** argv)
     : owned_(world_of_environment()),
       world_(owned_.get()),
       settings_(settings_of(argc, argv)),
-      compiler_(CompilerOptions{.worker_threads = settings_.threads}) {
+      compiler_(CompilerOptions{.worker_threads = settings_.threads, .level = settings_.cpu}) {
   if (settings_.threads == 0) settings_.threads = threads_per_rank(world_->size());
   live_world.store(world_);
 }
@@ -95,7 +98,7 @@ Session::Session(int argc, char** argv)
 Session::Session(Communicator& world, PlanSettings settings)
     : world_(&world),
       settings_(std::move(settings)),
-      compiler_(CompilerOptions{.worker_threads = settings_.threads}) {}
+      compiler_(CompilerOptions{.worker_threads = settings_.threads, .level = settings_.cpu}) {}
 
 Session::~Session() {
   Communicator* mine = owned_.get();
@@ -122,12 +125,12 @@ Executable Session::compile(const Program& program) {
 
 void Session::compare(const Program& program) {
   require_agreement(*world_, [&] {
-    return std::vector{statement_of_build(), statement_of(program)};
+    return std::vector{statement_of_build(settings_.cpu), statement_of(program)};
   });
 }
 
 std::string Session::explain(const Executable& executable) const {
-  return explain_here(executable.program(), executable.plan(), settings_.threads);
+  return explain_here(executable.program(), executable.plan(), settings_);
 }
 
 Executable Session::compile(const Program& program, const Plan& plan) {

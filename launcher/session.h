@@ -14,7 +14,7 @@ namespace tessera {
 // process alone. Options on the command line (others are left alone):
 //
 //   --threads N   that compute on each rank     --mesh data=2,model=2     --memory 2GiB
-//   --plan FILE   a plan made earlier
+//   --plan FILE   a plan made earlier         --cpu x86-64-v3   that kernels are made for
 //
 //   int main(int argc, char** argv) {
 //     Session session(argc, argv);

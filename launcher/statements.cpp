@@ -16,9 +16,9 @@ void forget_name(std::string& file) {
 
 }  // namespace
 
-RankStatement statement_of_build() {
+RankStatement statement_of_build(CpuLevel level) {
   return {"the build", fmt::format("version {}\nsources {}\nmachine code for {}", tessera_version(),
-                                   sources_digest(), host_target().text())};
+                                   sources_digest(), code_target(level).text())};
 }
 
 RankStatement statement_of(const Config& config) {

@@ -48,6 +48,7 @@ double median(std::vector<double> values) {
 
 PlanSettings plan_settings(const Config& config, int threads) {
   PlanSettings settings;
+  settings.cpu = config.cluster.cpu;
   settings.file = config.plan.file;
   settings.memory = config.plan.memory;
   settings.threads = threads;
@@ -93,7 +94,7 @@ class Trainer {
         options_(options),
         threads_(config.cluster.threads > 0 ? config.cluster.threads
                                             : threads_per_rank(world.size())),
-        compiler_(CompilerOptions{.worker_threads = threads_}) {}
+        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}) {}
 
   TrainResult run() {
     if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
@@ -139,7 +140,8 @@ class Trainer {
     const Clock::time_point start = Clock::now();
     const Program program = training_program(config_);
     require_agreement(world_, [&] {
-      return std::vector{statement_of_build(), statement_of(config_), statement_of(program)};
+      return std::vector{statement_of_build(config_.cluster.cpu), statement_of(config_),
+                         statement_of(program)};
     });
     normal_ = stack_loops(normalize(program));
     const Plan plan = share_plan(world_, [&] {
@@ -161,7 +163,7 @@ class Trainer {
     folder_->write("config.yaml", print_config(config_));
     folder_->write("environment.json", environment_json(library_versions()));
     folder_->write("plan.yaml", to_text(plan));
-    const std::string text = explain_here(normal_, plan, threads_);
+    const std::string text = explain_here(normal_, plan, plan_settings(config_, threads_));
     folder_->write("plan.txt", text);
     if (options_.quiet) return;
     const std::string summary = text.substr(0, text.find("\n\n"));

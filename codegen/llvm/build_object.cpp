@@ -21,13 +21,12 @@
 namespace tessera {
 namespace {
 
-void set_attributes(llvm::Module& module) {
-  const HostTarget& host = host_target();
+void set_attributes(llvm::Module& module, const CodeTarget& target) {
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
-    function.addFnAttr("target-cpu", host.cpu);
-    function.addFnAttr("target-features", host.features);
-    const std::string bits = std::to_string(8 * host.vector_bytes);
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
+    const std::string bits = std::to_string(8 * target.vector_bytes);
     function.addFnAttr("prefer-vector-width", bits);
     function.addFnAttr("min-legal-vector-width", bits);
   }
@@ -69,7 +68,7 @@ void verify(llvm::Module& module) {
   TESSERA_CHECK(!llvm::verifyModule(module, &stream)) << "the code that was emitted: " << text;
 }
 
-void prepare(llvm::Module& module, llvm::TargetMachine& machine,
+void prepare(llvm::Module& module, llvm::TargetMachine& machine, const CodeTarget& target,
              const std::function<void(llvm::Module&)>& emit, bool optimize) {
   module.setDataLayout(machine.createDataLayout());
 #if LLVM_VERSION_MAJOR >= 21
@@ -78,18 +77,20 @@ void prepare(llvm::Module& module, llvm::TargetMachine& machine,
   module.setTargetTriple(machine.getTargetTriple().str());
 #endif
   emit(module);
-  set_attributes(module);
+  set_attributes(module, target);
   verify(module);
   if (optimize) run_passes(module, machine);
 }
 
 }  // namespace
 
-std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine();
+std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize,
+                         CpuLevel level) {
+  const CodeTarget& target = code_target(level);
+  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine(target);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
-  prepare(module, *machine, emit, optimize);
+  prepare(module, *machine, target, emit, optimize);
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;
@@ -100,11 +101,13 @@ std::string build_object(const std::function<void(llvm::Module&)>& emit, bool op
   return {object.begin(), object.end()};
 }
 
-std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine();
+std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize,
+                       CpuLevel level) {
+  const CodeTarget& target = code_target(level);
+  const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine(target);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
-  prepare(module, *machine, emit, optimize);
+  prepare(module, *machine, target, emit, optimize);
   std::string text;
   llvm::raw_string_ostream stream(text);
   module.print(stream, nullptr);

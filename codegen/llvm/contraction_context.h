@@ -52,6 +52,8 @@ class ContractionContext {
   int64_t element_bytes() const {
     return static_cast<int64_t>(size_of(plan.group.contraction.type));
   }
+  // Of one vector of products, which fills a register of the target.
+  int register_bytes() const { return static_cast<int>(schedule().lanes * element_bytes()); }
   int argument_of(const Tensor& tensor) const;
 
   // Reserves bytes of scratch, aligned to 64; returns their offset.

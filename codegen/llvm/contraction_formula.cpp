@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "codegen/llvm/masked_access.h"
 #include "codegen/llvm/scalars.h"
 #include "ir/structure.h"
 
@@ -179,10 +180,9 @@ class FormulaEmitter {
       llvm::Type* vector = shaped(type, lanes_);
       const llvm::Align align(size_of(read.tensor.type()));
       const DType element = read.tensor.type();
-      if (mask == nullptr)
-        return from_memory(b_, element, b_.CreateAlignedLoad(vector, from, align));
       llvm::Constant* pad = memory_constant(c_.llvm, pad_scalar(read), lanes_);
-      return from_memory(b_, element, b_.CreateMaskedLoad(vector, from, align, mask, pad));
+      return from_memory(
+          b_, element, MaskedAccess(b_, c_.register_bytes()).load(vector, from, align, mask, pad));
     }
     if (at.step == 0 && uniform) return load_gathered(read, at.offset, inside);
     return load_gathered(read, affine(form), inside);
@@ -250,10 +250,7 @@ void emit_write(ContractionContext& context, llvm::IRBuilder<>& b, const Formula
   if (lanes_of(value) == 0) {
     b.CreateAlignedStore(value, to, align);
   } else if (at.step == 1 && (site.valid == nullptr || tensor.type() != DType::b8)) {
-    if (site.valid == nullptr)
-      b.CreateAlignedStore(value, to, align);
-    else
-      b.CreateMaskedStore(value, to, align, emitter.exists());
+    MaskedAccess(b, context.register_bytes()).store(value, to, align, emitter.exists());
   } else {
     for (int i = 0; i < lanes_of(value); ++i) {
       const auto write = [&] {

@@ -6,6 +6,7 @@
 
 #include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/masked_access.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
@@ -55,8 +56,9 @@ struct TileCode {
       if (direct && v + 1 == shape.vectors && shape.last_lanes < lanes(v)) {
         std::vector<llvm::Constant*> mask;
         for (int i = 0; i < lanes(v); ++i) mask.push_back(b.getInt1(i < shape.last_lanes));
-        vectors.push_back(b.CreateMaskedLoad(type(v), at, align(), llvm::ConstantVector::get(mask),
-                                             llvm::Constant::getNullValue(type(v))));
+        vectors.push_back(MaskedAccess(b, c.register_bytes())
+                              .load(type(v), at, align(), llvm::ConstantVector::get(mask),
+                                    llvm::Constant::getNullValue(type(v))));
       } else {
         vectors.push_back(b.CreateAlignedLoad(type(v), at, align()));
       }

@@ -15,8 +15,12 @@ namespace {
 // Emits the loops of a nest; the values at one point are ValueEmitter's.
 class NestEmitter {
  public:
-  NestEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function)
-      : b_(builder), nest_(nest), function_(function), values_(builder, nest, function) {}
+  NestEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function,
+              int register_bytes)
+      : b_(builder),
+        nest_(nest),
+        function_(function),
+        values_(builder, nest, function, register_bytes) {}
 
   void emit() {
     if (nest_.points > 0) {
@@ -253,10 +257,10 @@ llvm::Function* declare_entry(llvm::Module& module, const std::string& symbol) {
 }
 
 llvm::Function* emit_loop_nest(llvm::Module& module, const LoopNest& nest,
-                               const std::string& symbol) {
+                               const std::string& symbol, int register_bytes) {
   llvm::Function* function = declare_entry(module, symbol);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(module.getContext(), "entry", function));
-  NestEmitter(builder, nest, *function).emit();
+  NestEmitter(builder, nest, *function, register_bytes).emit();
   return function;
 }
 

@@ -8,9 +8,10 @@
 
 namespace tessera {
 
-// Adds the function `symbol`, a Kernel::Entry, that runs chunks of the scheduled nest.
+// Adds the function `symbol`, a Kernel::Entry, that runs chunks of the scheduled nest on a target
+// whose vector registers have so many bytes.
 llvm::Function* emit_loop_nest(llvm::Module& module, const LoopNest& nest,
-                               const std::string& symbol);
+                               const std::string& symbol, int register_bytes);
 
 // The declaration of a Kernel::Entry with its attributes, without a body.
 llvm::Function* declare_entry(llvm::Module& module, const std::string& symbol);

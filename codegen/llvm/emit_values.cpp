@@ -13,8 +13,8 @@
 namespace tessera {
 
 ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
-                           llvm::Function& function)
-    : b_(builder), nest_(nest), fault_(function.getArg(4)) {
+                           llvm::Function& function, int register_bytes)
+    : b_(builder), access_(builder, register_bytes), nest_(nest), fault_(function.getArg(4)) {
   loops_.assign(nest.loops.size(), nullptr);
   known_.assign(nest.nodes.size(), nullptr);
   for (const NestBuffer& buffer : nest.buffers) {
@@ -290,32 +290,26 @@ llvm::Value* ValueEmitter::mask_of(const Place& place) {
   return mask == nullptr ? nullptr : splat(b_, mask, lanes_);
 }
 
-llvm::Value* ValueEmitter::pointers(const Place& place, llvm::Type* element) {
-  llvm::Value* offsets = place.offsets;
-  if (offsets == nullptr) {
+// Of each lane from the place's pointer on, in elements.
+llvm::Value* ValueEmitter::offsets_of(const Place& place) {
+  if (place.offsets == nullptr) {
     const bool small = std::abs(place.step) * lanes_ < (int64_t{1} << 31);
-    offsets = iota(small ? b_.getInt32Ty() : b_.getInt64Ty(), lanes_, place.step);
-  } else if (place.step != 0) {
-    offsets = b_.CreateAdd(offsets, iota(offsets->getType()->getScalarType(), lanes_, place.step));
+    return iota(small ? b_.getInt32Ty() : b_.getInt64Ty(), lanes_, place.step);
   }
-  return b_.CreateGEP(element, place.pointer, offsets);
+  if (place.step == 0) return place.offsets;
+  return b_.CreateAdd(place.offsets,
+                      iota(place.offsets->getType()->getScalarType(), lanes_, place.step));
 }
 
 llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
-  llvm::Type* element = memory_type(b_.getContext(), node.type);
-  llvm::Type* type = shaped(element, lanes_);
+  llvm::Type* type = shaped(memory_type(b_.getContext(), node.type), lanes_);
   const llvm::Align align(size_of(node.type));
   llvm::Value* mask = mask_of(place);
   llvm::Constant* pad = memory_constant(b_.getContext(), node.value, lanes_);
-  llvm::Value* loaded = nullptr;
-  if (place.step == 1 && place.offsets == nullptr)
-    loaded = mask == nullptr
-                 ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, place.pointer, align))
-                 : b_.CreateMaskedLoad(type, place.pointer, align, mask, pad);
-  else
-    loaded = b_.CreateMaskedGather(type, pointers(place, element), align, mask,
-                                   mask == nullptr ? nullptr : pad);
-  return from_memory(b_, node.type, loaded);
+  return from_memory(b_, node.type,
+                     place.contiguous() ? access_.load(type, place.pointer, align, mask, pad)
+                                        : access_.gather(type, place.pointer, offsets_of(place),
+                                                         align, mask, pad));
 }
 
 // What lies at a place; of lanes that do not touch memory, 0.
@@ -326,21 +320,19 @@ llvm::Value* ValueEmitter::read(const Place& place, DType type) {
   llvm::Type* vector = shaped(element, lanes_);
   llvm::Value* mask = mask_of(place);
   llvm::Value* zero = llvm::Constant::getNullValue(vector);
-  if (mask == nullptr) mask = llvm::Constant::getAllOnesValue(shaped(b_.getInt1Ty(), lanes_));
   return place.contiguous()
-             ? b_.CreateMaskedLoad(vector, place.pointer, align, mask, zero)
-             : b_.CreateMaskedGather(vector, pointers(place, element), align, mask, zero);
+             ? access_.load(vector, place.pointer, align, mask, zero)
+             : access_.gather(vector, place.pointer, offsets_of(place), align, mask, zero);
 }
 
 void ValueEmitter::write(const Place& place, DType type, llvm::Value* value) {
   const llvm::Align align(size_of(type));
-  llvm::Value* mask = place.vector() ? mask_of(place) : nullptr;
-  if (place.vector() && !place.contiguous())
-    b_.CreateMaskedScatter(value, pointers(place, memory_type(b_.getContext(), type)), align, mask);
-  else if (mask == nullptr)
+  if (!place.vector())
     b_.CreateAlignedStore(value, place.pointer, align);
+  else if (place.contiguous())
+    access_.store(value, place.pointer, align, mask_of(place));
   else
-    b_.CreateMaskedStore(value, place.pointer, align, mask);
+    access_.scatter(value, place.pointer, offsets_of(place), align, mask_of(place));
 }
 
 void ValueEmitter::store(const Store& store, llvm::Value* value) {

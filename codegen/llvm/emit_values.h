@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/llvm/masked_access.h"
 #include "codegen/loop_nest.h"
 
 namespace tessera {
@@ -15,7 +16,9 @@ namespace tessera {
 // are vectors, all others scalars.
 class ValueEmitter {
  public:
-  ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function);
+  // `register_bytes` are those of one vector register of the target.
+  ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function,
+               int register_bytes);
 
   // Restores bindings, lanes, tail and known values when it ends.
   class Scope {
@@ -86,12 +89,13 @@ class ValueEmitter {
   void guard(const Guard& guard, llvm::Value* context, Place& place);
   llvm::Value* inside(const Guard& guard, llvm::Value* context);
   void report(llvm::Value* outside, llvm::Value* context, int64_t fault);
-  llvm::Value* pointers(const Place& place, llvm::Type* element);
+  llvm::Value* offsets_of(const Place& place);
   llvm::Value* mask_of(const Place& place);
   llvm::Value* both(llvm::Value* a, llvm::Value* b);
   bool is_small(const LoopAffine& affine, int64_t extent) const;
 
   llvm::IRBuilderBase& b_;
+  MaskedAccess access_;
   const LoopNest& nest_;
   llvm::Value* fault_;
   std::vector<llvm::Value*> buffers_;

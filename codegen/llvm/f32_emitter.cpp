@@ -62,7 +62,7 @@ Emitter::Value F32Emitter::mul(Value a, Value b) {
   return wrap(b_.CreateFMul(unwrap(a), unwrap(b)));
 }
 Emitter::Value F32Emitter::div(Value a, Value b) {
-  return wrap(b_.CreateFDiv(unwrap(a), unwrap(b)));
+  return wrap(emit_division(b_, unwrap(a), unwrap(b)));
 }
 Emitter::Value F32Emitter::fma(Value a, Value b, Value c) {
   return wrap(b_.CreateIntrinsic(llvm::Intrinsic::fma, {unwrap(a)->getType()},

@@ -32,7 +32,7 @@ llvm::Value* opposes(llvm::IRBuilderBase& b, llvm::Value* value, llvm::Value* si
 // fmod(x, y) of doubles. A rounded quotient is never below a whole number that the true one
 // reaches, so that its whole part is right or one too large, and the fused x - q * y is exact.
 llvm::Value* truncated_rest(llvm::IRBuilderBase& b, llvm::Value* x, llvm::Value* y) {
-  llvm::Value* quotient = b.CreateUnaryIntrinsic(llvm::Intrinsic::trunc, b.CreateFDiv(x, y));
+  llvm::Value* quotient = b.CreateUnaryIntrinsic(llvm::Intrinsic::trunc, emit_division(b, x, y));
   llvm::Value* rest =
       b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {b.CreateFNeg(quotient), y, x});
   llvm::Value* back = b.CreateFAdd(rest, with_sign_of(b, y, x));
@@ -57,10 +57,10 @@ llvm::Value* floored_rest(llvm::IRBuilderBase& b, llvm::Value* rest, llvm::Value
 llvm::Value* floored_quotient(llvm::IRBuilderBase& b, llvm::Value* rest, llvm::Value* x,
                               llvm::Value* y) {
   llvm::Value* whole =
-      b.CreateUnaryIntrinsic(llvm::Intrinsic::rint, b.CreateFDiv(b.CreateFSub(x, rest), y));
+      b.CreateUnaryIntrinsic(llvm::Intrinsic::rint, emit_division(b, b.CreateFSub(x, rest), y));
   llvm::Value* below = b.CreateFSub(whole, real(whole, 1));
   whole = b.CreateSelect(opposes(b, rest, y), below, whole);
-  llvm::Value* infinite = b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, b.CreateFDiv(x, y));
+  llvm::Value* infinite = b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, emit_division(b, x, y));
   return b.CreateSelect(b.CreateFCmpUNO(rest, rest), infinite, whole);
 }
 

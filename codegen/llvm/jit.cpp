@@ -11,6 +11,16 @@
 #include "base/error.h"
 #include "codegen/llvm/target.h"
 
+#ifdef __x86_64__
+// The compiler's own conversions of f16, by their names only: they take and give it in a register
+// for which this compiler need not have a type.
+extern "C" {
+void __extendhfsf2();
+void __truncsfhf2();
+void __truncdfhf2();
+}
+#endif
+
 namespace tessera {
 namespace {
 
@@ -58,6 +68,11 @@ void add_library(llvm::orc::LLJIT& jit) {
   add("trunc", static_cast<Unary>(std::trunc));
   add("rint", static_cast<Unary>(std::rint));
   add("rintf", static_cast<Unary32>(std::rint));
+#ifdef __x86_64__
+  add("__extendhfsf2", __extendhfsf2);
+  add("__truncsfhf2", __truncsfhf2);
+  add("__truncdfhf2", __truncdfhf2);
+#endif
   add("memset", static_cast<void* (*)(void*, int, size_t)>(std::memset));
   add("memcpy", static_cast<void* (*)(void*, const void*, size_t)>(std::memcpy));
   add("memmove", static_cast<void* (*)(void*, const void*, size_t)>(std::memmove));
@@ -80,7 +95,7 @@ void* Jit::link(const std::string& object, const std::string& symbol) {
   const std::lock_guard lock(state_->mutex);
   if (state_->jit == nullptr) {
     initialize_llvm();
-    llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(host_target().triple)};
+    llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(code_target(CpuLevel::host).triple)};
     state_->jit =
         check(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create(),
               "cannot start the just-in-time linker");

@@ -57,11 +57,11 @@ void emit_peak(llvm::Module& module, int lanes) {
 
 }  // namespace
 
-double measure_peak_gflops(const VectorTarget& target) {
-  const int lanes = target.vector_bytes / 4;
+double measure_peak_gflops(CpuLevel level) {
+  const int lanes = code_target(level).vector_bytes / 4;
   Jit jit;
-  const std::string object =
-      build_object([&](llvm::Module& module) { emit_peak(module, lanes); }, /*optimize=*/false);
+  const std::string object = build_object([&](llvm::Module& module) { emit_peak(module, lanes); },
+                                          /*optimize=*/false, level);
   const auto peak = reinterpret_cast<void (*)(int64_t, float*)>(jit.link(object, "peak"));
   std::vector<float> memory(static_cast<size_t>(lanes), 0.5f);
   double best = 0;

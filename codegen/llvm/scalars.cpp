@@ -77,7 +77,7 @@ llvm::Value* emit_float(llvm::IRBuilderBase& b, Fn fn, const Values& args) {
       return b.CreateFMul(x, y);
     }
     case Fn::div:
-      return b.CreateFDiv(x, y);
+      return emit_division(b, x, y);
     case Fn::floordiv:
     case Fn::mod:
       return emit_float_division(b, fn, x, y);
@@ -258,6 +258,12 @@ llvm::Value* emit_cast(llvm::IRBuilderBase& b, ApplyTypes types, llvm::Value* x)
 }
 
 }  // namespace
+
+llvm::Value* emit_division(llvm::IRBuilderBase& b, llvm::Value* x, llvm::Value* y) {
+  if (!llvm::isa<llvm::Constant>(y))
+    y = b.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {y->getType()}, {y});
+  return b.CreateFDiv(x, y);
+}
 
 llvm::Type* shaped(llvm::Type* type, int lanes) {
   return lanes == 0 ? type : llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes));

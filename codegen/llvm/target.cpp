@@ -8,6 +8,7 @@
 #include <llvm/TargetParser/Triple.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -23,44 +24,71 @@ bool has_all(const llvm::StringMap<bool>& features, std::initializer_list<const 
   });
 }
 
-// The processor's name is not asked: virtual machines give wrong ones.
-HostTarget find_host() {
-  HostTarget host;
+// What each level adds to the one below, lowest first.
+struct Level {
+  CpuLevel level;
+  std::initializer_list<const char*> adds;
+  int vector_bytes;
+};
+const Level kLevels[] = {
+    {CpuLevel::v2, {"sse4.2", "ssse3", "popcnt", "cx16"}, 16},
+    {CpuLevel::v3, {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"}, 32},
+    {CpuLevel::v4, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}, 64},
+};
+
+// The host's target and those of the levels in it. The processor's name is not asked: virtual
+// machines give wrong ones.
+std::map<CpuLevel, CodeTarget> find_targets() {
+  CodeTarget host;
   host.triple = llvm::sys::getProcessTriple();
   host.llvm = LLVM_VERSION_STRING;
+  const bool x86 = llvm::Triple(host.triple).getArch() == llvm::Triple::x86_64;
+  host.cpu = x86 ? "x86-64" : "generic";
+  std::map<CpuLevel, CodeTarget> targets;
   const llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  for (const Level& level : kLevels) {
+    if (!x86 || !has_all(features, level.adds)) break;
+    host.cpu = name_of(level.level);
+    host.vector_bytes = level.vector_bytes;
+    targets[level.level] = host;
+  }
   std::vector<std::string> list;
   for (const auto& entry : features)
     list.push_back((entry.getValue() ? "+" : "-") + entry.getKey().str());
   std::sort(list.begin(), list.end());
   host.features = join(list, ",");
-  if (llvm::Triple(host.triple).getArch() != llvm::Triple::x86_64) {
-    host.cpu = "generic";
-    return host;
-  }
-  host.cpu = "x86-64";
-  if (has_all(features, {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"})) {
-    host.cpu = "x86-64-v3";
-    host.vector_bytes = 32;
-    if (has_all(features, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})) {
-      host.cpu = "x86-64-v4";
-      host.vector_bytes = 64;
-    }
-  } else if (has_all(features, {"sse4.2", "ssse3", "popcnt", "cx16"})) {
-    host.cpu = "x86-64-v2";
-  }
-  return host;
+  targets[CpuLevel::host] = host;
+  return targets;
+}
+
+const std::map<CpuLevel, CodeTarget>& targets_here() {
+  static const std::map<CpuLevel, CodeTarget> targets = find_targets();
+  return targets;
 }
 
 }  // namespace
 
-std::string HostTarget::text() const {
+const std::vector<CpuLevel>& cpu_levels_here() {
+  static const std::vector<CpuLevel> levels = [] {
+    std::vector<CpuLevel> found;
+    for (const auto& [level, target] : targets_here()) found.push_back(level);
+    return found;
+  }();
+  return levels;
+}
+
+std::string processor_of(CpuLevel level) {
+  return code_target(level).cpu;
+}
+
+std::string CodeTarget::text() const {
   return triple + " " + cpu + " " + features + " llvm " + llvm;
 }
 
-const HostTarget& host_target() {
-  static const HostTarget host = find_host();
-  return host;
+const CodeTarget& code_target(CpuLevel level) {
+  const auto found = targets_here().find(level);
+  TESSERA_CHECK(found != targets_here().end()) << "the host lacks " << name_of(level);
+  return found->second;
 }
 
 void initialize_llvm() {
@@ -71,15 +99,14 @@ void initialize_llvm() {
   });
 }
 
-std::unique_ptr<llvm::TargetMachine> make_target_machine() {
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const CodeTarget& code) {
   initialize_llvm();
-  const HostTarget& host = host_target();
-  const llvm::Triple triple(host.triple);
+  const llvm::Triple triple(code.triple);
   std::string error;
 #if LLVM_VERSION_MAJOR >= 22
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
 #else
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(host.triple, error);
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(code.triple, error);
 #endif
   TESSERA_CHECK(target != nullptr) << error;
   llvm::TargetOptions options;
@@ -87,10 +114,10 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine() {
 #if LLVM_VERSION_MAJOR >= 21
   const llvm::Triple& name = triple;
 #else
-  const std::string& name = host.triple;
+  const std::string& name = code.triple;
 #endif
   return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(name, host.cpu, host.features, options, llvm::Reloc::PIC_,
+      target->createTargetMachine(name, code.cpu, code.features, options, llvm::Reloc::PIC_,
                                   std::nullopt, llvm::CodeGenOptLevel::Default, /*JIT=*/true));
 }
 

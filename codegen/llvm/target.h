@@ -11,7 +11,7 @@ namespace tessera {
 // Registers the host's code generator with LLVM, once a process.
 void initialize_llvm();
 
-// A code generator for the host; one for each thread that compiles.
-std::unique_ptr<llvm::TargetMachine> make_target_machine();
+// A code generator for the target; one for each thread that compiles.
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const CodeTarget& target);
 
 }  // namespace tessera

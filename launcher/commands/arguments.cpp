@@ -58,4 +58,11 @@ std::optional<Mesh> parse_mesh_option(const std::string& value) {
   return parse_mesh(value);
 }
 
+CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level) {
+  return command.add_option_function<std::string>(
+      "--cpu", [&level](const std::string& text) { level = parse_cpu_level(text, "--cpu"); },
+      "processors that kernels are made for: x86-64-v2, -v3 (AVX2), -v4 (AVX-512), or host "
+      "(default: this one with all it has)");
+}
+
 }  // namespace tessera

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "codegen/cpu_level.h"
 #include "partition/mesh.h"
 
 namespace tessera {
@@ -22,5 +24,8 @@ std::map<std::string, std::string> parse_assignments(const std::vector<std::stri
 std::optional<int64_t> parse_memory(const std::string& value);
 // "" and "auto" are nothing.
 std::optional<Mesh> parse_mesh_option(const std::string& value);
+
+// --cpu, read into `level` when it is given.
+CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level);
 
 }  // namespace tessera

@@ -84,7 +84,7 @@ std::vector<double> time_steps(Executable& step, Communicator& world, double sec
 struct Bench {
   Bench(const BenchArguments& arguments, const Program& program, const Program& normal,
         Communicator& world)
-      : compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)}),
+      : compiler(arguments.execution.compiler_options(world)),
         step(arguments.execution.make(program, normal, compiler, world)) {
     seconds = std::chrono::duration<double>(Clock::now() - start).count();
     step.initialize(0);
@@ -107,7 +107,9 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
     const std::vector<double> before =
         time_steps(bench->step, world, std::min(1.0, arguments.seconds));
     result.untuned = before[before.size() / 2];
-    result.tuned = tune_step(bench->step, world, {arguments.tune, threads, arguments.json});
+    result.tuned =
+        tune_step(bench->step, world,
+                  {arguments.tune, arguments.execution.compiler_options(world), arguments.json});
     bench.reset();
     bench = std::make_unique<Bench>(arguments, program, normal, world);
   }
@@ -116,7 +118,7 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
   result.seconds = time_steps(bench->step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   result.peak_bytes = bench->step.executor().memory_bytes();
-  result.peak_gflops = machine_facts().peak_gflops * threads * world.size();
+  result.peak_gflops = machine_facts(bench->compiler.level()).peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(bench->step.executor());
   return result;
 }

@@ -57,10 +57,10 @@ TuneReport tune_step(const Executable& step, Communicator& world, const TuneArgu
     each_task(step.executor().graph().tasks, [&groups](const Task& task) {
       if (task.kind == TaskKind::compute) groups.push_back(task.group);
     });
-    KernelTimer timer(arguments.threads);
+    KernelTimer timer(arguments.compiler.worker_threads);
     TuneLine line(arguments.seconds);
     TuneOptions options;
-    options.compiler = CompilerOptions{.worker_threads = arguments.threads};
+    options.compiler = arguments.compiler;
     options.seconds = arguments.seconds;
     options.measure = [&](const Kernel& kernel, const KernelGroup& group) {
       return timer.seconds(kernel, group);

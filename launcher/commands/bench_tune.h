@@ -8,12 +8,13 @@
 
 namespace tessera {
 
-// Tunes the kernels of rank 0's part of a step for up to `seconds`, on `threads` threads, while the
-// other ranks wait; the kernels that they have in common with it gain too. Progress goes to
-// standard error unless `quiet`. The report is empty on other ranks. Together.
+// Tunes the kernels of rank 0's part of a step for up to `seconds`, as `compiler` makes them and on
+// its worker threads, while the other ranks wait; the kernels that they have in common with it gain
+// too. Progress goes to standard error unless `quiet`. The report is empty on other ranks.
+// Together.
 struct TuneArguments {
   double seconds = 0;
-  int threads = 1;
+  CompilerOptions compiler;
   bool quiet = false;
 };
 TuneReport tune_step(const Executable& step, Communicator& world, const TuneArguments& arguments);

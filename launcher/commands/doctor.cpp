@@ -61,12 +61,12 @@ std::string first_line(std::vector<std::string> argv) {
 }
 
 Check check_processor() {
-  const Machine machine = machine_facts();
+  const Machine machine = machine_facts(CpuLevel::host);
   Check check{"processor", Verdict::good,
-              fmt::format("{} usable cores, {}-bit vectors, {:.0f} GFLOP/s f32 and {:.1f} GB/s "
-                          "per core",
-                          usable_cores(), 8 * machine.vectors.vector_bytes, machine.peak_gflops,
-                          machine.bandwidth),
+              fmt::format("{}, {} usable cores, {}-bit vectors, {:.0f} GFLOP/s f32 and {:.1f} "
+                          "GB/s per core",
+                          processor_of(CpuLevel::host), usable_cores(),
+                          8 * machine.vectors.vector_bytes, machine.peak_gflops, machine.bandwidth),
               ""};
   if (machine.vectors.vector_bytes < 32) {
     check.verdict = Verdict::warning;

@@ -84,7 +84,7 @@ std::map<std::string, std::string> check_outputs(const Program& program,
 
 Arrays run_rank(const EvalArguments& arguments, const Program& program, const Program& normal,
                 const Feed& feed, Communicator& world) {
-  Compiler compiler(CompilerOptions{.worker_threads = arguments.execution.threads_on(world)});
+  Compiler compiler(arguments.execution.compiler_options(world));
   Executable step = arguments.execution.make(program, normal, compiler, world);
   step.initialize(arguments.seed);
   for (const auto& [name, array] : feed.state) step.set_value(name, array);

@@ -16,6 +16,7 @@ void ExecutionArguments::add_options(CLI::App& command) {
   command
       .add_option("--timeout", timeout, "seconds that any wait for a rank may take (default: 60)")
       ->check(positive_seconds());
+  add_cpu_option(command, cpu);
 }
 
 RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {
@@ -26,10 +27,17 @@ int ExecutionArguments::threads_on(const Communicator& world) const {
   return threads > 0 ? threads : threads_per_rank(world.size());
 }
 
+CompilerOptions ExecutionArguments::compiler_options(const Communicator& world) const {
+  CompilerOptions options;
+  options.worker_threads = threads_on(world);
+  options.level = cpu.value_or(CpuLevel::host);
+  return options;
+}
+
 Executable ExecutionArguments::make(const Program& program, const Program& normal,
                                     Compiler& compiler, Communicator& world) const {
   require_agreement(world, [&] {
-    return std::vector{statement_of_build(), statement_of(program),
+    return std::vector{statement_of_build(cpu.value_or(CpuLevel::host)), statement_of(program),
                        RankStatement{"the command line", "mesh " + mesh}};
   });
   const Plan shared = share_plan(world, [&] {
@@ -37,6 +45,7 @@ Executable ExecutionArguments::make(const Program& program, const Program& norma
     settings.file = plan;
     settings.mesh = parse_mesh_option(mesh);
     settings.threads = threads_on(world);
+    settings.cpu = cpu.value_or(CpuLevel::host);
     return make_plan(normal, world.size(), settings);
   });
   const ClusterCommCost prices = comm_cost_here(world.size());

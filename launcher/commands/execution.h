@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "codegen/compile.h"
 #include "launcher/commands/commands.h"
 #include "launcher/ranks.h"
 #include "runtime/executable.h"
@@ -18,10 +19,12 @@ struct ExecutionArguments {
   std::string mesh;
   std::string plan;
   double timeout = 60;  // seconds that any wait for a peer may take
+  std::optional<CpuLevel> cpu;
 
   void add_options(CLI::App& command);
   RanksOptions ranks_options(const CommandLine& line) const;
   int threads_on(const Communicator& world) const;
+  CompilerOptions compiler_options(const Communicator& world) const;
   // Plans a program, together, and compiles this rank's part of it; `normal` is its normal form.
   // CommError when the ranks were given different programs.
   Executable make(const Program& program, const Program& normal, Compiler& compiler,

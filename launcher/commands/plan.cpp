@@ -28,6 +28,7 @@ struct PlanArguments {
   std::vector<std::string> dims;
   std::vector<std::string> pins;
   std::string out;
+  std::optional<CpuLevel> cpu;
   bool json = false;
 };
 
@@ -60,9 +61,9 @@ nlohmann::json to_json(const Plan& plan, const Program& normal, const Cluster& c
           {"bytes_by_collective", traffic}};
 }
 
-// A config says how many ranks it wants; everything else defaults to one.
-int default_devices(const std::string& program) {
-  return is_config_file(program) ? load_config(program).cluster.ranks() : 1;
+// What a config says of the ranks it wants, or one rank of this host.
+ClusterConfig default_cluster(const std::string& program) {
+  return is_config_file(program) ? load_config(program).cluster : ClusterConfig();
 }
 
 int plan(const PlanArguments& arguments) {
@@ -73,10 +74,11 @@ int plan(const PlanArguments& arguments) {
   settings.memory = parse_memory(arguments.memory);
   for (const std::string& pin : arguments.pins) settings.pins.push_back(parse_pin(pin));
   const bool described = !arguments.cluster.empty();
+  const ClusterConfig wanted = default_cluster(arguments.program);
+  settings.cpu = arguments.cpu.value_or(wanted.cpu);
   const Cluster cluster =
       described ? load_cluster(arguments.cluster)
-                : cluster_here(arguments.devices > 0 ? arguments.devices
-                                                     : default_devices(arguments.program));
+                : cluster_here(arguments.devices > 0 ? arguments.devices : wanted.ranks());
   const Plan plan = described ? make_plan(normal, cluster, settings)
                               : make_plan(normal, cluster.devices, settings);
   if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
@@ -84,8 +86,8 @@ int plan(const PlanArguments& arguments) {
     print_out("{}\n", to_json(plan, normal, cluster).dump());
     return kDone;
   }
-  print_out("{}", described ? explain(normal, plan, cluster, {})
-                            : explain_here(normal, plan, settings.threads));
+  print_out("{}",
+            described ? explain(normal, plan, cluster, {}) : explain_here(normal, plan, settings));
   if (!arguments.out.empty())
     print_out("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
               arguments.out);
@@ -105,10 +107,12 @@ void add_plan_command(CLI::App& app, Action& action) {
   CLI::Option* devices =
       command->add_option("--devices", arguments->devices, "number of devices; need not exist here")
           ->check(CLI::Range(1, 1 << 20));
+  CLI::Option* cpu = add_cpu_option(*command, arguments->cpu);
   command
       ->add_option("--cluster", arguments->cluster,
                    "a YAML file that describes the machines, such as configs/clusters/gpus.yaml")
-      ->excludes(devices);
+      ->excludes(devices)
+      ->excludes(cpu);
   command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command->add_option("--memory", arguments->memory, "limit per device, as 16GiB");
   command->add_option("--pin", arguments->pins, "TENSOR.DIM=AXIS, as w1.hidden=model; repeatable");

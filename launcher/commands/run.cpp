@@ -2,8 +2,10 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
+#include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
 #include "launcher/ranks.h"
@@ -16,6 +18,7 @@ namespace {
 struct RunArguments {
   std::string config;
   std::vector<std::string> overrides;
+  std::optional<CpuLevel> cpu;
   bool json = false;
   bool print_config = false;
 };
@@ -63,7 +66,9 @@ std::string asked_by(const Config& config) {
 }
 
 int run(const RunArguments& arguments, const CommandLine& line) {
-  const Config config = load_config(arguments.config, arguments.overrides);
+  std::vector<std::string> overrides = arguments.overrides;
+  if (arguments.cpu) overrides.push_back("cluster.cpu=" + name_of(*arguments.cpu));
+  const Config config = load_config(arguments.config, overrides);
   if (arguments.print_config) {
     print_out("{}", print_config(config));
     return kDone;
@@ -92,6 +97,7 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_option("CONFIG", arguments->config, "the job, as YAML")->required();
   command->add_option("OVERRIDE", arguments->overrides,
                       "values that replace the file's, as train.epochs=2 cluster.ranks=4");
+  add_cpu_option(*command, arguments->cpu);
   command->add_flag("--json", arguments->json,
                     "print one JSON object on standard output, and no progress");
   command->add_flag("--print-config", arguments->print_config,

@@ -23,13 +23,21 @@ namespace fs = std::filesystem;
 constexpr size_t kMostReportBytes = size_t{256} << 20;
 
 // CTest's command line for the build that this program came from.
-std::vector<std::string> ctest_of(const CommandLine& line,
-                                  const std::vector<std::string>& options) {
+std::vector<std::string> ctest_of(const CommandLine& line, std::vector<std::string> options) {
   const fs::path build = fs::path(line.argv[0]).parent_path().parent_path();
   if (!fs::exists(build / "CTestTestfile.cmake"))
     throw UserError("there are no tests beside " + line.argv[0] +
                     "; run ./tessera test in a checkout of the source");
   std::vector<std::string> words = {"ctest", "--test-dir", build.string(), "--output-on-failure"};
+  // Long tests run when they are asked for. CTest leaves out what has all labels of several -LE.
+  const auto is = [](const char* brief, const char* full) {
+    return [=](const std::string& option) { return option == brief || option == full; };
+  };
+  const auto left_out = std::find_if(options.begin(), options.end(), is("-LE", "--label-exclude"));
+  if (left_out != options.end() && left_out + 1 != options.end())
+    left_out[1] += "|nightly";
+  else if (std::none_of(options.begin(), options.end(), is("-L", "--label-regex")))
+    words.insert(words.end(), {"-LE", "nightly"});
   words.insert(words.end(), options.begin(), options.end());
   return words;
 }
@@ -78,7 +86,8 @@ void add_test_command(CLI::App& app, const CommandLine& line, Action& action) {
   CLI::App* command = app.add_subcommand(
       "test", "Run the tests of this build through CTest; --json ends with one JSON object");
   command->footer(
-      "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N");
+      "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N. "
+      "Without a label, those of the label nightly are left out");
   command->prefix_command();
   command->callback([=, &line, &action] {
     action = [=, &line] { return run_tests(line, command->remaining()); };

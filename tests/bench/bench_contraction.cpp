@@ -163,7 +163,7 @@ void run_case(const Case& c, const Machine& machine, Totals& totals) {
 
 int run(const std::string& filter) {
   openblas_set_num_threads(1);
-  const Machine machine = measure_machine();
+  const Machine machine = measure_machine(CpuLevel::host);
   fmt::print("peak {:.1f} GFLOP/s, triad {:.1f} GB/s from memory, {:.1f} GB/s in cache\n",
              machine.peak_gflops, machine.bandwidth, machine.cache_bandwidth);
   fmt::print("{:24} {:>8} {:>8} {:>7} {:>8} {:>9} {:>10}\n", "GFLOP/s", "ours", "openblas", "ratio",

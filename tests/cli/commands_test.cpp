@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "codegen/cpu_level.h"
 #include "launcher/npy.h"
 #include "tests/cli/run_tessera.h"
 
@@ -43,6 +44,22 @@ struct MatmulFolder : TestFolder {
   }
   std::string program;
 };
+
+TEST(Cpu, KernelsOfEveryLevelComputeTheSameAndAnUnknownOneIsRefused) {
+  const MatmulFolder folder;
+  const auto values = [&](const std::string& level) {
+    const CommandResult result = run_tessera(
+        folder.eval({"--cpu", level, "--ranks", "2", "--out", "c=" + folder.file("c.npy")}));
+    EXPECT_EQ(result.code, 0) << level << result.err;
+    return read_npy(folder.file("c.npy")).data;
+  };
+  const auto here = values("host");
+  for (const CpuLevel level : cpu_levels_here()) EXPECT_EQ(values(name_of(level)), here);
+  const CommandResult refused = run_tessera(folder.eval({"--cpu", "haswell"}));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--cpu takes a level of processors, host, x86-64-v2"));
+  EXPECT_EQ(run_tessera({"plan", folder.program, "--cpu", "host", "--json"}).code, 0);
+}
 
 TEST(Help, EveryCommandExplainsItself) {
   const CommandResult help = run_tessera({"--help"});

@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <memory>
@@ -14,6 +12,8 @@
 #include "ir/interpret.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
+#include "tests/codegen/guarded_bytes.h"
+#include "tests/codegen/run_program.h"
 
 namespace tessera {
 namespace {
@@ -33,42 +33,46 @@ Array random_array(const Tensor& tensor, std::mt19937& random) {
   return array;
 }
 
-// Memory whose end is the end of a page, with a page behind it that cannot be touched.
-class Buffer {
- public:
-  explicit Buffer(size_t bytes) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    size_ = (bytes + page - 1) / page * page + page;
-    base_ = static_cast<std::byte*>(
-        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(base_ + size_ - page, page, PROT_NONE);
-    data_ = base_ + size_ - page - bytes;
-    std::fill_n(data_, bytes, std::byte{0x7f});
-  }
-  explicit Buffer(const Array& array) : Buffer(array.data.size()) {
-    std::copy(array.data.begin(), array.data.end(), data_);
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { munmap(base_, size_); }
-
-  std::byte* data() const { return data_; }
-
- private:
-  size_t size_ = 0;
-  std::byte* base_ = nullptr;
-  std::byte* data_ = nullptr;
-};
-
-CompilerOptions no_cache() {
+CompilerOptions no_cache(CpuLevel level = CpuLevel::host) {
   CompilerOptions options;
   options.use_cache = false;
   options.always_tile = true;
+  options.level = level;
   return options;
 }
 
-// Compiles the program's one group, runs its chunks in `parts` ranges, last range first, and
-// compares every output with the interpreter's.
+// Compiles the group for a level, runs its chunks in `parts` ranges, last range first, and compares
+// every output with what is expected.
+void expect_values(const KernelGroup& group, const Arrays& inputs, const Arrays& expected,
+                   int parts, CpuLevel level) {
+  SCOPED_TRACE(name_of(level));
+  Compiler compiler(no_cache(level));
+  const Kernel kernel = compiler.compile(group);
+  std::vector<std::unique_ptr<GuardedBytes>> buffers;
+  for (const Tensor& input : group.inputs)
+    buffers.push_back(std::make_unique<GuardedBytes>(inputs.at(input.name())));
+  for (const Tensor& output : group.outputs)
+    buffers.push_back(
+        std::make_unique<GuardedBytes>(volume(output.dims()) * size_of(output.type())));
+  std::vector<void*> arguments;
+  for (const std::unique_ptr<GuardedBytes>& buffer : buffers) arguments.push_back(buffer->data());
+
+  int64_t fault = 0;
+  for (int part = parts; part-- > 0;) {
+    GuardedBytes scratch(kernel.scratch_bytes);
+    kernel.entry(arguments.data(), scratch.data(), kernel.chunks * part / parts,
+                 kernel.chunks * (part + 1) / parts, &fault);
+  }
+  EXPECT_EQ(fault, 0);
+  for (size_t i = 0; i < group.outputs.size(); ++i) {
+    const Array& want = expected.at(group.outputs[i].name());
+    Array result = make_array(want.type, want.shape);
+    std::copy_n(buffers[group.inputs.size() + i]->data(), result.data.size(), result.data.begin());
+    EXPECT_EQ(difference(group.outputs[i].name(), result, want, 1e-5), "");
+  }
+}
+
+// The program's one group at every level.
 void expect_as_interpreted(const std::string& text, int parts = 1, Arrays given = {}) {
   SCOPED_TRACE(text);
   const Program program = normalize(parse(text));
@@ -81,37 +85,7 @@ void expect_as_interpreted(const std::string& text, int parts = 1, Arrays given 
   for (const Tensor& input : program.inputs())
     inputs.try_emplace(input.name(), random_array(input, random));
   const Arrays expected = interpret_all(program, inputs, {});
-
-  Compiler compiler(no_cache());
-  const Kernel kernel = compiler.compile(group);
-  std::vector<std::unique_ptr<Buffer>> buffers;
-  for (const Tensor& input : group.inputs)
-    buffers.push_back(std::make_unique<Buffer>(inputs.at(input.name())));
-  for (const Tensor& output : group.outputs)
-    buffers.push_back(std::make_unique<Buffer>(volume(output.dims()) * size_of(output.type())));
-  std::vector<void*> arguments;
-  for (const std::unique_ptr<Buffer>& buffer : buffers) arguments.push_back(buffer->data());
-
-  int64_t fault = 0;
-  for (int part = parts; part-- > 0;) {
-    Buffer scratch(kernel.scratch_bytes);
-    kernel.entry(arguments.data(), scratch.data(), kernel.chunks * part / parts,
-                 kernel.chunks * (part + 1) / parts, &fault);
-  }
-  EXPECT_EQ(fault, 0);
-  for (size_t i = 0; i < group.outputs.size(); ++i) {
-    const Array& want = expected.at(group.outputs[i].name());
-    Array result = make_array(want.type, want.shape);
-    std::copy_n(buffers[group.inputs.size() + i]->data(), result.data.size(), result.data.begin());
-    int wrong = 0;
-    for (size_t e = 0; e < want.size() && wrong < 4; ++e) {
-      const double allowed = 1e-5 * std::abs(want.get(e));
-      if (std::abs(result.get(e) - want.get(e)) <= allowed) continue;
-      ++wrong;
-      ADD_FAILURE() << group.outputs[i].name() << "[" << e << "] is " << result.get(e) << ", not "
-                    << want.get(e);
-    }
-  }
+  for (const CpuLevel level : test_levels()) expect_values(group, inputs, expected, parts, level);
 }
 
 std::string matmul(int m, int n, int k, const std::string& a, const std::string& b,
@@ -292,7 +266,7 @@ TEST(Contraction, AGatherOutsideIsAFault) {
     arguments.push_back(array.data.data());
   }
   int64_t fault = 0;
-  Buffer scratch(kernel.scratch_bytes);
+  GuardedBytes scratch(kernel.scratch_bytes);
   kernel.entry(arguments.data(), scratch.data(), 0, kernel.chunks, &fault);
   ASSERT_GT(fault, 0);
   ASSERT_LE(fault, static_cast<int64_t>(kernel.faults.size()));

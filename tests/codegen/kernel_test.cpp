@@ -13,16 +13,21 @@ namespace tessera {
 namespace {
 
 // Every input filled with small whole numbers; each program runs fused and nest by nest, in one
-// range of chunks and in several.
+// range of chunks and in several; fused at every level.
 void expect_agreement(const std::string& text, Arrays given = {}) {
   SCOPED_TRACE(text);
   const Program program = parse(text);
   uint64_t seed = 1;
   for (const Tensor& input : program.inputs())
     given.try_emplace(input.name(), whole_numbers(input, seed++));
-  Compiler compiler = plain_compiler();
-  for (const bool fused : {false, true})
-    EXPECT_EQ(run_and_compare(program, given, compiler, {fused, fused ? 1 : 3}), "");
+  for (const CpuLevel level : test_levels()) {
+    Compiler compiler = plain_compiler(level);
+    for (const bool fused : {false, true})
+      if (fused || level == CpuLevel::host) {
+        EXPECT_EQ(run_and_compare(program, given, compiler, {fused, fused ? 1 : 3}), "")
+            << name_of(level);
+      }
+  }
 }
 
 // Extents around the numbers of lanes, primes, and none at all.
@@ -173,6 +178,20 @@ TEST(Kernels, AGatherInFrontOfAReductionAndItsAdjointAgree) {
       "program p\ndim v = 9, t = 21\ninput token[t] : i32\n"
       "count = sum[t](where(token == v, 1, 0))\noutput count[v]\n",
       {{"token", token}});
+}
+
+// The mask of the last lanes and the condition of the rows meet in one access.
+TEST(Kernels, PadsAlongTwoDimsReadNothingOutside) {
+  for (const int width : {9, 10, 11, 25, 57, 121})
+    for (const char* type : {"f32", "f64", "i32"})
+      expect_agreement(
+          fmt::format("program p\ndim h = 3, w = {}\ninput x[h, w] : {}\n"
+                      "d = x[h: h + 1 pad 0, w: w + 1 pad 0]\noutput d[h, w]\n",
+                      width, type));
+  expect_agreement(
+      "program p\ndim y = 10, x = 10, oy = 8, ox = 8, ky = 3, kx = 3\ninput r[oy, ox]\n"
+      "input w[ky, kx]\n"
+      "di = sum[ky, kx](r[oy: y - ky pad 0, ox: x - kx pad 0] * w)\noutput di[y, x]\n");
 }
 
 TEST(Kernels, IntegerDivisionFloorsAndNeverTraps) {

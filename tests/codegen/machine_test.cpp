@@ -33,18 +33,18 @@ TEST(Machine, MeasuresOnceAndRemembers) {
   const std::filesystem::path folder =
       std::filesystem::path(testing::TempDir()) / "tessera_machine_test";
   std::filesystem::remove_all(folder);
-  const Machine measured = machine_facts(folder.string());
-  EXPECT_EQ(measured.vectors, host_vectors());
+  const auto facts = [&] { return machine_facts(CpuLevel::host, folder.string()); };
+  const Machine measured = facts();
+  EXPECT_EQ(measured.vectors, vectors_of(CpuLevel::host));
   EXPECT_GT(measured.peak_gflops, 1);
   EXPECT_GT(measured.bandwidth, 0);
   EXPECT_GE(measured.bandwidth_all, measured.bandwidth);
   EXPECT_LE(measured.vectors.l1_bytes, measured.vectors.l2_bytes);
 
-  EXPECT_EQ(machine_facts(folder.string()),
-            measured);  // two measurements never agree to all digits
+  EXPECT_EQ(facts(), measured);  // two measurements never agree to all digits
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     std::ofstream(entry.path()) << "cores many";
-  EXPECT_GT(machine_facts(folder.string()).peak_gflops, 1);
+  EXPECT_GT(facts().peak_gflops, 1);
   std::filesystem::remove_all(folder);
 }
 
@@ -52,18 +52,20 @@ TEST(Machine, FactsThatCannotBeOfThisHostAreMeasuredAnew) {
   const std::filesystem::path folder =
       std::filesystem::path(testing::TempDir()) / "tessera_machine_facts_test";
   std::filesystem::remove_all(folder);
-  const Machine measured = machine_facts(folder.string());
+  const Machine measured = machine_facts(CpuLevel::host, folder.string());
   const std::filesystem::path file = std::filesystem::directory_iterator(folder)->path();
   const auto after_keeping = [&](const std::function<void(Machine&)>& change) {
     Machine kept = measured;
     change(kept);
     std::ofstream(file) << print(kept);
-    return machine_facts(folder.string());
+    return machine_facts(CpuLevel::host, folder.string());
   };
   EXPECT_EQ(after_keeping([](Machine& m) { m.peak_gflops = 3.25; }).peak_gflops, 3.25);
   EXPECT_EQ(after_keeping([](Machine& m) { m.cores = 1'000'000; }).cores, measured.cores);
-  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.vector_bytes = 3; }).vectors, host_vectors());
-  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.l2_bytes = 7; }).vectors, host_vectors());
+  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.vector_bytes = 3; }).vectors,
+            vectors_of(CpuLevel::host));
+  EXPECT_EQ(after_keeping([](Machine& m) { m.vectors.l2_bytes = 7; }).vectors,
+            vectors_of(CpuLevel::host));
   EXPECT_LT(after_keeping([](Machine& m) { m.bandwidth = 1e12; }).bandwidth, 1e5);
   std::filesystem::remove_all(folder);
 }

@@ -9,13 +9,16 @@ namespace {
 
 constexpr int kSeeds = 320;
 
-// Normalize, fuse, compile, run, compare with the interpreter; shards keep one test short.
+// Normalize, fuse, compile, run, compare with the interpreter; at one level after the other. Shards
+// keep one test short.
 class RandomPrograms : public testing::TestWithParam<int> {};
 
 TEST_P(RandomPrograms, AgreeWithTheInterpreter) {
-  Compiler compiler = plain_compiler();
+  std::vector<Compiler> compilers;
+  for (const CpuLevel level : test_levels()) compilers.push_back(plain_compiler(level));
   for (int i = 0; i < kSeeds / 8; ++i) {
     const auto seed = static_cast<uint64_t>(GetParam() * kSeeds / 8 + i);
+    Compiler& compiler = compilers[seed % compilers.size()];
     RandomProgramOptions options;
     options.gradients = seed % 4 == 0;
     const Program program = random_program(seed, options);

@@ -9,8 +9,10 @@ namespace {
 
 // Bits and uniform values are equal to the last bit, in vectors and in the rest of a row; normal
 // values within the error of the functions they are made of.
-TEST(RandomValues, CompiledAreThoseOfTheInterpreter) {
-  Compiler compiler = plain_compiler();
+class RandomValues : public testing::TestWithParam<CpuLevel> {};
+
+TEST_P(RandomValues, CompiledAreThoseOfTheInterpreter) {
+  Compiler compiler = plain_compiler(GetParam());
   for (const char* extents : {"dim a = 37, b = 5", "dim a = 1, b = 300", "dim a = 64, b = 1"}) {
     const std::string head =
         std::string("program r\n") + extents + "\ninput seed[b] : i64\ninput small[a] : i32\n";
@@ -33,13 +35,15 @@ TEST(RandomValues, CompiledAreThoseOfTheInterpreter) {
   }
 }
 
-TEST(RandomValues, AreDrawnWithinContractions) {
-  Compiler compiler = plain_compiler();
+TEST_P(RandomValues, AreDrawnWithinContractions) {
+  Compiler compiler = plain_compiler(GetParam());
   const Program p = parse(
       "program r\ndim m = 40, k = 50, n = 60\ninput x[m, k]\nparam w[k, n] = normal(0, 1)\n"
       "y = sum[k](where(uniform[m, k](9) < 0.9, x, 0) * w)\noutput y\n");
   EXPECT_EQ(run_and_compare(p, random_inputs(p, 5), compiler), "");
 }
+
+INSTANTIATE_TEST_SUITE_P(Levels, RandomValues, testing::ValuesIn(test_levels()));
 
 }  // namespace
 }  // namespace tessera

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
 
 #include "codegen/fuse.h"
+#include "codegen/schedule_space.h"
 #include "ir/normalize.h"
 #include "ir/random.h"
+#include "tests/codegen/guarded_bytes.h"
 #include "tests/ir/unroll.h"
 
 namespace tessera {
@@ -23,22 +24,37 @@ std::vector<KernelGroup> one_by_one(const std::vector<Nest>& nests) {
 
 }  // namespace
 
+std::set<Tensor> needed_of(const Program& program) {
+  std::set<Tensor> needed;
+  for (const Output& output : program.outputs()) needed.insert(output.value);
+  for (const Update& update : program.updates()) needed.insert(update.value);
+  return needed;
+}
+
 int64_t KernelRunner::run(const Kernel& kernel, const KernelGroup& group, int parts) {
   for (const Tensor& output : group.outputs) {
     Array garbage = make_array(output.type(), extents(output.dims()));
     std::fill(garbage.data.begin(), garbage.data.end(), std::byte{0x5b});
     arrays_.insert_or_assign(output, std::move(garbage));
   }
+  std::vector<std::unique_ptr<GuardedBytes>> buffers;
   std::vector<void*> arguments;
-  for (const Tensor& tensor : kernel.arguments) arguments.push_back(arrays_.at(tensor).data.data());
+  for (const Tensor& tensor : kernel.arguments) {
+    buffers.push_back(std::make_unique<GuardedBytes>(arrays_.at(tensor)));
+    arguments.push_back(buffers.back()->data());
+  }
   const size_t bytes = (kernel.scratch_bytes / 64 + 1) * 64;
-  const std::unique_ptr<void, void (*)(void*)> scratch(std::aligned_alloc(64, bytes), &std::free);
+  const GuardedBytes scratch(bytes);
   int64_t fault = 0;
   for (int part = parts; part-- > 0;) {
-    std::fill_n(static_cast<unsigned char*>(scratch.get()), bytes, 0xff);
+    std::fill_n(scratch.data(), bytes, std::byte{0xff});
     const int64_t begin = kernel.chunks * part / parts;
     const int64_t end = kernel.chunks * (part + 1) / parts;
-    if (begin < end) kernel.entry(arguments.data(), scratch.get(), begin, end, &fault);
+    if (begin < end) kernel.entry(arguments.data(), scratch.data(), begin, end, &fault);
+  }
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    std::vector<std::byte>& data = arrays_.at(kernel.arguments[i]).data;
+    std::copy_n(buffers[i]->data(), data.size(), data.begin());
   }
   return fault;
 }
@@ -73,8 +89,49 @@ std::string difference(const std::string& name, const Array& found, const Array&
   return text;
 }
 
-Compiler plain_compiler() {
+std::vector<CpuLevel> test_levels() {
+  std::vector<CpuLevel> levels;
+  for (const CpuLevel level : cpu_levels_here())
+    if (level == CpuLevel::host || name_of(level) != processor_of(CpuLevel::host))
+      levels.push_back(level);
+  return levels;
+}
+
+std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, Array>& given,
+                              const Arrays& wanted, const BuildOptions& build, double tolerance,
+                              size_t of_seconds) {
+  const ScheduleSpace space(group, build);
+  std::map<std::string, ScheduleChoice> all;
+  all.emplace(print(space.model()), space.model());
+  for (const ScheduleChoice& seed : space.seeds()) all.emplace(print(seed), seed);
+  const std::map<std::string, ScheduleChoice> seeds = all;
+  size_t expanded = 0;
+  for (const auto& [line, seed] : seeds)
+    if (expanded++ % of_seconds == 0)
+      for (const ScheduleChoice& next : space.neighbours(seed)) all.emplace(print(next), next);
   CompilerOptions options;
+  options.use_cache = false;
+  options.worker_threads = build.workers;
+  options.always_tile = build.always_tile;
+  options.level = build.level;
+  Compiler compiler(options);
+  std::string text;
+  for (const auto& [line, choice] : all) {
+    const Kernel kernel = compiler.compile(group, choice);
+    KernelRunner runner(given);
+    std::string wrong;
+    if (const int64_t fault = runner.run(kernel, group, 2); fault != 0)
+      wrong = describe_fault(kernel, fault) + "\n";
+    for (const Tensor& tensor : group.outputs)
+      wrong += difference(tensor.name(), runner[tensor], wanted.at(tensor.name()), tolerance);
+    if (!wrong.empty()) text += line + "\n" + space.describe(choice) + "\n" + wrong;
+  }
+  return text;
+}
+
+Compiler plain_compiler(CpuLevel level) {
+  CompilerOptions options;
+  options.level = level;
   options.use_cache = false;
   options.worker_threads = 2;
   return Compiler(options);
@@ -85,9 +142,7 @@ std::string run_and_compare(const Program& source, const Arrays& inputs, Compile
   const Program program = unroll(normalize(source));
   const Arrays state = initial_state(program, 3);
   const Arrays wanted = interpret_all(program, inputs, state);
-  std::set<Tensor> needed;
-  for (const Output& output : program.outputs()) needed.insert(output.value);
-  for (const Update& update : program.updates()) needed.insert(update.value);
+  const std::set<Tensor> needed = needed_of(program);
   const std::vector<Nest> nests = nests_of(program);
   const std::vector<KernelGroup> groups = options.fuse ? fuse(nests, needed) : one_by_one(nests);
   const std::vector<Kernel> kernels = compiler.compile(groups);

@@ -10,9 +10,9 @@
 
 namespace tessera {
 
-// Runs kernels one after the other in this thread, on buffers by tensor. Outputs start as garbage,
-// so that an element that nobody writes shows. With `parts` > 1 chunks run in that many ranges, the
-// last first.
+// Runs kernels one after the other in this thread, on buffers by tensor that end where memory ends.
+// Outputs start as garbage, so that an element that nobody writes shows. With `parts` > 1 chunks
+// run in that many ranges, the last first.
 class KernelRunner {
  public:
   // The buffers of the tensors that kernels read and none writes.
@@ -41,11 +41,23 @@ struct RunOptions {
 std::string run_and_compare(const Program& program, const Arrays& inputs, Compiler& compiler,
                             const RunOptions& options = {});
 
+// The tensors that are returned or kept.
+std::set<Tensor> needed_of(const Program& program);
+
 // "" or the first differences.
 std::string difference(const std::string& name, const Array& found, const Array& wanted,
                        double tolerance);
 
 // Compiles without a cache on disk.
-Compiler plain_compiler();
+Compiler plain_compiler(CpuLevel level = CpuLevel::host);
+
+// The processors whose code kernel tests run: this host with all it has, and every level below it.
+std::vector<CpuLevel> test_levels();
+
+// Every schedule of a group in reach of two steps from the model's (of the second, those from one
+// in `of_seconds`), against the arrays that the interpreter gives; what differs as text.
+std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, Array>& given,
+                              const Arrays& wanted, const BuildOptions& options,
+                              double tolerance = 2e-5, size_t of_seconds = 4);
 
 }  // namespace tessera

@@ -219,30 +219,11 @@ void expect_all_schedules_agree(const std::string& text, bool always_tile = fals
   std::set<Tensor> needed;
   for (const Output& output : program.outputs()) needed.insert(output.value);
   const KernelGroup group = make_group(nests_of(program), needed);
-  const ScheduleSpace space(group, {2, always_tile});
-  std::map<std::string, ScheduleChoice> all;
-  all.emplace(print(space.model()), space.model());
-  for (const ScheduleChoice& seed : space.seeds()) all.emplace(print(seed), seed);
-  const std::map<std::string, ScheduleChoice> seeds = all;
-  size_t expanded = 0;
-  for (const auto& [line, seed] : seeds)
-    if (expanded++ % 4 == 0)
-      for (const ScheduleChoice& next : space.neighbours(seed)) all.emplace(print(next), next);
-  EXPECT_GT(all.size(), 2u);
-  CompilerOptions options;
-  options.use_cache = false;
-  options.worker_threads = 2;
-  options.always_tile = always_tile;
-  Compiler compiler(options);
-  for (const auto& [line, choice] : all) {
-    const Kernel kernel = compiler.compile(group, choice);
-    KernelRunner runner(given);
-    ASSERT_EQ(runner.run(kernel, group, 2), 0) << line;
-    for (const Tensor& tensor : group.outputs)
-      EXPECT_EQ(difference(tensor.name(), runner[tensor], wanted.at(tensor.name()), 2e-5), "")
-          << line << "\n"
-          << space.describe(choice);
-  }
+  for (const CpuLevel level : test_levels())
+    EXPECT_EQ(compare_schedules(group, given, wanted, {2, always_tile, level}, 2e-5,
+                                level == CpuLevel::host ? 4 : 16),
+              "")
+        << name_of(level);
 }
 
 TEST(Schedules, OfMapsAllAgree) {

@@ -37,7 +37,6 @@ Array floats_of_all_kinds(DType type) {
 }
 
 TEST(Types, ConversionsEqualTheInterpretersOnEveryPattern) {
-  Compiler compiler = plain_compiler();
   const Program p = parse(
       "program p\ndim i = 65536\ninput a[i] : bf16\ninput b[i] : f16\ninput x[i]\ninput y[i] : "
       "f64\n"
@@ -63,11 +62,13 @@ TEST(Types, ConversionsEqualTheInterpretersOnEveryPattern) {
   }
   RunOptions options;
   options.tolerance = 0;
-  EXPECT_EQ(run_and_compare(p, inputs, compiler, options), "");
+  for (const CpuLevel level : test_levels()) {
+    Compiler compiler = plain_compiler(level);
+    EXPECT_EQ(run_and_compare(p, inputs, compiler, options), "") << name_of(level);
+  }
 }
 
 TEST(Types, SmallIntegersComputeAsTheInterpreterDoes) {
-  Compiler compiler = plain_compiler();
   for (const char* type : {"i8", "u8"}) {
     const Program p = parse(
         std::string("program p\ndim i = 256, j = 37\ninput a[i] : ") + type +
@@ -87,15 +88,18 @@ TEST(Types, SmallIntegersComputeAsTheInterpreterDoes) {
     for (size_t i = 0; i < 37; ++i) inputs["b"].data[i] = std::byte(i * 7);
     RunOptions options;
     options.tolerance = 0;
-    for (const bool fuse : {true, false}) {
-      options.fuse = fuse;
-      EXPECT_EQ(run_and_compare(p, inputs, compiler, options), "") << type;
+    for (const CpuLevel level : test_levels()) {
+      Compiler compiler = plain_compiler(level);
+      for (const bool fuse : {true, false}) {
+        options.fuse = fuse;
+        EXPECT_EQ(run_and_compare(p, inputs, compiler, options), "")
+            << type << " " << name_of(level);
+      }
     }
   }
 }
 
 TEST(Types, ProductsOfSmallTypesAreContractions) {
-  Compiler compiler = plain_compiler();
   for (const char* type : {"bf16", "f16", "i8", "u8"}) {
     const bool whole = type[0] == 'i' || type[0] == 'u';
     const std::string wide = whole ? "i32" : "f32";
@@ -113,16 +117,23 @@ TEST(Types, ProductsOfSmallTypesAreContractions) {
     EXPECT_EQ(found, 2) << describe(nests_of(p)[0]);
     RunOptions options;
     options.tolerance = whole ? 0 : 8e-3;
-    for (const bool fuse : {true, false}) {
-      options.fuse = fuse;
-      EXPECT_EQ(run_and_compare(p, random_inputs(p, 4), compiler, options), "") << type;
+    for (const CpuLevel level : test_levels()) {
+      Compiler compiler = plain_compiler(level);
+      for (const bool fuse : {true, false}) {
+        options.fuse = fuse;
+        EXPECT_EQ(run_and_compare(p, random_inputs(p, 4), compiler, options), "")
+            << type << " " << name_of(level);
+      }
     }
   }
 }
 
+// One level after the other.
 TEST(Types, RandomProgramsOfSmallTypesAgreeWithTheInterpreter) {
-  Compiler compiler = plain_compiler();
+  std::vector<Compiler> compilers;
+  for (const CpuLevel level : test_levels()) compilers.push_back(plain_compiler(level));
   for (uint64_t seed = 0; seed < 60; ++seed) {
+    Compiler& compiler = compilers[seed % compilers.size()];
     RandomProgramOptions options;
     options.small_types = true;
     options.discontinuous = false;

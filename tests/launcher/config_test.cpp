@@ -123,6 +123,7 @@ TEST(Config, PrintsOriginsAndReadsBack) {
             "  hosts: [{name: localhost, ranks: 4}]  # t.yaml:4:34\n"
             "  threads: auto                         # default\n"
             "  timeout: 120                          # t.yaml:4:74\n"
+            "  cpu: host                             # default\n"
             "plan:\n"
             "  mesh: {data: 2, model: 2}             # t.yaml:5:14\n"
             "  memory: 2GiB                          # t.yaml:5:43\n"
@@ -258,6 +259,9 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\ncluster: {timeout: never}\n",
        "t.yaml:2:20: `cluster.timeout` must be a time such as 60 s, 2 min or 500 ms, found "
        "`never`"},
+      {"program: {model: mlp}\ncluster: {cpu: haswell}\n",
+       "t.yaml:2:16: `cluster.cpu` takes a level of processors, host, x86-64-v2, x86-64-v3, "
+       "x86-64-v4, not `haswell`"},
       {"program: {model: mlp}\nplan: {mesh: {data: 2, model: 2}}\n",
        "t.yaml:2:14: `plan.mesh` is data=2 x model=2, which needs 4 ranks, but the cluster has 1; "
        "change plan.mesh or cluster.ranks"},

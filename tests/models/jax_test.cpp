@@ -114,8 +114,10 @@ TEST(Models, GradientsAreThoseOfFiniteDifferences) {
   }
 }
 
-TEST(Models, KernelsComputeWhatTheInterpreterDoes) {
-  Compiler compiler = plain_compiler();
+class ModelKernels : public testing::TestWithParam<CpuLevel> {};
+
+TEST_P(ModelKernels, ComputeWhatTheInterpreterDoes) {
+  Compiler compiler = plain_compiler(GetParam());
   for (const Case& test : all_cases())
     for (const DType type : {DType::f32, DType::f64}) {
       Arrays inputs = random_arguments(test, type, kSeed);
@@ -124,6 +126,8 @@ TEST(Models, KernelsComputeWhatTheInterpreterDoes) {
           << test.name << " in " << name_of(type);
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Levels, ModelKernels, testing::ValuesIn(test_levels()));
 
 }  // namespace
 }  // namespace tessera
