@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ir/functions.h"
 #include "ir/grad.h"
+#include "ir/limits.h"
 #include "ir/nest.h"
 #include "ir/sequence.h"
 #include "ir/simplify.h"
@@ -439,7 +440,10 @@ class Normalizer {
 }  // namespace
 
 Program normalize(const Program& program) {
-  return Normalizer(program).run();
+  check_sizes(program);
+  Program normal = Normalizer(program).run();
+  check_sizes(normal);
+  return normal;
 }
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/read_file.h"
+#include "ir/limits.h"
 #include "ir/parse_formula.h"
 #include "ir/parse_loop.h"
 #include "ir/parse_tokens.h"

@@ -11,6 +11,7 @@
 #include "ir/functions.h"
 #include "ir/index_range.h"
 #include "ir/lex.h"
+#include "ir/limits.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -44,13 +45,6 @@ int64_t written_nodes(const Expr& expr) {
   return count;
 }
 
-bool beyond(const Dims& dims, int64_t limit) {
-  int64_t count = 1;
-  for (const Dim& dim : dims)
-    if (__builtin_mul_overflow(count, dim.extent(), &count) || count > limit) return true;
-  return false;
-}
-
 // `value`, called `shown`, is indexed along a dim that it does not have.
 [[noreturn]] void fail_without(const Dim& dim, const Expr& value, const std::string& shown,
                                const SourceLocation& where) {
@@ -66,12 +60,6 @@ bool beyond(const Dims& dims, int64_t limit) {
 }
 
 }  // namespace
-
-void check_volume(const Dims& dims, const std::string& what, const SourceLocation& where) {
-  if (beyond(dims, kMaxElements))
-    throw UserError(where, what + " would have more than 2^53 elements over " + describe(dims) +
-                               "; make its dims smaller or fewer");
-}
 
 void FormulaBuilder::check_size(const Expr& value, const Dims& dims, const SourceLocation& where) {
   written_ += written_nodes(value);
@@ -329,9 +317,7 @@ Value FormulaBuilder::reduction(const Syntax& syntax, const Frame* frame) {
                           "`, which its argument does not have; it has " +
                           describe(body.expr.dims()) +
                           did_you_mean(syntax.dims[i].text, names(body.expr.dims())));
-  if (beyond(body.expr.dims(), int64_t{1} << 62))
-    throw UserError(syntax.where, shown + " would run over more than 2^62 points of " +
-                                      describe(body.expr.dims()) + "; make the dims smaller");
+  check_points(body.expr.dims(), shown, syntax.where);
   if (syntax.text == "mean")
     return over(mean(dims, body.expr, syntax.where), {body, {body.expr, body.height + 1}}, syntax);
   if (syntax.text == "cumsum")

@@ -65,7 +65,4 @@ class FormulaBuilder {
   int calls_ = 0;        // defs being put in, one within the other
 };
 
-// Throws when a tensor over these dims would have more than kMaxElements elements.
-void check_volume(const Dims& dims, const std::string& what, const SourceLocation& where);
-
 }  // namespace tessera

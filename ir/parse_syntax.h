@@ -16,9 +16,8 @@ namespace tessera {
 // path from root to leaf.
 constexpr int kMaxFormulaHeight = 1000;
 constexpr int kMaxLoopNesting = 16;
-constexpr int64_t kMaxFormulaNodes = 1'000'000;     // of all formulas, defs put in
-constexpr int64_t kMaxCreatedNodes = 4'000'000;     // while they are built
-constexpr int64_t kMaxElements = int64_t{1} << 53;  // of one tensor
+constexpr int64_t kMaxFormulaNodes = 1'000'000;  // of all formulas, defs put in
+constexpr int64_t kMaxCreatedNodes = 4'000'000;  // while they are built
 
 struct NameAt {
   std::string text;

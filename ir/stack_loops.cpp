@@ -1,5 +1,6 @@
 #include "ir/stack_loops.h"
 
+#include "ir/limits.h"
 #include "ir/sequence.h"
 #include "ir/structure.h"
 
@@ -110,7 +111,10 @@ class Stacker {
 }  // namespace
 
 Program stack_loops(const Program& normal) {
-  return normal.carries().empty() ? normal : Stacker(normal).run();
+  if (normal.carries().empty()) return normal;
+  Program stacked = Stacker(normal).run();
+  check_sizes(stacked);
+  return stacked;
 }
 
 }  // namespace tessera

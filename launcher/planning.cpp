@@ -4,6 +4,7 @@
 #include "base/read_file.h"
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
+#include "comm/work_together.h"
 #include "placement/explain.h"
 #include "runtime/worker_pool.h"
 
@@ -74,7 +75,9 @@ Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {
   if (world.size() == 1) return make();
   std::string text;
-  if (world.rank() == 0) text = to_text(make());
+  work_together(world, "planning, on rank 0", [&] {
+    if (world.rank() == 0) text = to_text(make());
+  });
   int64_t bytes = static_cast<int64_t>(text.size());
   world.set_context("sharing the plan");
   world.broadcast(&bytes, sizeof bytes, 0);

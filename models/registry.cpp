@@ -20,9 +20,10 @@ ModelOptions resolve(const ModelInfo& model, const ModelOptions& given) {
       throw UserError("model `" + model.name + "` has no option `" + key + "`; it takes " +
                       join(keys) + did_you_mean(key, keys));
     for (int64_t number : numbers)
-      if (number < 1)
+      if (number < 1 || number > INT32_MAX)
         throw UserError("option `" + key + "` of model `" + model.name + "` is " +
-                        std::to_string(number) + "; it must be at least 1");
+                        std::to_string(number) + "; it must be at least 1" +
+                        (number < 1 ? "" : " and at most " + std::to_string(INT32_MAX)));
     resolved[key] = numbers;
   }
   return resolved;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "comm/work_together.h"
 #include "runtime/arena.h"
 #include "runtime/staging.h"
 #include "runtime/stream_progress.h"
@@ -159,7 +160,8 @@ void Executor::State::prepare(Compiler& compiler) {
     }
   };
   collect(jobs);
-  std::vector<Kernel> compiled = compiler.compile(sources);
+  std::vector<Kernel> compiled;
+  work_together(world, "compiling", [&] { compiled = compiler.compile(sources); });
   for (size_t i = 0; i < kernels.size(); ++i) {
     scratch_bytes = std::max(scratch_bytes, compiled[i].scratch_bytes);
     kernels[i]->kernel = std::move(compiled[i]);
