@@ -18,9 +18,9 @@ namespace tessera {
 // `arguments` points at the buffers in the order of `Kernel::arguments`, each aligned to its
 // element. `scratch` has `scratch_bytes` bytes aligned to 64 and belongs to one call at a time; its
 // contents mean nothing before and after. Chunks are independent, so ranges may run at once. When
-// `chunks` is 0 there is nothing to do. `fault` is set to a code, never 0, when an index that was
-// read from a tensor lies outside (nothing outside is touched; the outputs are then undefined) and
-// is left alone otherwise; it may be shared by all threads.
+// `chunks` is 0 there is nothing to do. `fault` is set to something other than 0 (see fault.h) when
+// an index that was read from a tensor lies outside (nothing outside is touched; the outputs are
+// then undefined) and is left alone otherwise; it may be shared by all threads.
 struct Kernel {
   using Entry = void (*)(void* const* arguments, void* scratch, int64_t begin, int64_t end,
                          int64_t* fault);
@@ -36,7 +36,7 @@ struct Kernel {
   std::vector<std::string> faults;  // faults[code - 1] says what happened
 };
 
-// "caps.tess:7:3: the index that reads dim `vocabulary` of `table` lies outside 0 to 99 …"
+// "caps.tess:7:3: the index `token` is 120 where it reads `table` along `v`; allowed is 0 to 99"
 std::string describe_fault(const Kernel& kernel, int64_t fault);
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "codegen/fault.h"
 #include "codegen/kernel.h"
 #include "ir/structure.h"
 
@@ -133,9 +134,7 @@ double bytes_of(const KernelGroup& group) {
 }
 
 std::string describe_fault(const Kernel& kernel, int64_t fault) {
-  if (fault < 1 || fault > static_cast<int64_t>(kernel.faults.size()))
-    return "kernel `" + kernel.name + "` reports the unknown fault " + std::to_string(fault);
-  return kernel.faults[static_cast<size_t>(fault - 1)];
+  return describe_fault(kernel.faults, fault);
 }
 
 }  // namespace tessera

@@ -7,10 +7,10 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "codegen/fault.h"
 #include "codegen/scatter.h"
 #include "codegen/stages.h"
 #include "ir/index_range.h"
-#include "ir/print.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -156,12 +156,7 @@ class Lowering {
       guard.extent = read.tensor.dims()[i].extent();
       const bool known = affine_form(index.value) || index_range(index.value);
       if (!index.padded && !known) {
-        const Dim& dim = read.tensor.dims()[i];
-        const SourceLocation& where = expr.where();
-        result_.faults.push_back(
-            fmt::format("{}{}the index `{}` that reads `{}` along `{}` lies outside 0 to {}",
-                        where.known() ? where.str() + ": " : "", "", print(index.value),
-                        read.tensor.name(), dim.name(), dim.extent() - 1));
+        result_.faults.push_back(fault_text(expr.where(), read, i));
         guard.fault = static_cast<int64_t>(result_.faults.size());
       }
       add_index(address, index.value, strides[i], guard, index.padded);

@@ -2,11 +2,13 @@
 
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "ir/box.h"
 #include "ir/element.h"
 #include "ir/normalize.h"
+#include "ir/print.h"
 #include "ir/sequence.h"
 #include "ir/structure.h"
 
@@ -74,17 +76,15 @@ class Evaluator {
 
   // Evaluates the outermost reductions inside `value`.
   void prepare(const Expr& value) {
-    if (const Reduce* reduce = as<Reduce>(value)) {
-      if (reduced_.count(&value.node()) != 0) return;
-      keep_.push_back(value);
-      prepare(reduce->body);
-      const Dims dims = free(value.dims());
-      Array array = make_array(value.type(), extents(dims));
-      each_point(dims, [&](size_t i) { store(array, i, reduce_at_point(*reduce)); });
-      reduced_.emplace(&value.node(), std::move(array));
-      return;
-    }
+    if (!prepared_.insert(&value.node()).second) return;
+    const Reduce* reduce = as<Reduce>(value);
     for (const Expr& child : children(value)) prepare(child);
+    if (reduce == nullptr) return;
+    keep_.push_back(value);
+    const Dims dims = free(value.dims());
+    Array array = make_array(value.type(), extents(dims));
+    each_point(dims, [&](size_t i) { store(array, i, reduce_at_point(*reduce)); });
+    reduced_.emplace(&value.node(), std::move(array));
   }
 
   Scalar reduce_at_point(const Reduce& reduce) {
@@ -146,13 +146,24 @@ class Evaluator {
       const int64_t at = at_point(read.indices[d].value).i;
       if (at < 0 || at >= dims[d].extent()) {
         if (read.indices[d].padded) return *read.pad;
-        throw UserError(expr.where(), "`" + read.tensor.name() + "` is read at " + dims[d].name() +
-                                          " = " + std::to_string(at) + "; allowed is 0 to " +
-                                          std::to_string(dims[d].extent() - 1));
+        fail_outside(expr, read, d, at);
       }
       i = i * static_cast<size_t>(dims[d].extent()) + static_cast<size_t>(at);
     }
     return load(array_of(read.tensor), i);
+  }
+
+  [[noreturn]] void fail_outside(const Expr& expr, const Read& read, size_t d, int64_t found) {
+    const Expr& index = read.indices[d].value;
+    std::string place;
+    for (const Dim& dim : index.dims())
+      place +=
+          (place.empty() ? ", at " : ", ") + dim.name() + " = " + std::to_string(point_[slot(dim)]);
+    throw UserError(expr.where(), "the index `" + print(index) + "` is " + std::to_string(found) +
+                                      place + ", where it reads `" + read.tensor.name() +
+                                      "` along `" + read.tensor.dims()[d].name() +
+                                      "`; allowed is 0 to " +
+                                      std::to_string(read.tensor.dims()[d].extent() - 1));
   }
 
   const Array& array_of(const Tensor& tensor) {
@@ -167,6 +178,7 @@ class Evaluator {
   const std::map<Dim, int64_t> iteration_;
   std::map<Dim, size_t> slots_;
   std::vector<int64_t> point_;
+  std::unordered_set<const ExprNode*> prepared_;
   std::unordered_map<const ExprNode*, Array> reduced_;
   std::unordered_map<const TensorNode*, const Array*> arrays_;
   std::vector<Expr> keep_;  // nodes whose addresses are keys of reduced_

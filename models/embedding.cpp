@@ -3,7 +3,7 @@
 namespace tessera {
 
 Expr embedding(const Dim& vocabulary, const Expr& table, const Expr& token) {
-  return table.at(vocabulary, token);
+  return table.at(vocabulary, token, std::nullopt, token.where());
 }
 
 Expr one_hot(const Dim& label, const Expr& truth, DType type) {

@@ -23,18 +23,18 @@ Expr sum_over_wrong(const Dim& label, const Expr& truth, const Expr& value) {
 
 Expr cross_entropy(const Dim& label, const Expr& logits, const Expr& truth) {
   const Tensor shifted = logits - stop_gradient(max(label, logits));
-  return log(sum(label, exp(shifted))) - shifted.at(label, truth);
+  return log(sum(label, exp(shifted))) - shifted.at(label, truth, std::nullopt, truth.where());
 }
 
 Expr smoothed_cross_entropy(const Dim& label, const Expr& logits, const Expr& truth,
                             double smoothing) {
   const Tensor log_probability = log_softmax(label, logits);
-  return -((1 - smoothing) * log_probability.at(label, truth) +
+  return -((1 - smoothing) * log_probability.at(label, truth, std::nullopt, truth.where()) +
            smoothing * mean(label, log_probability));
 }
 
 Expr negative_log_likelihood(const Dim& label, const Expr& log_probability, const Expr& truth) {
-  return -log_probability.at(label, truth);
+  return -log_probability.at(label, truth, std::nullopt, truth.where());
 }
 
 Expr binary_cross_entropy(const Expr& logit, const Expr& truth) {
@@ -61,12 +61,12 @@ Expr huber(const Dims& over, const Expr& x, const Expr& truth, double delta) {
 }
 
 Expr hinge(const Dim& label, const Expr& score, const Expr& truth, double margin) {
-  const Expr own = score.at(label, truth);
+  const Expr own = score.at(label, truth, std::nullopt, truth.where());
   return sum_over_wrong(label, truth, positive(Tensor(margin + score - own)));
 }
 
 Expr spread_loss(const Dim& label, const Expr& activation, const Expr& truth, const Expr& margin) {
-  const Expr own = activation.at(label, truth);
+  const Expr own = activation.at(label, truth, std::nullopt, truth.where());
   return sum_over_wrong(label, truth, square(positive(Tensor(margin - (own - activation)))));
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "codegen/fault.h"
+#include "codegen/llvm/frame.h"
 #include "codegen/llvm/masked_access.h"
 #include "codegen/llvm/scalars.h"
 #include "ir/structure.h"
@@ -140,26 +142,18 @@ class FormulaEmitter {
       llvm::Value* at = index_value(index);
       llvm::Value* limit = splat(b_, c_.constant(extent), lanes_of(at));
       llvm::Value* good = b_.CreateICmpULT(at, limit);
-      if (!read.indices[d].padded) report_outside(read, d, good);
+      if (!read.indices[d].padded) report_outside(read, d, at, good);
       inside = inside == nullptr ? good : both(inside, good);
     }
     return form ? load_affine(read, *form, inside) : load_gathered(read, offset, inside);
   }
 
-  void report_outside(const Read& read, size_t d, llvm::Value* good) {
-    const Expr& index = read.indices[d].value;
-    const std::string where = index.where().known() ? index.where().str() + ": " : "";
-    c_.faults.push_back(where + "the index that reads dim `" + read.tensor.dims()[d].name() +
-                        "` of `" + read.tensor.name() + "` lies outside 0 to " +
-                        std::to_string(read.tensor.dims()[d].extent() - 1));
+  void report_outside(const Read& read, size_t d, llvm::Value* at, llvm::Value* good) {
+    c_.faults.push_back(fault_text(read.indices[d].value.where(), read, d));
     llvm::Value* bad = b_.CreateNot(good);
     if (active_ != nullptr) bad = both(active_, bad);
     if (llvm::Value* mask = lanes_of(bad) != 0 ? exists() : nullptr) bad = b_.CreateAnd(bad, mask);
-    if (lanes_of(bad) != 0) bad = b_.CreateOrReduce(bad);
-    const int64_t code = static_cast<int64_t>(c_.faults.size());
-    emit_if(b_, bad, [&] {
-      b_.CreateStore(c_.constant(code), site_.fault)->setAtomic(llvm::AtomicOrdering::Monotonic);
-    });
+    report_fault(b_, bad, at, static_cast<int64_t>(c_.faults.size()), site_.fault);
   }
 
   static Scalar pad_scalar(const Read& read) {

@@ -207,22 +207,16 @@ llvm::Value* ValueEmitter::inside(const Guard& guard, llvm::Value* context) {
 
 void ValueEmitter::guard(const Guard& guard, llvm::Value* context, Place& place) {
   llvm::Value* is_inside = inside(guard, context);
-  if (guard.fault != 0) report(b_.CreateNot(is_inside), context, guard.fault);
+  if (guard.fault != 0) report(b_.CreateNot(is_inside), context, guard);
   llvm::Value*& sum = lanes_of(is_inside) == 0 ? place.uniform : place.mask;
   sum = both(sum, is_inside);
 }
 
-void ValueEmitter::report(llvm::Value* outside, llvm::Value* context, int64_t fault) {
+// A guard that may fault has a node: affine indices are checked when a program is built.
+void ValueEmitter::report(llvm::Value* outside, llvm::Value* context, const Guard& guard) {
   llvm::Value* bad = both(outside, context);
-  if (lanes_of(bad) != 0) {
-    if (tail_ != nullptr) bad = both(bad, tail_);
-    bad = b_.CreateOrReduce(bad);
-  }
-  emit_if(b_, bad, [&] {
-    llvm::StoreInst* store = b_.CreateStore(b_.getInt64(static_cast<uint64_t>(fault)), fault_);
-    store->setAlignment(llvm::Align(8));
-    store->setAtomic(llvm::AtomicOrdering::Monotonic);
-  });
+  if (lanes_of(bad) != 0 && tail_ != nullptr) bad = both(bad, tail_);
+  report_fault(b_, bad, value(guard.node, context), guard.fault, fault_);
 }
 
 // Offsets of the lanes that no single step describes: what reads of other tensors contribute.

@@ -88,7 +88,7 @@ class ValueEmitter {
                             llvm::Value* context);
   void guard(const Guard& guard, llvm::Value* context, Place& place);
   llvm::Value* inside(const Guard& guard, llvm::Value* context);
-  void report(llvm::Value* outside, llvm::Value* context, int64_t fault);
+  void report(llvm::Value* outside, llvm::Value* context, const Guard& guard);
   llvm::Value* offsets_of(const Place& place);
   llvm::Value* mask_of(const Place& place);
   llvm::Value* both(llvm::Value* a, llvm::Value* b);

@@ -1,8 +1,12 @@
 #include "codegen/llvm/frame.h"
 
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
 
 #include <vector>
+
+#include "codegen/fault.h"
+#include "codegen/llvm/scalars.h"
 
 namespace tessera {
 
@@ -39,6 +43,28 @@ void emit_if(llvm::IRBuilderBase& b, llvm::Value* condition, const std::function
   if (otherwise) otherwise();
   b.CreateBr(after);
   b.SetInsertPoint(after);
+}
+
+void report_fault(llvm::IRBuilderBase& b, llvm::Value* outside, llvm::Value* index, int64_t code,
+                  llvm::Value* fault) {
+  const int lanes = lanes_of(outside);
+  llvm::Value* any = lanes == 0 ? outside : b.CreateOrReduce(outside);
+  emit_if(b, any, [&] {
+    llvm::Value* found = index;
+    if (lanes_of(index) != 0 && lanes == 0) {
+      found = b.CreateExtractElement(index, uint64_t{0});
+    } else if (lanes_of(index) != 0) {
+      llvm::Type* bits = b.getIntNTy(static_cast<unsigned>(lanes));
+      llvm::Value* first = b.CreateBinaryIntrinsic(llvm::Intrinsic::cttz,
+                                                   b.CreateBitCast(outside, bits), b.getTrue());
+      found = b.CreateExtractElement(index, b.CreateZExtOrTrunc(first, b.getInt32Ty()));
+    }
+    llvm::Value* value = b.CreateShl(b.CreateSExtOrTrunc(found, b.getInt64Ty()), kFaultValueShift);
+    llvm::Value* word = b.CreateOr(value, b.getInt64(static_cast<uint64_t>(code)));
+    llvm::StoreInst* store = b.CreateStore(word, fault);
+    store->setAlignment(llvm::Align(8));
+    store->setAtomic(llvm::AtomicOrdering::Monotonic);
+  });
 }
 
 llvm::AllocaInst* emit_variable(llvm::IRBuilderBase& b, llvm::Type* type) {

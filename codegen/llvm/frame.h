@@ -16,6 +16,11 @@ void emit_for(llvm::IRBuilderBase& builder, llvm::Value* begin, llvm::Value* end
 void emit_if(llvm::IRBuilderBase& builder, llvm::Value* condition,
              const std::function<void()>& then, const std::function<void()>& otherwise = {});
 
+// Where `outside`, an i1 or a vector of them, holds: stores the fault `code` with the value of
+// `index` there, of the first lane that is outside.
+void report_fault(llvm::IRBuilderBase& builder, llvm::Value* outside, llvm::Value* index,
+                  int64_t code, llvm::Value* fault);
+
 // A variable in the function's frame; optimisation turns it into a register.
 llvm::AllocaInst* emit_variable(llvm::IRBuilderBase& builder, llvm::Type* type);
 
