@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "launcher/atomic_file.h"
+#include "launcher/json_text.h"
 
 namespace tessera {
 namespace {
@@ -121,7 +122,7 @@ std::string environment_json(const std::map<std::string, std::string>& facts) {
   add_processor(json);
   for (const auto& [name, value] : facts) json[name] = value;
   // Bytes that are not UTF-8, say in a host's name, are replaced rather than refused.
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace tessera

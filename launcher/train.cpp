@@ -15,6 +15,7 @@
 #include "launcher/array_text.h"
 #include "launcher/data.h"
 #include "launcher/feeds.h"
+#include "launcher/json_text.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "launcher/progress_target.h"
@@ -197,7 +198,7 @@ class Trainer {
     result_.train_seconds += seconds;
     if (loss) result_.loss = *loss;
     if (reports()) {
-      folder_->append_metrics(line.dump());
+      folder_->append_metrics(json_text(line));
       progress.update(step + 1, loss);
     }
     if (loss && !std::isfinite(*loss)) note_nan(step + 1, *loss);
@@ -237,7 +238,7 @@ class Trainer {
     result_.metrics = sums;
     if (!reports()) return;
     nlohmann::json line = {{"step", step}, {"epoch", epoch}, {"test", sums}};
-    folder_->append_metrics(line.dump());
+    folder_->append_metrics(json_text(line));
     std::string text = fmt::format("epoch {}: test", epoch);
     for (const auto& [name, value] : sums) text += fmt::format(" {} {:.4f}", name, value);
     progress.say(text);

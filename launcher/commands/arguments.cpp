@@ -27,8 +27,8 @@ std::map<std::string, int64_t> parse_dims(const std::vector<std::string>& values
   for (const auto& [name, text] : parse_assignments(values, "--dim")) {
     int64_t extent = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
-    if (error != std::errc() || end != text.data() + text.size() || extent < 1)
-      throw UserError("--dim " + name + " takes a whole number of at least 1, not `" + text + "`");
+    if (error != std::errc() || end != text.data() + text.size() || extent < 0)
+      throw UserError("--dim " + name + " takes a whole number of at least 0, not `" + text + "`");
     dims[name] = extent;
   }
   return dims;

@@ -16,6 +16,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/programs.h"
 #include "launcher/standard_streams.h"
 
@@ -140,7 +141,7 @@ void show(const BenchResult& result, bool json) {
       object.update(json_of(*result.tuned));
       object["untuned_ms"] = 1e3 * result.untuned;
     }
-    print_out("{}\n", object.dump());
+    print_out("{}\n", json_text(object));
     return;
   }
   if (result.tuned)

@@ -12,6 +12,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/dataset.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
 #include "launcher/versions.h"
@@ -192,7 +193,8 @@ int doctor(bool json) {
     if (!check.advice.empty()) print_out("{:23} {}\n", "", check.advice);
   }
   if (json) {
-    print_out("{}\n", nlohmann::json{{"checks", list}, {"versions", library_versions()}}.dump());
+    print_out("{}\n",
+              json_text(nlohmann::json{{"checks", list}, {"versions", library_versions()}}));
   } else {
     for (const auto& [name, version] : library_versions())
       print_out("{:8} {:14} {}\n", "version", name, version);

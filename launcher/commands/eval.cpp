@@ -14,6 +14,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/npy.h"
 #include "launcher/standard_streams.h"
 
@@ -116,7 +117,7 @@ void show(const Arrays& outputs, const std::map<std::string, std::string>& files
     }
     print_out("{}\n", text);
   }
-  if (json) print_out("{}\n", nlohmann::json{{"outputs", summary}}.dump());
+  if (json) print_out("{}\n", json_text(nlohmann::json{{"outputs", summary}}));
 }
 
 int eval(const EvalArguments& arguments, const CommandLine& line) {

@@ -10,6 +10,7 @@
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "launcher/standard_streams.h"
@@ -83,7 +84,7 @@ int plan(const PlanArguments& arguments) {
                               : make_plan(normal, cluster.devices, settings);
   if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
   if (arguments.json) {
-    print_out("{}\n", to_json(plan, normal, cluster).dump());
+    print_out("{}\n", json_text(to_json(plan, normal, cluster)));
     return kDone;
   }
   print_out("{}",

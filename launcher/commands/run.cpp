@@ -8,6 +8,7 @@
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/ranks.h"
 #include "launcher/standard_streams.h"
 #include "launcher/train.h"
@@ -81,7 +82,7 @@ int run(const RunArguments& arguments, const CommandLine& line) {
     const TrainResult result = train(config, world, {began, arguments.json});
     if (world.rank() != 0) return;
     if (arguments.json) {
-      print_out("{}\n", to_json(result).dump());
+      print_out("{}\n", json_text(to_json(result)));
     } else {
       print_result(result);
     }

@@ -11,6 +11,7 @@
 #include "base/read_file.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
+#include "launcher/json_text.h"
 #include "launcher/junit.h"
 #include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
@@ -69,7 +70,7 @@ int report_json(std::vector<std::string> words) {
                                  {"skipped", counts.skipped},
                                  {"seconds", counts.seconds},
                                  {"failures", counts.failures}};
-  print_out("{}\n", object.dump());
+  print_out("{}\n", json_text(object));
   return status.code() == 0 ? kDone : kJobFailed;
 }
 

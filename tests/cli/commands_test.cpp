@@ -191,6 +191,30 @@ TEST(Plan, RefusesAClusterThatMakesNoSense) {
   EXPECT_THAT(both.err, HasSubstr("--devices excludes --cluster"));
 }
 
+TEST(Eval, TakesAnExtentOfNothing) {
+  const MatmulFolder folder;
+  write_npy(folder.file("none_a.npy"), ramp({7, 0}, 1));
+  write_npy(folder.file("none_b.npy"), ramp({0, 5}, 1));
+  for (const char* ranks : {"1", "3"}) {
+    const CommandResult result = run_tessera({"eval", folder.program, "--dim", "k=0", "--in",
+                                              "a=" + folder.file("none_a.npy"), "--in",
+                                              "b=" + folder.file("none_b.npy"), "--ranks", ranks});
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("c: f32[7, 5] = 0, 0, 0"));
+  }
+  const CommandResult negative = run_tessera(folder.eval({"--dim", "k=-1"}));
+  EXPECT_EQ(negative.code, 2);
+  EXPECT_THAT(negative.err, HasSubstr("--dim k takes a whole number of at least 0, not `-1`"));
+}
+
+TEST(Eval, WritesJsonWhateverAFileIsCalled) {
+  const MatmulFolder folder;
+  const CommandResult result =
+      run_tessera(folder.eval({"--json", "--out", "c=" + folder.file("\xff.npy")}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\"outputs\""));
+}
+
 TEST(Plan, ExplainsPinsThatCannotBeAndMemoryThatDoesNotSuffice) {
   const std::string config = kConfigs + "quickstart.yaml";
   const CommandResult axis = run_tessera(
