@@ -18,6 +18,7 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMostNests = 24;             // of a group
+constexpr double kMostFlops = 2000;           // a point: LLVM's time grows faster than a kernel
 constexpr size_t kMostSiblings = 8;           // groups that read the same tensor and are tried
 constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
 constexpr int64_t kEnoughPoints = 64;         // to share between threads
@@ -115,6 +116,7 @@ class Fuser {
     std::sort(all.begin(), all.end());
     if (all.size() > kMostNests) return false;
     const std::vector<Nest> nests = nests_in(all);
+    if (flops_per_point(nests) > kMostFlops) return false;
     if (x.contraction) return !nests_[y.nests[0]].op && is_epilogue(nests);
     return loops_fit(nests) && pays(x, y, nests);
   }
@@ -124,6 +126,17 @@ class Fuser {
     for (const Nest& nest : nests)
       if (!same_set(nest.out.dims(), dims)) return false;
     return find_contraction(make_group(nests, needed_by_others(nests))).has_value();
+  }
+
+  // Of all nests together, each at one point of its own loops: the length of the kernel.
+  static double flops_per_point(const std::vector<Nest>& nests) {
+    double flops = 0;
+    for (const Nest& nest : nests) {
+      double points = 1;
+      for (const Dim& dim : nest.loops()) points *= static_cast<double>(dim.extent());
+      if (points > 0) flops += flops_of(nest) / points;
+    }
+    return flops;
   }
 
   static bool loops_fit(const std::vector<Nest>& nests) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "codegen/contraction.h"
 #include "codegen/stages.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -15,6 +16,7 @@ namespace {
 constexpr double kCheapFlops = 4;      // a point
 constexpr double kConstantFlops = 12;  // of a map that reads nothing
 constexpr size_t kMostNodes = 300;     // of a formula that has grown
+constexpr double kMostFlops = 600;     // of one
 
 double flops_per_point(const Nest& nest) {
   double points = 1;
@@ -94,6 +96,7 @@ class Inliner {
         return substitute(map.body, indices);
       });
       if (subexpressions(body).size() > kMostNodes) return std::nullopt;
+      if (written_size(body, kMostWritten + 1) > kMostWritten) return std::nullopt;
       return body;
     } catch (const UserError&) {
       // The bounds of a composed index are not always as tight as those of its parts, and then a
@@ -114,6 +117,7 @@ class Inliner {
       const bool was = worth(nests_[r]);
       Nest changed = nests_[r];
       changed.body = *body;
+      if (flops_per_point(changed) > kMostFlops) return;
       if (was && !worth(changed)) return;
       bodies.emplace_back(r, *body);
     }

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace tessera {
 namespace {
@@ -13,7 +14,16 @@ std::atomic<int64_t> next_serial{0};
 
 }  // namespace
 
+void check_name(const char* what, const std::string& name, const SourceLocation& where) {
+  const size_t bad = first_not_utf8(name);
+  if (bad == std::string::npos) return;
+  throw UserError(where, std::string("the name of a ") + what + ", `" + name.substr(0, bad) +
+                             "…`, is no UTF-8 from its byte " + std::to_string(bad + 1) +
+                             " on; write names in UTF-8");
+}
+
 Dim::Dim(std::string name, int64_t extent, const SourceLocation& where) {
+  check_name("dim", name, where);
   if (extent < 0)
     throw UserError(where, "dim `" + name + "` has extent " + std::to_string(extent) +
                                "; an extent is 0 or more");

@@ -36,6 +36,9 @@ class Dim {
   std::shared_ptr<const Node> node_;
 };
 
+// Throws UserError where the name of a dim or tensor, which is `what`, is no UTF-8.
+void check_name(const char* what, const std::string& name, const SourceLocation& where);
+
 // A list of distinct dims. Where the order has no meaning it is kept sorted (see `sorted`).
 using Dims = std::vector<Dim>;
 

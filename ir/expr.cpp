@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ir/expr_types.h"
 #include "ir/index_range.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 #include "ir/widen.h"
 
@@ -14,10 +15,6 @@ namespace {
 
 std::atomic<int64_t> next_serial{0};
 
-Expr make(ExprNode node) {
-  return Expr(std::make_shared<const ExprNode>(std::move(node)));
-}
-
 Dims dims_of(const std::vector<Expr>& exprs) {
   Dims dims;
   for (const Expr& expr : exprs) dims = unite(dims, expr.dims());
@@ -25,6 +22,11 @@ Dims dims_of(const std::vector<Expr>& exprs) {
 }
 
 }  // namespace
+
+Expr make_node(ExprNode node) {
+  node.index = find_index_facts(node);
+  return Expr(std::make_shared<const ExprNode>(std::move(node)));
+}
 
 Expr::Expr(int value) : Expr(make_literal(value, true)) {}
 Expr::Expr(double value) : Expr(make_literal(value, false)) {}
@@ -121,25 +123,25 @@ bool Tensor::operator<(const Tensor& other) const {
 }
 
 Expr make_constant(const Scalar& value, const SourceLocation& where) {
-  return make({Constant{value, false}, value.type, {}, where});
+  return make_node({Constant{value, false}, value.type, {}, where});
 }
 
 Expr make_literal(double value, bool integer, const SourceLocation& where) {
   const Scalar scalar = integer ? Scalar::of_int(DType::i32, static_cast<int64_t>(value))
                                 : Scalar::of_float(DType::f64, value);
   // A literal keeps all its digits until it meets a type; alone it counts as f32.
-  return make({Constant{scalar, true}, integer ? DType::i32 : DType::f32, {}, where});
+  return make_node({Constant{scalar, true}, integer ? DType::i32 : DType::f32, {}, where});
 }
 
 Expr make_index(const Dim& dim, const SourceLocation& where) {
-  return make({IndexOf{dim}, DType::i32, {dim}, where});
+  return make_node({IndexOf{dim}, DType::i32, {dim}, where});
 }
 
 Expr make_read(const Tensor& tensor, const SourceLocation& where) {
   std::vector<Index> indices;
   for (const Dim& dim : tensor.dims()) indices.push_back({make_index(dim, where), false});
-  return make({Read{tensor, std::move(indices), std::nullopt}, tensor.type(), sorted(tensor.dims()),
-               where, tensor.id()->adopts_type});
+  return make_node({Read{tensor, std::move(indices), std::nullopt}, tensor.type(),
+                    sorted(tensor.dims()), where, tensor.id()->adopts_type});
 }
 
 Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<Scalar> pad,
@@ -157,8 +159,8 @@ Expr make_read(const Tensor& tensor, std::vector<Index> indices, std::optional<S
     if (!indices[i].padded) check_in_range(index, tensor.dims()[i], where);
     dims = unite(dims, index.dims());
   }
-  return make({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where,
-               tensor.id()->adopts_type});
+  return make_node({Read{tensor, std::move(indices), pad}, tensor.type(), std::move(dims), where,
+                    tensor.id()->adopts_type});
 }
 
 Expr as_index(const Expr& index) {
@@ -177,7 +179,7 @@ Expr make_apply(Fn fn, std::vector<Expr> args, const SourceLocation& where) {
   const bool adopts = result_adopts_type(row.rule, args);
   const DType type = result_type(fn, args, where);
   Dims dims = dims_of(args);
-  return make({Apply{fn, std::move(args)}, type, std::move(dims), where, adopts});
+  return make_node({Apply{fn, std::move(args)}, type, std::move(dims), where, adopts});
 }
 
 Expr make_cast(DType type, const Expr& arg, const SourceLocation& where) {
@@ -186,13 +188,13 @@ Expr make_cast(DType type, const Expr& arg, const SourceLocation& where) {
     return make_constant(evaluate(Fn::cast, args, type), where);
   }
   if (arg.type() == type) return arg;
-  return make({Apply{Fn::cast, {arg}}, type, arg.dims(), where});
+  return make_node({Apply{Fn::cast, {arg}}, type, arg.dims(), where});
 }
 
 Expr make_checkpoint(const Expr& arg, const SourceLocation& where) {
   const Expr typed = is_literal(arg) ? adopt_literal(arg, arg.type(), "checkpoint") : arg;
-  return make({Apply{Fn::checkpoint, {typed}}, typed.type(), typed.dims(), where,
-               typed.node().adopts_type});
+  return make_node({Apply{Fn::checkpoint, {typed}}, typed.type(), typed.dims(), where,
+                    typed.node().adopts_type});
 }
 
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceLocation& where) {
@@ -213,6 +215,10 @@ Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceL
     throw UserError(where, "`" + name + "` takes " + (logical ? "bool" : "numbers") + ", not " +
                                name_of(body.type()));
   const bool position = op == Reduction::argmax || op == Reduction::argmin;
+  if (position && dims[0].extent() == 0)
+    throw UserError(where, "`" + name + "` finds a position along `" + dims[0].name() +
+                               "`, which has extent 0 and so no position (it is made at " +
+                               dims[0].where().str() + "); give it 1 or more");
   if (position && dims.size() != 1)
     throw UserError(
         where, "`" + name + "` finds a position along one dim, not " + std::to_string(dims.size()));
@@ -221,41 +227,52 @@ Expr make_reduce(Reduction op, const Dims& dims, const Expr& body, const SourceL
   if ((op == Reduction::sum || op == Reduction::prod) && is_half(body.type()))
     return make_cast(body.type(), make_reduce(op, dims, widened(body), where), where);
   const DType type = position ? DType::i32 : body.type();
-  return make({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where,
-               !position && body.node().adopts_type});
+  return make_node({Reduce{op, sorted(dims), body}, type, subtract(body.dims(), dims), where,
+                    !position && body.node().adopts_type});
 }
 
-Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where) {
-  if (!loss.dims().empty())
-    throw UserError(where, "grad takes a loss without dims; `" + loss.name() + "` has " +
-                               describe(loss.dims()) + ": reduce it first, as in sum[" +
-                               join(names(loss.dims()), ", ") + "](" + loss.name() + ")");
+Expr make_gradient(const Tensor& loss, const Tensor& wrt, const Dims& along,
+                   const SourceLocation& where) {
+  const std::string shown = loss.name().empty() ? "this one" : "`" + loss.name() + "`";
+  const Dims more = subtract(loss.dims(), along);
+  if (!more.empty()) {
+    const std::string list = join(names(more), ", ");
+    const std::string reduced = loss.name().empty() ? "x" : loss.name();
+    throw UserError(where, "grad takes a loss without dims; " + shown + " has " + describe(more) +
+                               ": reduce it first, as in sum[" + list + "](" + reduced +
+                               "), or derive at each index on its own, as in grad[" + list +
+                               "](…)");
+  }
   if (!is_float(loss.type()))
-    throw UserError(where, "grad takes a loss that is a float (f32, f64, bf16 or f16), and `" +
-                               loss.name() + "` is " + name_of(loss.type()) +
+    throw UserError(where, "grad takes a loss that is a float (f32, f64, bf16 or f16), and " +
+                               shown + " is " + name_of(loss.type()) +
                                "; convert it, as in f32(x)");
   if (!is_float(wrt.type()))
     throw UserError(where, "`" + wrt.name() + "` is " + name_of(wrt.type()) +
                                ", and only floats have gradients; declare it as f32, f64, bf16 or "
                                "f16 (it is made at " +
                                wrt.where().str() + ")");
-  return make({Gradient{loss, wrt}, wrt.type(), sorted(wrt.dims()), where});
+  return make_node({Gradient{loss, wrt}, wrt.type(), unite(wrt.dims(), loss.dims()), where});
 }
 
 Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> carries) {
-  return make({Looped{value, std::move(carries)}, value.type(), value.dims(), value.where(),
-               value.node().adopts_type});
+  return make_node({Looped{value, std::move(carries)}, value.type(), value.dims(), value.where(),
+                    value.node().adopts_type});
 }
 
 Tensor make_definition(std::string name, const Expr& formula, const SourceLocation& where,
                        const Dims& order) {
+  return make_undivided(name, in_parts(formula, name), where, order);
+}
+
+Tensor make_undivided(std::string name, const Expr& formula, const SourceLocation& where,
+                      const Dims& order) {
   auto node = std::make_shared<TensorNode>();
   const Apply* apply = as<Apply>(formula);
   node->checkpoint = apply != nullptr && apply->fn == Fn::checkpoint;
   const Expr value = node->checkpoint ? apply->args[0] : formula;
-  const bool literal = is_literal(value);
+  node->value = is_literal(value) ? adopt_literal(value, value.type(), "=") : value;
   node->name = std::move(name);
-  node->value = literal ? adopt_literal(value, value.type(), "=") : value;
   node->dims = order.empty() ? value.dims() : order;
   if (!subtract(value.dims(), node->dims).empty())
     throw UserError(where, "`" + node->name + "` is declared over " + describe(node->dims) +
@@ -282,13 +299,7 @@ Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
     for (size_t j = 0; j < i; ++j)
       if (dims[i] == dims[j])
         throw UserError(where, "`" + name + "` names the dim `" + dims[i].name() + "` twice");
-  const double first = initializer.a;
-  if (initializer.kind == Initializer::Kind::constant && is_integer(type) &&
-      !(first >= static_cast<double>(least(type)) && first <= static_cast<double>(greatest(type))))
-    throw UserError(where, "`" + name + "` starts at " + describe(initializer) + ", which " +
-                               name_of(type) + " does not hold; allowed is " +
-                               std::to_string(least(type)) + " to " +
-                               std::to_string(greatest(type)));
+  check_initializer(initializer, type, name, where);
   auto node = std::make_shared<TensorNode>();
   node->name = std::move(name);
   node->dims = dims;

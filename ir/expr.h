@@ -13,6 +13,7 @@
 namespace tessera {
 
 struct ExprNode;
+struct IndexFacts;
 struct TensorNode;
 class Tensor;
 
@@ -158,7 +159,10 @@ struct Reduce {
   Expr body;
 };
 
-// d loss / d wrt: dims and type of `wrt`.
+// d loss / d wrt, of the type of `wrt` and over its dims. A loss that has dims is derived at each
+// index of these on its own, so the result has them, too: at one index, by the elements of `wrt` at
+// that index. What is carried over one of them is held fixed: this is the derivative within one
+// iteration.
 struct Gradient {
   Tensor loss;
   Tensor wrt;
@@ -177,6 +181,8 @@ struct ExprNode {
   Dims dims;  // sorted
   SourceLocation where;
   bool adopts_type = false;  // made of literals and of tensors that adopt types
+  // What is known of its value as an index (see index_range.h); null where that is nothing.
+  std::shared_ptr<const IndexFacts> index = nullptr;
 };
 
 template <typename Kind>
@@ -204,13 +210,19 @@ Expr make_checkpoint(const Expr& arg, const SourceLocation& where = {});
 // Sums and products of i8 and u8 are i32; those of bf16 and f16 are formed in f32 and then rounded.
 Expr make_reduce(Reduction op, const Dims& dims, const Expr& body,
                  const SourceLocation& where = {});
-Expr make_gradient(const Tensor& loss, const Tensor& wrt, const SourceLocation& where = {});
+// `along`: the dims that the loss may have.
+Expr make_gradient(const Tensor& loss, const Tensor& wrt, const Dims& along,
+                   const SourceLocation& where = {});
 Expr make_looped(const Expr& value, std::shared_ptr<const std::vector<Update>> carries);
 
 // A definition. `order` gives its dims in the order wanted: all those of `value`, and any more
-// along which the value is repeated. Empty means those of `value`, sorted.
+// along which the value is repeated. Empty means those of `value`, sorted. A long formula becomes
+// several definitions (see split_formula.h).
 Tensor make_definition(std::string name, const Expr& value, const SourceLocation& where = {},
                        const Dims& order = {});
+// The same with the formula as it is, for what comes after the normal form.
+Tensor make_undivided(std::string name, const Expr& value, const SourceLocation& where = {},
+                      const Dims& order = {});
 // The same tensor without a name: a program that takes it in calls it `stem`, or something like it
 // where that is taken. For what loops hold.
 Tensor named_later(const Tensor& tensor, const std::string& stem);

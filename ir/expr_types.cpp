@@ -9,23 +9,13 @@
 namespace tessera {
 namespace {
 
-Scalar greatest_half(DType type) {
-  return Scalar::of_float(type, type == DType::f16 ? 65504 : 0x1.fep127);
-}
-
-// Small types say what they cannot hold.
 void check_literal(const Scalar& value, DType type, const SourceLocation& where) {
-  const bool wraps = is_small_integer(type) && !is_float(value.type) &&
-                     (value.i < least(type) || value.i > greatest(type));
-  const bool overflows = is_half(type) && std::isfinite(value.number()) &&
-                         std::isinf(Scalar::of_number(type, value.number()).f);
-  if (wraps || overflows)
-    throw UserError(
-        where, "the literal " + describe(value) + " does not fit " + name_of(type) + ", which " +
-                   (overflows ? "reaches " + describe(greatest_half(type))
-                              : "holds " + std::to_string(least(type)) + " to " +
-                                    std::to_string(greatest(type))) +
-                   "; convert the other side, as in " + name_of(sum_type(type)) + "(x)");
+  if (holds(type, value.number())) return;
+  const DType wider = type == DType::f32 ? DType::f64 : sum_type(type);
+  throw UserError(where, "the literal " + describe(value) + " does not fit " + name_of(type) +
+                             ", which holds " + range_of(type) + "; " +
+                             (is_float(type) ? "write inf, or convert" : "convert") +
+                             " the other side, as in " + name_of(wider) + "(x)");
 }
 
 // Gives args[first …] one type and returns it.
@@ -122,12 +112,16 @@ DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
       return type;
     }
     case TypeRule::floating: {
+      for (const Expr& arg : args)
+        if (fn == Fn::div && is_integer(arg.type()) && !adopts_type(arg))
+          throw UserError(where, std::string("`/` divides floats, and this is ") +
+                                     name_of(arg.type()) + "; write // to divide integers, or " +
+                                     "convert, as in f32(x) / 2");
       for (Expr& arg : args)  // sqrt(2) and 1 / 2 are floats
         if (is_literal(arg) && is_integer(arg.type())) {
           arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());
         } else if (adopts_type(arg) && is_integer(arg.type())) {
-          arg = Expr(std::make_shared<const ExprNode>(
-              ExprNode{Apply{Fn::cast, {arg}}, DType::f32, arg.dims(), where, true}));
+          arg = make_node({Apply{Fn::cast, {arg}}, DType::f32, arg.dims(), where, true});
         }
       const DType type = unify(fn, args, 0, where);
       require(is_float(type), row, "a float (f32, f64, bf16 or f16)", type, where);

@@ -6,6 +6,9 @@
 
 namespace tessera {
 
+// The node, with what is known of it as an index. All nodes are made here.
+Expr make_node(ExprNode node);
+
 // How formulas get their types. A literal adopts the type of what it meets, and so does, while
 // loop() looks for the types of what it carries, a tensor that begins with one (see loop.cpp).
 

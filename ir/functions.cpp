@@ -1,6 +1,7 @@
 #include "ir/functions.h"
 
 #include "base/error.h"
+#include "ir/loop.h"
 #include "ir/widen.h"
 
 namespace tessera {
@@ -191,7 +192,10 @@ Expr random_bits(const Expr& seed, const Expr& counter, const Where& w) {
   return make_apply(Fn::random_bits, {seed, counter}, w);
 }
 Expr grad(const Tensor& loss, const Tensor& wrt, const Where& w) {
-  return make_gradient(loss, wrt, w);
+  return make_gradient(loss, wrt, loss.dims().empty() ? Dims{} : iterated_around(loss), w);
+}
+Expr grad(const Dims& along, const Tensor& loss, const Tensor& wrt, const Where& w) {
+  return make_gradient(loss, wrt, along, w);
 }
 
 }  // namespace tessera

@@ -86,7 +86,13 @@ Expr normal(const Dims& dims, const Expr& seed, DType type = DType::f32,
 Expr random_bits(const Expr& seed, const Expr& counter,
                  const Where& = std::source_location::current());
 
-// d loss / d wrt, with the dims of `wrt`. `loss` has no dims.
+// d loss / d wrt, with the dims of `wrt`. `loss` has no dims but, in the body of a loop, the one
+// that is iterated: then it is the derivative within the iteration, all that is carried being held
+// fixed.
 Expr grad(const Tensor& loss, const Tensor& wrt, const Where& = std::source_location::current());
+// For each index of `along` on its own: that of `loss` there by `wrt` there.
+//   grad({example}, loss, w)      the gradients of all examples, over example and the dims of w
+Expr grad(const Dims& along, const Tensor& loss, const Tensor& wrt,
+          const Where& = std::source_location::current());
 
 }  // namespace tessera

@@ -78,10 +78,11 @@ class BodyAdjoints {
       if (!factor) continue;
       // A product with what is read stays one, which may be a contraction.
       const bool product = apply.fn == Fn::mul && as<Read>(apply.args[k]) != nullptr;
-      add(apply.args[k], simplify(product ? adjoint * *factor : times(adjoint, *factor)));
+      add(apply.args[k], simplify_(product ? adjoint * *factor : times(adjoint, *factor)));
     }
   }
 
+  Simplifier simplify_;
   std::unordered_map<const ExprNode*, Expr> adjoint_;
 };
 
@@ -148,7 +149,21 @@ struct AccessMap {
   Dims summed;                 // loops left over
 };
 
-AccessMap map_access(const Nest& nest, const Read& read) {
+// At one index of `along` the adjoint is that of what stands at the same index.
+void check_stays(const Nest& nest, const Read& read, const Dims& along) {
+  const Dims& target = read.tensor.dims();
+  for (size_t i = 0; i < target.size(); ++i) {
+    const IndexOf* plain = as<IndexOf>(read.indices[i].value);
+    if (!contains(along, target[i]) || (plain != nullptr && plain->dim == target[i])) continue;
+    throw UserError(nest.out.where(), "grad derives at each `" + target[i].name() +
+                                          "` on its own, and `" + nest.out.name() + "` reads `" +
+                                          read.tensor.name() + "` at others, too; take the grad " +
+                                          "of a sum over `" + target[i].name() + "` instead");
+  }
+}
+
+// `along`: loops that stay what they are.
+AccessMap map_access(const Nest& nest, const Read& read, const Dims& along) {
   AccessMap map;
   const Dims& target = read.tensor.dims();
   Dims matched;
@@ -156,7 +171,8 @@ AccessMap map_access(const Nest& nest, const Read& read) {
   for (size_t i = 0; i < target.size(); ++i) {
     const IndexOf* plain = as<IndexOf>(read.indices[i].value);
     if (plain != nullptr && plain->dim.extent() == target[i].extent() &&
-        !contains(matched, plain->dim)) {
+        !contains(matched, plain->dim) &&
+        (plain->dim == target[i] || !contains(along, plain->dim))) {
       matched.push_back(plain->dim);
       if (!(plain->dim == target[i])) map.rename.emplace(plain->dim, make_index(target[i]));
     } else {
@@ -164,7 +180,7 @@ AccessMap map_access(const Nest& nest, const Read& read) {
     }
   }
   for (const Dim& loop : nest.loops()) {
-    if (contains(matched, loop)) continue;
+    if (contains(matched, loop) || contains(along, loop)) continue;
     Dim name = loop;
     if (contains(target, loop)) {  // the tensor's own dim: sum over another of that extent
       name = Dim(loop.name() + "_", loop.extent(), loop.where());
@@ -178,10 +194,28 @@ AccessMap map_access(const Nest& nest, const Read& read) {
   return map;
 }
 
+// The nest with other reduced dims than those of `along`.
+Nest apart_from(const Nest& nest, const Dims& along) {
+  if (intersect(nest.reduced, along).empty()) return nest;
+  Nest result = nest;
+  std::map<Dim, Expr> renamed;
+  for (Dim& dim : result.reduced) {
+    if (!contains(along, dim)) continue;
+    const Dim other(dim.name() + "_", dim.extent(), dim.where());
+    renamed.emplace(dim, make_index(other));
+    dim = other;
+  }
+  result.reduced = sorted(result.reduced);
+  result.body = substitute(nest.body, renamed);
+  return result;
+}
+
 }  // namespace
 
-std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
-                                         const Expr& out_adjoint, const Define& define) {
+std::optional<Expr> adjoint_contribution(const Nest& whole, const Tensor& wrt,
+                                         const Expr& out_adjoint, const Dims& along,
+                                         const Define& define) {
+  const Nest nest = apart_from(whole, along);
   if (!is_float(nest.body.type()) || !is_float(wrt.type())) return std::nullopt;
   std::vector<Expr> reads;
   for (const Expr& read : reads_of(nest))
@@ -192,7 +226,8 @@ std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
   for (const Expr& node : reads) {
     const std::optional<Expr> adjoint = adjoints.of(node);
     if (!adjoint) continue;
-    const AccessMap map = map_access(nest, *as<Read>(node));
+    check_stays(nest, *as<Read>(node), along);
+    const AccessMap map = map_access(nest, *as<Read>(node), along);
     // Of bf16 and f16, the sum is rounded once.
     Expr term = substitute(unrounded(*adjoint), map.rename);
     for (const Expr& guard : map.guards) term = where(guard, term, zero(term.type()));

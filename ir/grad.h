@@ -20,10 +20,12 @@ namespace tessera {
 using Define = std::function<Tensor(const std::string& stem, const Expr& value)>;
 
 // The contribution of `nest` to the adjoint of `wrt`, over dims of `wrt` (some may be missing: the
-// value is the same along those). `out_adjoint` is over the dims of nest.out. Nothing when the nest
-// does not depend on `wrt` in a differentiable way.
+// value is the same along those). `out_adjoint` is over the dims of nest.out and `along`: it is the
+// adjoint for each index of these on its own, and so is the result. Nothing when the nest does not
+// depend on `wrt` in a differentiable way.
 std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
-                                         const Expr& out_adjoint, const Define& define);
+                                         const Expr& out_adjoint, const Dims& along,
+                                         const Define& define);
 
 // d fn(args) / d args[k], given the value of fn itself; nothing where it is zero.
 std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr& value, size_t k);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "ir/structure.h"
 
 namespace tessera {
 namespace {
@@ -43,9 +42,9 @@ std::optional<Affine> subtract(const Affine& a, const Affine& b) {
   return negated ? add(a, *negated) : std::nullopt;
 }
 
-std::optional<Affine> affine_apply(const Expr& index, const Apply& apply) {
-  if (is_small_integer(index.type())) return std::nullopt;  // it may wrap
-  if (apply.fn == Fn::cast && is_integer(index.type()) && is_integer(apply.args[0].type()))
+std::optional<Affine> affine_apply(const ExprNode& node, const Apply& apply) {
+  if (is_small_integer(node.type)) return std::nullopt;  // it may wrap
+  if (apply.fn == Fn::cast && is_integer(node.type) && is_integer(apply.args[0].type()))
     return affine_form(apply.args[0]);
   std::vector<Affine> args;
   for (const Expr& arg : apply.args) {
@@ -137,13 +136,8 @@ std::optional<Dim> Affine::plain() const {
 }
 
 std::optional<Affine> affine_form(const Expr& index) {
-  if (const Constant* constant = as<Constant>(index)) {
-    if (is_float(constant->value.type)) return std::nullopt;
-    return Affine{{}, constant->value.i};
-  }
-  if (const IndexOf* plain = as<IndexOf>(index)) return Affine{{{plain->dim, 1}}, 0};
-  if (const Apply* apply = as<Apply>(index)) return affine_apply(index, *apply);
-  return std::nullopt;
+  const IndexFacts* facts = index.node().index.get();
+  return facts != nullptr ? facts->affine : std::nullopt;
 }
 
 Expr to_expr(const Affine& affine, const SourceLocation& where) {
@@ -163,42 +157,81 @@ Expr to_expr(const Affine& affine, const SourceLocation& where) {
 }
 
 std::optional<IndexRange> index_range(const Expr& index) {
-  if (const std::optional<Affine> affine = affine_form(index)) {
-    IndexRange range{clamp(affine->constant), clamp(affine->constant)};
-    for (const auto& [dim, coefficient] : affine->terms) {
-      if (dim.extent() == 0) return std::nullopt;
-      const Wide reach = Wide{coefficient} * (dim.extent() - 1);
-      int64_t& bound = reach < 0 ? range.low : range.high;
-      bound = clamp(bound + reach);
-    }
-    return range;
-  }
-  const Apply* apply = as<Apply>(index);
-  if (apply == nullptr) return std::nullopt;
-  const std::optional<IndexRange> range = range_apply(*apply);
-  const bool wraps = range && is_small_integer(index.type()) &&
-                     (range->low < least(index.type()) || range->high > greatest(index.type()));
-  return wraps ? std::nullopt : range;
+  const IndexFacts* facts = index.node().index.get();
+  return facts != nullptr ? facts->range : std::nullopt;
 }
 
 namespace {
 
-// Index arithmetic of type i32 must not wrap: kernels do it in 64 bits.
-void check_width(const Expr& index, const SourceLocation& where) {
-  for (const Expr& node : subexpressions(index)) {
-    if (node.type() != DType::i32 || as<Apply>(node) == nullptr) continue;
-    const std::optional<IndexRange> range = index_range(node);
-    if (range && (range->low < INT32_MIN || range->high > INT32_MAX))
-      throw UserError(where, "the index computes values from " + std::to_string(range->low) +
-                                 " to " + std::to_string(range->high) +
-                                 ", which i32 does not hold; convert an operand, as in i64(i)");
+std::optional<Affine> find_affine(const ExprNode& node) {
+  if (const auto* constant = std::get_if<Constant>(&node.kind)) {
+    if (is_float(constant->value.type)) return std::nullopt;
+    return Affine{{}, constant->value.i};
   }
+  if (const auto* plain = std::get_if<IndexOf>(&node.kind)) return Affine{{{plain->dim, 1}}, 0};
+  const auto* apply = std::get_if<Apply>(&node.kind);
+  return apply != nullptr ? affine_apply(node, *apply) : std::nullopt;
+}
+
+std::optional<IndexRange> range_of(const Affine& affine) {
+  IndexRange range{clamp(affine.constant), clamp(affine.constant)};
+  for (const auto& [dim, coefficient] : affine.terms) {
+    if (dim.extent() == 0) return std::nullopt;
+    const Wide reach = Wide{coefficient} * (dim.extent() - 1);
+    int64_t& bound = reach < 0 ? range.low : range.high;
+    bound = clamp(bound + reach);
+  }
+  return range;
+}
+
+std::optional<IndexRange> find_range(const ExprNode& node, const std::optional<Affine>& affine) {
+  if (affine) return range_of(*affine);
+  const auto* apply = std::get_if<Apply>(&node.kind);
+  if (apply == nullptr) return std::nullopt;
+  const std::optional<IndexRange> range = range_apply(*apply);
+  const bool wraps = range && is_small_integer(node.type) &&
+                     (range->low < least(node.type) || range->high > greatest(node.type));
+  return wraps ? std::nullopt : range;
+}
+
+// Index arithmetic of type i32 must not wrap: kernels do it in 64 bits.
+std::optional<IndexRange> find_too_wide(const ExprNode& node, const IndexFacts& facts) {
+  std::optional<IndexRange> found;
+  const auto ask = [&](const Expr& child) {
+    if (!found && child.node().index != nullptr) found = child.node().index->too_wide;
+  };
+  if (const auto* apply = std::get_if<Apply>(&node.kind)) {
+    std::for_each(apply->args.begin(), apply->args.end(), ask);
+    const bool leaves = facts.range && node.type == DType::i32 &&
+                        (facts.range->low < INT32_MIN || facts.range->high > INT32_MAX);
+    if (!found && leaves) found = facts.range;
+  }
+  if (const auto* read = std::get_if<Read>(&node.kind))
+    for (const Index& index : read->indices) ask(index.value);
+  if (const auto* reduce = std::get_if<Reduce>(&node.kind)) ask(reduce->body);
+  return found;
 }
 
 }  // namespace
 
+std::shared_ptr<const IndexFacts> find_index_facts(const ExprNode& node) {
+  IndexFacts facts;
+  if (is_integer(node.type)) {
+    facts.affine = find_affine(node);
+    facts.range = find_range(node, facts.affine);
+  }
+  facts.too_wide = find_too_wide(node, facts);
+  if (!facts.affine && !facts.range && !facts.too_wide) return nullptr;
+  return std::make_shared<const IndexFacts>(std::move(facts));
+}
+
 void check_in_range(const Expr& index, const Dim& dim, const SourceLocation& where) {
-  if (as<IndexOf>(index) == nullptr) check_width(index, where);
+  if (index.node().index != nullptr && index.node().index->too_wide) {
+    const IndexRange& wide = *index.node().index->too_wide;
+    throw UserError(where, "the index computes values from " + std::to_string(wide.low) + " to " +
+                               std::to_string(wide.high) +
+                               ", which i32 does not hold; convert an operand, as in i64(i)");
+  }
   const std::optional<IndexRange> range = index_range(index);
   if (!range || (range->low >= 0 && range->high < dim.extent())) return;
   if (const IndexOf* plain = as<IndexOf>(index))

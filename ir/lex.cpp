@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "ir/scalar.h"
 
 namespace tessera {
@@ -140,6 +141,14 @@ class Lexer {
       } else {
         name += text_[end];
       }
+    }
+    if (const size_t bad = first_not_utf8({text_.data() + at_, end - at_});
+        bad != std::string_view::npos) {
+      at_ += bad;
+      throw UserError(where(),
+                      fmt::format("the byte 0x{:02x} in this name is no UTF-8; write names "
+                                  "in UTF-8",
+                                  static_cast<unsigned char>(text_[at_])));
     }
     if (end >= text_.size() || text_[end] != '`')
       throw UserError(where(), "the name after ` is not closed on this line; end it with `");

@@ -1,6 +1,7 @@
 #include "ir/loop.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -128,7 +129,7 @@ Loop close(const Plan& plan, const Attempt& attempt) {
   for (size_t i = 0; i < initial.size(); ++i) {
     const Tensor& target = attempt.carried[i];
     const Expr& next = attempt.iteration.next[i];
-    const Expr typed = as<Constant>(next) ? make_cast(target.type(), next, where) : next;
+    const Expr typed = is_literal(next) ? adopt_literal(next, target.type(), "loop") : next;
     const std::optional<Tensor> whole = whole_tensor(typed);
     const bool fits = whole && whole->role() == Role::definition && whole->dims() == target.dims();
     carries.push_back({target, fits ? *whole : make_definition("", typed, where, target.dims())});
@@ -153,6 +154,25 @@ Loop close(const Plan& plan, const Attempt& attempt) {
 }
 
 }  // namespace
+
+Dims iterated_around(const Tensor& value) {
+  Dims found;
+  std::set<Tensor> seen;
+  std::vector<Tensor> open = {value};
+  while (!open.empty()) {
+    const Tensor tensor = open.back();
+    open.pop_back();
+    if (!seen.insert(tensor).second) continue;
+    if (tensor.role() == Role::carried) found = unite(found, {tensor.over()});
+    if (tensor.role() != Role::definition) continue;
+    const bool after =
+        any_node(tensor.value(), [](const Expr& node) { return as<Looped>(node) != nullptr; });
+    if (after) continue;
+    const std::vector<Tensor> reads = tensors_read(tensor.value());
+    open.insert(open.end(), reads.begin(), reads.end());
+  }
+  return found;
+}
 
 Loop loop(const Dim& over, const std::vector<Expr>& first, const LoopBody& body,
           const SourceLocation& where, const std::vector<std::string>& names,

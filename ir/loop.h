@@ -53,4 +53,8 @@ Loop loop(const Dim& over, const std::vector<Expr>& initial, const LoopBody& bod
           const SourceLocation& where = std::source_location::current(),
           const std::vector<std::string>& names = {}, const std::vector<Dims>& dims = {});
 
+// The dims that are iterated where `value`, made in the body of a loop, is computed from what is
+// carried. After the loop there are none.
+Dims iterated_around(const Tensor& value);
+
 }  // namespace tessera

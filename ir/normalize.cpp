@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ir/fans.h"
 #include "ir/functions.h"
 #include "ir/grad.h"
 #include "ir/limits.h"
@@ -47,6 +48,14 @@ class Flagged {
   const bool before_;
 };
 
+constexpr size_t kMostDerived = 100'000;  // operations of all gradients
+
+// A definition of the normal form and the formula that it was made from.
+struct Known {
+  Tensor tensor;
+  Expr value;
+};
+
 class Normalizer {
  public:
   explicit Normalizer(const Program& program)
@@ -60,18 +69,27 @@ class Normalizer {
       } else if (tensor.role() == Role::carried) {
         carry_from(tensor);
       } else {
-        result_.import(tensor);
+        mapped_.emplace(tensor, settled(tensor));
+        result_.import(mapped_.at(tensor));
       }
       add_carries();
     }
     for (const Output& output : source_.outputs())
       outputs_.push_back({output.name, stored(output.value), output.order});
     for (const Update& update : source_.updates())
-      updates_.push_back({update.target, stored(update.value)});
+      updates_.push_back({mapped_.at(update.target), stored(update.value)});
     return prune();
   }
 
  private:
+  // Fans follow from the program as it is written, so they are found before anything is derived.
+  Tensor settled(const Tensor& tensor) const {
+    const Initializer first = settled_initializer(source_, tensor);
+    if (first == tensor.initializer()) return tensor;
+    return make_tensor(tensor.name(), tensor.dims(), tensor.type(), tensor.role(), first,
+                       tensor.where());
+  }
+
   // Loops must be whole before anything differentiates them, so theirs is the order of computing.
   static std::vector<Tensor> in_order(const Program& program) {
     if (program.carries().empty()) return program.tensors();
@@ -112,7 +130,7 @@ class Normalizer {
 
   void add_carry(const Update& carry) {
     result_.add_carry(carry);
-    users_changed_ = true;
+    index_users(carry.target);
   }
 
   Expr rewritten(const Expr& marked) const {
@@ -182,26 +200,37 @@ class Normalizer {
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr value = simplify(apart(formula, order));
+    const Expr value = shared_.share(simplify(apart(formula, order)));
+    count(value, where);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {
       if (marking_ && original->role() == Role::definition) marked_.insert(*original);
       return *original;
     }
-    std::vector<Tensor>& known = known_[structure_hash(value)];
+    std::vector<Known>& known = known_[structure_hash(value)];
     if (!marking_)
-      for (const Tensor& each : known)
-        if (each.dims() == order && equivalent(each.value(), value)) return each;
+      for (const Known& each : known)
+        if (each.tensor.dims() == order && equivalent(each.value, value)) return each.tensor;
     const std::string free_name = result_.find(name) ? result_.fresh_name(name) : name;
     const Tensor tensor =
         result_.define(free_name, marking_ ? make_checkpoint(value, where) : value, where, order);
     if (marking_) {
       marked_.insert(tensor);
     } else {
-      known.push_back(tensor);
+      known.push_back({tensor, value});
     }
-    users_changed_ = true;
     return tensor;
+  }
+
+  // A derivative is some times as large as what it is taken of, and so is its own derivative.
+  void count(const Expr& value, const SourceLocation& where) {
+    if (!deriving_) return;
+    derived_ += subexpressions(value).size();
+    if (derived_ > kMostDerived)
+      throw UserError(where, "the gradients of `" + source_.name() + "` grow beyond " +
+                                 std::to_string(kMostDerived) +
+                                 " operations; take fewer gradients of gradients, or of shorter "
+                                 "formulas");
   }
 
   // What the gradients of `loss` read in place of `tensor`: itself or, where it is marked, a copy
@@ -230,6 +259,7 @@ class Normalizer {
 
   Tensor gradient_of(const Gradient& gradient) {
     const Flagged marking(marking_, false);
+    const Flagged deriving(deriving_, true);
     const auto find = [&](const Tensor& tensor) {
       const auto it = mapped_.find(tensor);
       return it == mapped_.end() ? tensor : it->second;
@@ -250,9 +280,10 @@ class Normalizer {
     const auto key = std::make_pair(loss, carried);
     if (const auto it = adjoints_from_later_.find(key); it != adjoints_from_later_.end())
       return it->second;
-    const Tensor later = make_carried(
-        result_.fresh_name("d_" + carried.name() + "_later"), carried.over(), !carried.descending(),
-        make_constant(Scalar::of_number(carried.type(), 0)), carried.where(), carried.dims());
+    const Tensor later =
+        make_carried(result_.fresh_name("d_" + carried.name() + "_later"), carried.over(),
+                     !carried.descending(), make_constant(Scalar::of_number(carried.type(), 0)),
+                     carried.where(), adjoint_dims(loss, carried));
     result_.import(later);
     adjoints_from_later_.emplace(key, later);
     later_.emplace_back(carried, later);
@@ -283,8 +314,8 @@ class Normalizer {
     const Expr out_adjoint = all->at(over, make_constant(Scalar::of_int(DType::i32, first)));
     const Tensor start = make_definition(carried.name() + "_first", carried.value(),
                                          carried.where(), subtract(carried.dims(), {over}));
-    const std::optional<Expr> part =
-        adjoint_contribution({start, std::nullopt, {}, carried.value()}, tensor, out_adjoint, add);
+    const std::optional<Expr> part = adjoint_contribution(
+        {start, std::nullopt, {}, carried.value()}, tensor, out_adjoint, sorted(loss.dims()), add);
     if (part) total = total ? *total + *part : *part;
     return total;
   }
@@ -292,7 +323,15 @@ class Normalizer {
   Tensor adjoint_or_zero(const Tensor& loss, const Tensor& tensor) {
     if (const std::optional<Tensor> found = adjoint(loss, tensor)) return *found;
     return define("d_" + tensor.name(), make_constant(Scalar::of_number(tensor.type(), 0)),
-                  tensor.dims(), tensor.where());
+                  adjoint_dims(loss, tensor), tensor.where());
+  }
+
+  // Those of the tensor, and those of a loss that is derived at each of its indices.
+  static Dims adjoint_dims(const Tensor& loss, const Tensor& tensor) {
+    Dims dims = tensor.dims();
+    for (const Dim& dim : loss.dims())
+      if (!contains(dims, dim)) dims.push_back(dim);
+    return dims;
   }
 
   // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it; nothing
@@ -308,17 +347,20 @@ class Normalizer {
     for (const Tensor& user : between(tensor, loss)) {
       std::optional<Expr> part;
       if (user.role() == Role::carried) {
-        part = through_loop(loss, user, tensor, add);
+        // Within an iteration, what comes from those before it is fixed.
+        if (!contains(loss.dims(), user.over())) part = through_loop(loss, user, tensor, add);
       } else if (const Nest nest = nest_of(user); differentiable(nest, tensor)) {
         if (const std::optional<Tensor> out_adjoint = adjoint(loss, user))
-          part = adjoint_contribution(nest, tensor, make_read(*out_adjoint, user.where()), add);
+          part = adjoint_contribution(nest, tensor, make_read(*out_adjoint, user.where()),
+                                      sorted(loss.dims()), add);
       }
       if (part) total = total ? *total + *part : *part;
     }
     std::optional<Tensor> result;
     const std::string name = "d_" + tensor.name();
     if (total)
-      result = define(name, lift(reading_again(loss, *total), name), tensor.dims(), tensor.where());
+      result = define(name, lift(reading_again(loss, *total), name), adjoint_dims(loss, tensor),
+                      tensor.where());
     adjoints_.emplace(key, result);
     return result;
   }
@@ -332,12 +374,8 @@ class Normalizer {
 
   // The definitions that read `tensor` and that `loss` depends on, in program order.
   std::vector<Tensor> between(const Tensor& tensor, const Tensor& loss) {
-    if (users_changed_) {
-      users_.clear();
-      for (const Tensor& user : result_.tensors())
-        for (const Tensor& read : result_.sources_of(user)) users_[read].push_back(user);
-      users_changed_ = false;
-    }
+    for (; indexed_ < result_.tensors().size(); ++indexed_)
+      index_users(result_.tensors()[indexed_]);
     std::vector<Tensor> found;
     const std::set<Tensor>& needed = reach(loss);
     const auto it = users_.find(tensor);
@@ -345,6 +383,11 @@ class Normalizer {
     for (const Tensor& user : it->second)
       if (needed.count(user) != 0) found.push_back(user);
     return found;
+  }
+
+  // What a carried tensor reads is known only when its loop is whole.
+  void index_users(const Tensor& user) {
+    for (const Tensor& read : result_.sources_of(user)) users_[read].insert(user);
   }
 
   const std::set<Tensor>& reach(const Tensor& loss) {
@@ -428,13 +471,16 @@ class Normalizer {
   std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_from_later_;
   std::vector<std::pair<Tensor, Tensor>> later_;  // carried tensor, what its adjoint goes into
   std::map<Tensor, std::set<Tensor>> reached_;
-  std::map<Tensor, std::vector<Tensor>> users_;
-  bool users_changed_ = true;
-  bool marking_ = false;     // definitions that are made now are marked
-  std::set<Tensor> marked_;  // gradients compute them again
+  std::map<Tensor, std::set<Tensor>> users_;  // in the order of making
+  size_t indexed_ = 0;                        // tensors of the result whose uses are in `users_`
+  bool marking_ = false;                      // definitions that are made now are marked
+  std::set<Tensor> marked_;                   // gradients compute them again
   std::map<Tensor, Tensor> copied_from_;
   std::map<std::pair<Tensor, Tensor>, Tensor> again_;  // of a loss and a marked definition
-  std::unordered_map<uint64_t, std::vector<Tensor>> known_;
+  std::unordered_map<uint64_t, std::vector<Known>> known_;
+  SharedNodes shared_;
+  bool deriving_ = false;  // definitions that are made now belong to a gradient
+  size_t derived_ = 0;     // operations of those
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/read_file.h"
 #include "ir/limits.h"
 #include "ir/parse_formula.h"
+#include "ir/parse_initializer.h"
 #include "ir/parse_loop.h"
 #include "ir/parse_tokens.h"
 
@@ -115,52 +116,17 @@ class ProgramBuilder {
     const Dims dims = scope_.dims(statement.dims, nullptr);
     check_volume(dims, "`" + name.text + "`", name.where);
     Program& program = scope_.program();
+    scope_.show(name);
     if (statement.kind == Statement::Kind::input) {
       program.input(name.text, dims, type, name.where);
       return;
     }
-    const Initializer first = statement.value ? initializer(*statement.value) : zeros();
+    const Initializer first =
+        statement.value ? read_initializer(*statement.value, formulas_) : zeros();
     if (statement.kind == Statement::Kind::param)
       program.parameter(name.text, dims, first, type, name.where);
     else
       program.state(name.text, dims, first, type, name.where);
-  }
-
-  Initializer initializer(const Syntax& syntax) {
-    const std::string& text = syntax.text;
-    const auto argument = [&](size_t i) {
-      return formulas_.constant(*syntax.children[i], "an argument of `" + text + "`").number();
-    };
-    const auto takes = [&](size_t count, const char* example) {
-      if (syntax.children.size() != count || syntax.brackets)
-        throw UserError(syntax.where, "`" + text + "` takes " + std::to_string(count) +
-                                          " values, not " + std::to_string(syntax.children.size()) +
-                                          ", as in " + example);
-    };
-    const bool call = syntax.kind == Syntax::Kind::call && !syntax.quoted;
-    if (call && text == "normal") {
-      takes(2, "normal(0, 0.05)");
-      return normal(argument(0), argument(1));
-    }
-    if (call && text == "uniform") {
-      takes(2, "uniform(-1, 1)");
-      return uniform(argument(0), argument(1));
-    }
-    if (call && text == "glorot") {
-      takes(0, "glorot()");
-      return glorot();
-    }
-    if (call && text == "he") {
-      takes(0, "he()");
-      return he();
-    }
-    static const std::vector<std::string> known = {"normal", "uniform", "glorot", "he"};
-    if (call && !is_reserved(text))
-      throw UserError(syntax.where, "there is no first value `" + text +
-                                        "`; write a number, normal(mean, stddev), uniform(low, "
-                                        "high), glorot() or he()" +
-                                        did_you_mean(text, known));
-    return constant(formulas_.constant(syntax, "a first value").number());
   }
 
   void def(const Statement& statement) {
@@ -181,6 +147,7 @@ class ProgramBuilder {
     scope_.check_free(statement.name);
     const Dims order = scope_.dims(statement.dims, nullptr);
     formulas_.define(statement.name, formulas_.build(*statement.value), order);
+    scope_.show(statement.name);
   }
 
   void carry(const Statement& statement) {
@@ -192,6 +159,7 @@ class ProgramBuilder {
                          statement.name.where);
     scope_.program().carry(statement.name.text, over, initial, statement.loop->descending, order,
                            statement.name.where);
+    scope_.show(statement.name);
   }
 
   void loop(const Statement& statement) {
@@ -199,6 +167,7 @@ class ProgramBuilder {
     for (const LoopValue& made : builder.build(statement, nullptr)) {
       scope_.check_free(made.name);
       formulas_.define(made.name, made.value);
+      scope_.show(made.name);
     }
   }
 

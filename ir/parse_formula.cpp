@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "ir/functions.h"
@@ -32,19 +31,6 @@ bool is_reduction(const std::string& name) {
   return std::find(all.begin(), all.end(), name) != all.end();
 }
 
-// Nodes of the formula written out as a tree; large counts stop at kMaxFormulaNodes.
-int64_t written_nodes(const Expr& expr) {
-  std::unordered_map<const ExprNode*, int64_t> counts;
-  int64_t count = 1;
-  for (const Expr& node : subexpressions(expr)) {
-    count = 1;
-    for (const Expr& child : children(node))
-      count = std::min(kMaxFormulaNodes + 1, count + counts.at(&child.node()));
-    counts[&node.node()] = count;
-  }
-  return count;
-}
-
 // `value`, called `shown`, is indexed along a dim that it does not have.
 [[noreturn]] void fail_without(const Dim& dim, const Expr& value, const std::string& shown,
                                const SourceLocation& where) {
@@ -62,7 +48,7 @@ int64_t written_nodes(const Expr& expr) {
 }  // namespace
 
 void FormulaBuilder::check_size(const Expr& value, const Dims& dims, const SourceLocation& where) {
-  written_ += written_nodes(value);
+  written_ += static_cast<int64_t>(subexpressions(value).size());
   if (written_ > kMaxFormulaNodes)
     throw UserError(where, "the formulas have grown beyond " + std::to_string(kMaxFormulaNodes) +
                                " operations with their defs put in; give parts of the formula "
@@ -81,8 +67,8 @@ Tensor FormulaBuilder::define_in_loop(const NameAt& name, const Expr& value, con
 }
 
 Tensor FormulaBuilder::unnamed(const Expr& value, const SourceLocation& where) {
-  if (loops_ > 0) return define_in_loop({"", where, false}, value);
-  return define({scope_.unnamed(), where, false}, value);
+  check_size(value, value.dims(), where);
+  return Tensor(value, where);
 }
 
 Value FormulaBuilder::over(const Expr& expr, const std::vector<Value>& children,
@@ -248,19 +234,10 @@ Scalar FormulaBuilder::constant(const Syntax& syntax, const std::string& purpose
 Scalar FormulaBuilder::pad_value(const Syntax& syntax, DType type) {
   bool literal = false;
   const Scalar found = constant(syntax, "a pad", &literal);
-  const bool fits =
-      literal ? type != DType::b8 && (is_float(type) || !is_float(found.type)) &&
-                    !(is_small_integer(type) && (found.i < least(type) || found.i > greatest(type)))
-              : found.type == type;
+  const bool fits = literal ? type != DType::b8 && holds(type, found.number()) : found.type == type;
   if (!fits)
     throw UserError(syntax.where, "the pad " + describe(found) + " does not fit a tensor of type " +
-                                      name_of(type) + "; write " +
-                                      (type == DType::b8 ? "true or false"
-                                       : is_small_integer(type)
-                                           ? "an integer from " + std::to_string(least(type)) +
-                                                 " to " + std::to_string(greatest(type))
-                                       : is_integer(type) ? "an integer"
-                                                          : "a number"));
+                                      name_of(type) + ", which holds " + range_of(type));
   return is_float(type) ? Scalar::of_number(type, found.number()) : Scalar::of_int(type, found.i);
 }
 
@@ -276,12 +253,12 @@ Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
   if (draws && !syntax.brackets)
     throw UserError(syntax.where,
                     shown + " draws over dims and must name them, as in " + text + "[a, b](seed)");
+  if (text == "grad") return gradient(syntax, frame);
   if (syntax.brackets) {
     if (draws) return random(syntax, frame);
     if (is_reduction(text)) return reduction(syntax, frame);
     throw UserError(syntax.where, shown + " takes no dims; write " + text + "(x)");
   }
-  if (text == "grad") return gradient(syntax, frame);
   const std::vector<Value> args = arguments(syntax, frame);
   std::vector<Expr> exprs;
   for (const Value& arg : args) exprs.push_back(arg.expr);
@@ -338,8 +315,17 @@ Value FormulaBuilder::gradient(const Syntax& syntax, const Frame* frame) {
                     "the second value of `grad` is the name of a tensor, as in grad(loss, w); to "
                     "derive by a formula, give it a name first");
   const std::optional<Tensor> loss = whole_tensor(args[0].expr);
+  Dims along = scope_.dims(syntax.dims, frame);
+  for (size_t i = 0; i < along.size(); ++i)
+    if (!contains(args[0].expr.dims(), along[i]))
+      throw UserError(syntax.dims[i].where,
+                      "`grad` derives along `" + syntax.dims[i].text +
+                          "`, which its loss does not have; it has " +
+                          describe(args[0].expr.dims()) +
+                          did_you_mean(syntax.dims[i].text, names(args[0].expr.dims())));
+  if (frame != nullptr) along = unite(along, frame->iterated);
   const Expr expr = make_gradient(loss ? *loss : unnamed(args[0].expr, syntax.children[0]->where),
-                                  *wrt, syntax.where);
+                                  *wrt, along, syntax.where);
   return over(expr, {}, syntax);
 }
 
@@ -359,6 +345,14 @@ Value FormulaBuilder::random(const Syntax& syntax, const Frame* frame) {
   return over(drawn, {{position, height}}, syntax);
 }
 
+FormulaBuilder::CallKey FormulaBuilder::key_of(const Statement& def, const Frame& inner,
+                                               const std::vector<Value>& args) {
+  CallKey key{&def, {}, inner.iterated, {}};
+  for (const auto& [name, dim] : inner.dims) key.dims.push_back(dim);
+  for (const Value& arg : args) key.args.push_back(&arg.expr.node());
+  return key;
+}
+
 Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
   const Statement& def = scope_.def({syntax.text, syntax.where, syntax.quoted});
   const auto takes = [&](const char* what, const std::vector<NameAt>& wanted, size_t found) {
@@ -374,6 +368,7 @@ Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
   if (syntax.children.size() != def.values.size())
     takes("value", def.values, syntax.children.size());
   Frame inner;
+  if (frame != nullptr) inner.iterated = frame->iterated;
   for (size_t i = 0; i < def.dims.size(); ++i) {
     const std::string& own = def.dims[i].text;
     const std::optional<Dim> same = scope_.find_dim(own, frame);
@@ -386,6 +381,8 @@ Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
   }
   const std::vector<Value> args = arguments(syntax, frame);
   for (size_t i = 0; i < args.size(); ++i) inner.values.emplace(def.values[i].text, args[i]);
+  const CallKey key = key_of(def, inner, args);
+  if (const auto it = called_.find(key); it != called_.end()) return it->second.result;
   calls_ += def.value->height;
   if (calls_ > kMaxCallNesting)
     throw UserError(syntax.where, "defs call one another too deeply, here `" + syntax.text +
@@ -393,6 +390,7 @@ Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
   try {
     const Value result = value(*def.value, &inner);
     calls_ -= def.value->height;
+    called_.emplace(key, Call{args, result});
     return result;
   } catch (const UserError& error) {
     const std::string text = error.what();

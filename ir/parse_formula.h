@@ -23,9 +23,7 @@ class FormulaBuilder {
   // forgotten.
   int64_t written() const { return written_; }
   void forget_beyond(int64_t written) { written_ = written; }
-  void enter_loop() { ++loops_; }
-  void leave_loop() { --loops_; }
-  // Throws when the program's formulas, written out, have grown too large, or a tensor too big.
+  // Throws when the program's formulas have grown too large, or a tensor too big.
   void check_size(const Expr& value, const Dims& dims, const SourceLocation& where);
 
   // A constant of a border line or pad: a number, or a formula of numbers.
@@ -56,12 +54,28 @@ class FormulaBuilder {
   // One more node over `children`.
   Value over(const Expr& expr, const std::vector<Value>& children, const Syntax& syntax);
   Scalar pad_value(const Syntax& syntax, DType type);
+  // A definition that its reader will name.
   Tensor unnamed(const Expr& value, const SourceLocation& where);
 
+  // A call whose arguments are the very same formulas gives the same one, so that defs which call
+  // others twice on what they get do not build it twice.
+  struct CallKey {
+    const Statement* def;
+    Dims dims;  // in the order of the names that the def has for them
+    Dims iterated;
+    std::vector<const ExprNode*> args;
+    auto operator<=>(const CallKey&) const = default;
+  };
+  struct Call {
+    std::vector<Value> args;  // which the key points to
+    Value result;
+  };
+  static CallKey key_of(const Statement& def, const Frame& inner, const std::vector<Value>& args);
+
   Scope& scope_;
+  std::map<CallKey, Call> called_;
   int64_t created_ = 0;  // nodes
-  int64_t written_ = 0;  // nodes of all definitions, shared ones counted as often as they are used
-  int loops_ = 0;        // being built, one within the other
+  int64_t written_ = 0;  // distinct nodes of all definitions
   int calls_ = 0;        // defs being put in, one within the other
 };
 

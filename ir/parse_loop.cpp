@@ -27,18 +27,6 @@ Expr along(const Expr& each, const Dim& counter, const Dim& over) {
                      looped->carries);
 }
 
-// Formulas inside a loop are not yet of the program.
-class InLoop {
- public:
-  explicit InLoop(FormulaBuilder& formulas) : formulas_(formulas) { formulas_.enter_loop(); }
-  ~InLoop() { formulas_.leave_loop(); }
-  InLoop(const InLoop&) = delete;
-  InLoop& operator=(const InLoop&) = delete;
-
- private:
-  FormulaBuilder& formulas_;
-};
-
 }  // namespace
 
 Dim LoopBuilder::counter(const Statement& statement, const Frame* frame) const {
@@ -60,7 +48,6 @@ Dim LoopBuilder::counter(const Statement& statement, const Frame* frame) const {
 
 std::vector<LoopValue> LoopBuilder::build(const Statement& statement, const Frame* frame) const {
   const LoopSyntax& loop = *statement.loop;
-  const InLoop inside(formulas_);
   const Dim counter = this->counter(statement, frame);
   std::vector<Expr> initial;
   std::vector<std::string> names;
@@ -76,6 +63,7 @@ std::vector<LoopValue> LoopBuilder::build(const Statement& statement, const Fram
   }
   Frame own = frame != nullptr ? *frame : Frame{};
   own.dims.insert_or_assign(counter.name(), counter);
+  own.iterated.push_back(counter);
   const int64_t written = formulas_.written();
   const LoopBody body = [&](const std::vector<Tensor>& carried) {
     formulas_.forget_beyond(written);

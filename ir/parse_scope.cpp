@@ -67,16 +67,19 @@ void Scope::check_free(const NameAt& name) const {
     taken(describe(known->role()), known->where());
 }
 
-std::string Scope::unnamed() const {
-  for (size_t i = 1;; ++i) {
-    const std::string name = "t" + std::to_string(i);
-    if (!program_.find(name) && made_at_.count(name) == 0) return name;
-  }
+std::optional<Tensor> Scope::find_tensor(const std::string& name) const {
+  return shown_.count(name) != 0 ? program_.find(name) : std::nullopt;
 }
 
 void Scope::check_made(const NameAt& name) const {
   const auto it = made_at_.find(name.text);
-  if (it == made_at_.end()) return;
+  if (it == made_at_.end()) {
+    if (const std::optional<Tensor> hidden = program_.find(name.text))
+      throw UserError(name.where, "`" + name.text + "` is made at " + hidden->where().str() +
+                                      ", in a loop or for an update, and is unknown outside; a " +
+                                      "loop keeps values by `collect`");
+    return;
+  }
   if (it->second.line <= name.where.line)
     throw UserError(name.where, "`" + name.text +
                                     "` is not made yet where it is used; a line may "
@@ -99,7 +102,8 @@ std::vector<std::string> Scope::dim_names(const Frame* frame) const {
 
 std::vector<std::string> Scope::tensor_names() const {
   std::vector<std::string> list;
-  for (const Tensor& tensor : program_.tensors()) list.push_back(tensor.name());
+  for (const Tensor& tensor : program_.tensors())
+    if (shown_.count(tensor.name()) != 0) list.push_back(tensor.name());
   return list;
 }
 
@@ -116,11 +120,11 @@ Dim Scope::dim(const NameAt& name, const Frame* frame) const {
   if (const std::optional<Dim> found = find_dim(name.text, frame)) return *found;
   const std::vector<std::string> known = dim_names(frame);
   const bool value = frame != nullptr && frame->values.count(name.text) != 0;
-  if (value || program_.find(name.text) || defs_.count(name.text) != 0)
+  if (value || find_tensor(name.text) || defs_.count(name.text) != 0)
     throw UserError(name.where, "`" + name.text + "` is " +
-                                    (value                      ? "a value"
-                                     : program_.find(name.text) ? "a tensor"
-                                                                : "a def") +
+                                    (value                    ? "a value"
+                                     : find_tensor(name.text) ? "a tensor"
+                                                              : "a def") +
                                     " where a dim was expected; dims are " + listed(known));
   check_made(name);
   throw UserError(name.where, "there is no dim `" + name.text + "`; dims are " + listed(known) +
@@ -145,7 +149,7 @@ Value Scope::value(const NameAt& name, const Frame* frame) const {
   }
   if (const std::optional<Dim> found = find_dim(name.text, frame))
     return {make_index(*found, name.where), 1};
-  if (const std::optional<Tensor> found = program_.find(name.text))
+  if (const std::optional<Tensor> found = find_tensor(name.text))
     return {make_read(*found, name.where), 2};
   if (defs_.count(name.text) != 0)
     throw UserError(name.where,
@@ -167,7 +171,7 @@ Value Scope::value(const NameAt& name, const Frame* frame) const {
 }
 
 Tensor Scope::tensor(const NameAt& name, const std::string& purpose) const {
-  if (const std::optional<Tensor> found = program_.find(name.text)) return *found;
+  if (const std::optional<Tensor> found = find_tensor(name.text)) return *found;
   if (dims_.count(name.text) != 0 || defs_.count(name.text) != 0)
     throw UserError(name.where,
                     "`" + name.text + "` is a " + (dims_.count(name.text) != 0 ? "dim" : "def") +
@@ -192,7 +196,7 @@ std::string Scope::callable_names(const std::string& found) const {
 
 const Statement& Scope::def(const NameAt& name) const {
   if (const auto it = defs_.find(name.text); it != defs_.end()) return it->second;
-  if (dims_.count(name.text) != 0 || program_.find(name.text))
+  if (dims_.count(name.text) != 0 || find_tensor(name.text))
     throw UserError(name.where, "`" + name.text + "` is a " +
                                     (dims_.count(name.text) != 0 ? "dim" : "tensor") +
                                     " and cannot be called; write * for a product");

@@ -20,6 +20,7 @@ struct Value {
 struct Frame {
   std::map<std::string, Dim> dims;
   std::map<std::string, Value> values;
+  Dims iterated;  // by the loops around
 };
 
 // The names that the lines read so far have made. Dims, tensors and defs share one set of names.
@@ -31,12 +32,14 @@ class Scope {
 
   Program& program() { return program_; }
 
+  // From here on the name of a tensor of the program means that tensor. Other tensors, made in the
+  // bodies of loops and for updates, cannot be named.
+  void show(const NameAt& name) { shown_.insert(name.text); }
+
   void add_dim(const Dim& dim);
   void add_def(const Statement& def);
   // Throws when the name is taken.
   void check_free(const NameAt& name) const;
-  // A name for a definition that has none: t1, t2, … but none that the text gives.
-  std::string unnamed() const;
 
   Dim dim(const NameAt& name, const Frame* frame) const;
   // All of a list; throws when one is named twice.
@@ -53,7 +56,8 @@ class Scope {
   std::vector<std::string> dim_names(const Frame* frame) const;
 
  private:
-  // "defined later" or nothing.
+  std::optional<Tensor> find_tensor(const std::string& name) const;
+  // "defined later", "made in a loop", or nothing.
   void check_made(const NameAt& name) const;
   std::vector<std::string> tensor_names() const;
   std::string callable_names(const std::string& found) const;
@@ -62,6 +66,7 @@ class Scope {
   std::map<std::string, Dim> dims_;
   std::map<std::string, Statement> defs_;
   std::map<std::string, SourceLocation> made_at_;  // of every name in the text
+  std::set<std::string> shown_;                    // tensors that have been made by name
 };
 
 // The names, cut after a dozen: "a, b, c", "none".

@@ -51,7 +51,8 @@ void TokenReader::expect_close(std::string_view symbol, const Token& open,
   if (take_symbol(symbol)) return;
   fail("found " + describe(peek()) + " where " + also + " or `" + std::string(symbol) +
        "` was expected, to close the `" + open.text + "` of line " + std::to_string(open.line) +
-       ", column " + std::to_string(open.column));
+       ", column " + std::to_string(open.column) +
+       (at_symbol("=") ? "; values are compared by ==" : ""));
 }
 
 NameAt TokenReader::expect_name(const std::string& what) {

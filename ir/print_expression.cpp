@@ -97,7 +97,10 @@ std::string ExpressionPrinter::whole(const Expr& expr, int min_level, bool bare)
   if (const Read* found = as<Read>(expr)) return read(*found);
   if (const Looped* looped = as<Looped>(expr)) return text(looped->value, min_level, bare);
   if (const Gradient* gradient = as<Gradient>(expr))
-    return "grad(" + quoted(gradient->loss.name()) + ", " + quoted(gradient->wrt.name()) + ")";
+    return (gradient->loss.dims().empty() ? "grad"
+                                          : "grad[" + list(sorted(gradient->loss.dims())) + "]") +
+           std::string("(") + quoted(gradient->loss.name()) + ", " + quoted(gradient->wrt.name()) +
+           ")";
   if (const Reduce* reduce = as<Reduce>(expr))
     return std::string(name_of(reduce->op)) + "[" + list(reduce->dims) + "](" +
            text(reduce->body, kOrLevel, false) + ")";

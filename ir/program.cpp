@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "ir/expr_types.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -12,8 +13,8 @@ Program::Program(std::string name, const SourceLocation& where)
     : name_(std::move(name)), where_(where) {}
 
 Tensor Program::add(const Tensor& tensor) {
-  if (tensor.node_->name.empty())
-    tensor.node_->name = fresh_name(tensor.name().empty() ? "t" : tensor.name());
+  if (tensor.node_->name.empty()) tensor.node_->name = fresh_name(tensor.name());
+  check_name("tensor", tensor.name(), tensor.where());
   const auto it = by_name_.find(tensor.name());
   if (it != by_name_.end()) {
     const Tensor& known = tensors_[it->second];
@@ -27,9 +28,9 @@ Tensor Program::add(const Tensor& tensor) {
   return tensor;
 }
 
-void Program::adopt_definitions(const Expr& value) {
+void Program::adopt_definitions(const Expr& value, const std::string& reader) {
   for (const Expr& node : subexpressions(value))
-    if (const Looped* looped = as<Looped>(node)) adopt_carries(*looped->carries);
+    if (const Looped* looped = as<Looped>(node)) adopt_carries(*looped->carries, reader);
   for (const Tensor& tensor : tensors_read(value)) {
     const auto it = by_name_.find(tensor.name());
     if (it != by_name_.end() && tensors_[it->second] == tensor) continue;
@@ -38,38 +39,40 @@ void Program::adopt_definitions(const Expr& value) {
                                          (tensor.role() == Role::carried
                                               ? " and used outside of it; use what loop() returns"
                                               : " of another program; make it with this one"));
-    adopt_definitions(tensor.value());
+    adopt_definitions(tensor.value(), reader);
+    if (tensor.name().empty()) tensor.node_->name = numbered(reader + ".", 1);
     add(tensor);
   }
 }
 
 // All targets first, because what each holds after an iteration may read any of them.
-void Program::adopt_carries(const std::vector<Update>& carries) {
+void Program::adopt_carries(const std::vector<Update>& carries, const std::string& reader) {
   if (carries.empty() || update_of(carries[0].target) != nullptr) return;
   for (const Update& carry : carries) {
-    adopt_definitions(carry.target.value());
+    adopt_definitions(carry.target.value(), reader);
     add(carry.target);
   }
-  const size_t first = carries_.size();
   carries_.insert(carries_.end(), carries.begin(), carries.end());
-  for (size_t i = 0; i < carries.size(); ++i) {
-    const Tensor next = carries_[first + i].value;
-    adopt_definitions(next.value());
-    if (next.name().empty()) next.node_->name = fresh_name(carries[i].target.name() + "_next");
-    add(next);
-  }
+  // Named before any of them is met as what another reads.
+  for (const Update& carry : carries)
+    if (carry.value.name().empty())
+      carry.value.node_->name = fresh_name(carry.target.name() + "_next");
+  for (const Update& carry : carries) take(carry.value);
 }
 
 void Program::import(const Tensor& tensor) {
+  take(tensor);
+}
+
+Tensor Program::take(const Tensor& tensor) {
   if (tensor.role() == Role::definition || tensor.role() == Role::carried)
-    adopt_definitions(tensor.value());
-  add(tensor);
+    adopt_definitions(tensor.value(), tensor.name());
+  return add(tensor);
 }
 
 Tensor Program::carry(const std::string& name, const Dim& over, const Expr& initial,
                       bool descending, const Dims& order, const SourceLocation& where) {
-  adopt_definitions(initial);
-  return add(make_carried(name, over, descending, initial, where, order));
+  return take(make_carried(name, over, descending, initial, where, order));
 }
 
 Tensor Program::input(const std::string& name, const Dims& dims, DType type,
@@ -89,8 +92,7 @@ Tensor Program::state(const std::string& name, const Dims& dims, const Initializ
 
 Tensor Program::define(const std::string& name, const Expr& value, const SourceLocation& where,
                        const Dims& order) {
-  adopt_definitions(value);
-  return add(make_definition(name, value, where, order));
+  return take(make_definition(name, value, where, order));
 }
 
 void Program::update(const Tensor& target, const Expr& value, const SourceLocation& where) {
@@ -102,7 +104,7 @@ void Program::update(const Tensor& target, const Expr& value, const SourceLocati
     throw UserError(where, "`" + target.name() + "` is already updated at " +
                                earlier->value.where().str() + "; " +
                                (carried ? "an iteration" : "a step") + " updates it once");
-  if (value.type() != target.type() && !(as<Constant>(value) && as<Constant>(value)->weak))
+  if (value.type() != target.type() && !is_literal(value))
     throw UserError(where, "`" + target.name() + "` is " + name_of(target.type()) +
                                " and its update is " + name_of(value.type()) +
                                "; convert it, as in " + name_of(target.type()) + "(…)");
@@ -110,13 +112,13 @@ void Program::update(const Tensor& target, const Expr& value, const SourceLocati
     throw UserError(where, "the update of `" + target.name() + "` has dims " +
                                tessera::describe(value.dims()) + ", the tensor has " +
                                tessera::describe(target.dims()) + "; reduce the others");
-  adopt_definitions(value);
+  adopt_definitions(value, target.name() + "_next");
   const std::optional<Tensor> whole = whole_tensor(value);
   const bool fits = whole && whole->role() == Role::definition && whole->dims() == target.dims();
-  const Expr adopted = as<Constant>(value) ? make_cast(target.type(), value, where) : value;
+  const Expr adopted = is_literal(value) ? adopt_literal(value, target.type(), "update") : value;
   const Tensor stored = fits ? *whole
-                             : add(make_definition(fresh_name(target.name() + "_next"), adopted,
-                                                   where, target.dims()));
+                             : take(make_definition(fresh_name(target.name() + "_next"), adopted,
+                                                    where, target.dims()));
   (carried ? carries_ : updates_).push_back({target, stored});
 }
 
@@ -127,25 +129,25 @@ void Program::output(const std::string& name, const Expr& value, const Dims& ord
   if (!order.empty() && !same_set(order, value.dims()))
     throw UserError(where, "output `" + name + "` lists " + tessera::describe(order) +
                                ", its value has " + tessera::describe(value.dims()));
-  adopt_definitions(value);
+  adopt_definitions(value, name);
   // `output loss` of the tensor called loss refers to it; anything else is a definition.
   if (const std::optional<Tensor> whole = whole_tensor(value); whole && whole->name() == name) {
     outputs_.push_back({name, *whole, order.empty() ? value.dims() : order});
     return;
   }
-  const Tensor stored = add(make_definition(name, value, where, order));
+  const Tensor stored = take(make_definition(name, value, where, order));
   outputs_.push_back({name, stored, order.empty() ? value.dims() : order});
 }
 
 void Program::minimize(const Expr& loss, const Optimizer& optimizer, const SourceLocation& where) {
   const Read* read = as<Read>(loss);
   const Tensor target = read != nullptr ? read->tensor : Tensor(loss, where);
-  adopt_definitions(make_read(target, where));
+  adopt_definitions(make_read(target, where), "loss");
   const std::set<Tensor> reached = ancestors({target});
   std::vector<ParameterGradient> gradients;
   for (const Tensor& parameter : parameters())
     if (reached.count(parameter) != 0 && is_float(parameter.type()))
-      gradients.push_back({parameter, make_gradient(target, parameter, where)});
+      gradients.push_back({parameter, make_gradient(target, parameter, {}, where)});
   if (gradients.empty())
     throw UserError(where, "the loss depends on no parameter of `" + name_ + "`; it has " +
                                std::to_string(parameters().size()) + " parameters");
@@ -242,15 +244,18 @@ std::set<Tensor> Program::ancestors(const std::vector<Tensor>& roots) const {
 }
 
 std::string Program::fresh_name(const std::string& stem) const {
-  const auto is_free = [&](const std::string& name) {
-    return by_name_.count(name) == 0 && reserved_.count(name) == 0;
-  };
-  if (stem != "t" && is_free(stem)) return stem;
-  for (size_t i = stem == "t" ? 1 : 2;; ++i) {
-    const std::string name =
-        stem == "t" ? stem + std::to_string(i) : stem + "_" + std::to_string(i);
-    if (is_free(name)) return name;
-  }
+  return is_free(stem) ? stem : numbered(stem + "_", 2);
+}
+
+std::string Program::numbered(const std::string& stem, size_t first) const {
+  size_t& next = next_number_.try_emplace(stem, first).first->second;
+  std::string name;
+  while (!is_free(name = stem + std::to_string(next))) ++next;
+  return name;
+}
+
+bool Program::is_free(const std::string& name) const {
+  return by_name_.count(name) == 0 && reserved_.count(name) == 0;
 }
 
 void Program::declare(const Dim& dim) {

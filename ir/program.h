@@ -75,7 +75,8 @@ class Program {
   void add_carry(const Update& carry) { carries_.push_back(carry); }
 
   // Names a value. Definitions that `value` reads and the program does not know yet are added
-  // before it. `order` as in make_definition.
+  // before it; those without a name are called after it, "h.1", "h.2", … `order` as in
+  // make_definition.
   Tensor define(const std::string& name, const Expr& value,
                 const SourceLocation& where = std::source_location::current(),
                 const Dims& order = {});
@@ -132,15 +133,22 @@ class Program {
   bool operator==(const Program& other) const;
 
  private:
+  bool is_free(const std::string& name) const;
+  // The first free one of stem + number, from `first` on.
+  std::string numbered(const std::string& stem, size_t first) const;
   Tensor add(const Tensor& tensor);
-  void adopt_definitions(const Expr& value);
-  void adopt_carries(const std::vector<Update>& carries);
+  // Adds it after the definitions that it reads and the program does not know yet.
+  Tensor take(const Tensor& tensor);
+  // What has no name is called after `reader`: "loss.1", "loss.2", …
+  void adopt_definitions(const Expr& value, const std::string& reader);
+  void adopt_carries(const std::vector<Update>& carries, const std::string& reader);
 
   std::string name_;
   SourceLocation where_;
   std::vector<Tensor> tensors_;
   std::map<std::string, size_t> by_name_;
   std::set<std::string> reserved_;
+  mutable std::map<std::string, size_t> next_number_;  // of a stem, for fresh_name: all are taken
   std::vector<Update> updates_;
   std::vector<Update> carries_;
   std::vector<Output> outputs_;

@@ -1,5 +1,3 @@
-#include <unordered_map>
-
 #include "ir/print_names.h"
 #include "ir/program.h"
 #include "ir/structure.h"
@@ -122,15 +120,14 @@ class Comparison {
     if (const Looped* looped = as<Looped>(a)) return same(looped->value, b);
     if (const Looped* looped = as<Looped>(b)) return same(a, looped->value);
     if (a.node().kind.index() != b.node().kind.index() || a.type() != b.type()) return false;
-    const auto it = matched_.find(&a.node());
-    if (it != matched_.end() && it->second == &b.node()) return true;
+    if (matched_.count({&a.node(), &b.node()}) != 0) return true;
     if (!same_kind(a, b)) return false;
     const std::vector<Expr> left = children(a);
     const std::vector<Expr> right = children(b);
     if (left.size() != right.size()) return false;
     for (size_t i = 0; i < left.size(); ++i)
       if (!same(left[i], right[i])) return false;
-    matched_[&a.node()] = &b.node();
+    matched_.insert({&a.node(), &b.node()});
     return true;
   }
 
@@ -158,7 +155,7 @@ class Comparison {
   const std::map<Dim, std::string> left_names_;
   const std::map<Dim, std::string> right_names_;
   std::map<Dim, Dim> paired_;
-  std::unordered_map<const ExprNode*, const ExprNode*> matched_;
+  NodePairs matched_;
 };
 
 }  // namespace

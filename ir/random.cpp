@@ -6,33 +6,10 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "ir/element.h"
-#include "ir/sequence.h"
-#include "ir/structure.h"
+#include "ir/fans.h"
 
 namespace tessera {
 namespace {
-
-struct Fans {
-  double in = 1;
-  double out = 1;
-};
-
-// The dims of `parameter` that some definition sums away while it reads them plainly.
-Fans fans_of(const Program& program, const Tensor& parameter) {
-  Dims summed;
-  for (const Tensor& definition : computed_tensors(program)) {
-    for (const Expr& node : subexpressions(definition.value())) {
-      const Reduce* reduce = as<Reduce>(node);
-      if (reduce == nullptr || reduce->op != Reduction::sum) continue;
-      for (const Tensor& read : tensors_read(reduce->body))
-        if (read == parameter) summed = unite(summed, intersect(reduce->dims, parameter.dims()));
-    }
-  }
-  Fans fans;
-  for (const Dim& dim : parameter.dims())
-    (contains(summed, dim) ? fans.in : fans.out) *= static_cast<double>(dim.extent());
-  return fans;
-}
 
 // How one element follows from its counter.
 struct Distribution {
@@ -41,16 +18,14 @@ struct Distribution {
   double b;
 };
 
-Distribution distribution_of(const Program& program, const Tensor& tensor) {
-  const Initializer& init = tensor.initializer();
-  if (init.kind == Initializer::Kind::glorot) {
-    const Fans fans = fans_of(program, tensor);
-    const double limit = std::sqrt(6 / (fans.in + fans.out));
+Distribution distribution_of(const Initializer& settled) {
+  if (settled.kind == Initializer::Kind::glorot) {
+    const double limit = std::sqrt(6 / (settled.a + settled.b));
     return {Initializer::Kind::uniform, -limit, limit};
   }
-  if (init.kind == Initializer::Kind::he)
-    return {Initializer::Kind::normal, 0, std::sqrt(2 / fans_of(program, tensor).in)};
-  return {init.kind, init.a, init.b};
+  if (settled.kind == Initializer::Kind::he)
+    return {Initializer::Kind::normal, 0, std::sqrt(2 / settled.a)};
+  return {settled.kind, settled.a, settled.b};
 }
 
 double draw(const Distribution& from, uint64_t seed, uint64_t stream, uint64_t counter) {
@@ -77,7 +52,7 @@ double normal_value(uint64_t seed, uint64_t stream, uint64_t counter) {
 Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed, const Box& box) {
   TESSERA_CHECK(box.begin.size() == tensor.dims().size());
   Array array = make_array(tensor.type(), shape(box));
-  const Distribution from = distribution_of(program, tensor);
+  const Distribution from = distribution_of(settled_initializer(program, tensor));
   const uint64_t stream = hash_bytes(tensor.name());
   std::vector<int64_t> at = box.begin;
   for (size_t i = 0; i < array.size(); ++i) {

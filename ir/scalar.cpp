@@ -214,6 +214,34 @@ Scalar Scalar::of_int(DType type, int64_t value) {
   return scalar;
 }
 
+bool holds(DType type, double value) {
+  if (type == DType::b8) return value == 0 || value == 1;
+  if (is_float(type))
+    return !std::isfinite(value) || std::isfinite(Scalar::of_number(type, value).f);
+  // As doubles, the ends of i64 are -2^63, which it holds, and 2^63, which it does not.
+  const bool inside = type == DType::i64 ? value >= -0x1p63 && value < 0x1p63
+                                         : value >= static_cast<double>(least(type)) &&
+                                               value <= static_cast<double>(greatest(type));
+  return inside && value == std::trunc(value);
+}
+
+std::string range_of(DType type) {
+  switch (type) {
+    case DType::b8:
+      return "true or false";
+    case DType::f64:
+      return fmt::format("numbers up to {:.5g}", std::numeric_limits<double>::max());
+    case DType::f32:
+      return fmt::format("numbers up to {:.5g}", std::numeric_limits<float>::max());
+    case DType::bf16:
+      return fmt::format("numbers up to {:.5g}", 0x1.fep127);
+    case DType::f16:
+      return "numbers up to 65504";
+    default:
+      return fmt::format("integers from {} to {}", least(type), greatest(type));
+  }
+}
+
 Scalar Scalar::of_number(DType type, double value) {
   if (is_float(type)) return of_float(type, value);
   if (type == DType::b8) return of_bool(value != 0);

@@ -37,6 +37,11 @@ Scalar settled(const Scalar& value);
 // The least and the greatest value of an integer type or bool.
 int64_t least(DType type);
 int64_t greatest(DType type);
+// Does the type hold the number, rounded to it where it is a float?
+bool holds(DType type, double value);
+// The numbers of a type, for messages: "true or false", "integers from -128 to 127",
+// "numbers up to 65504".
+std::string range_of(DType type);
 
 // The scalar functions of the language. Everything the system knows about one stands in one row
 // of the table in scalar.cpp (name, arity, types, value), in derivative.cpp (derivative) and in

@@ -30,8 +30,14 @@ std::optional<std::vector<Dependence>> dependences(const Expr& value, const std:
     if (const Reduce* reduce = as<Reduce>(node); reduce != nullptr && contains(reduce->dims, over))
       for (const Tensor& read : tensors_read(reduce->body))
         if (group.count(read) != 0) return std::nullopt;
-    if (const Gradient* gradient = as<Gradient>(node))
-      if (group.count(gradient->loss) != 0 || group.count(gradient->wrt) != 0) return std::nullopt;
+    if (const Gradient* gradient = as<Gradient>(node)) {
+      const bool within = contains(gradient->loss.dims(), over);  // an iteration
+      for (const Tensor& needed : {gradient->loss, gradient->wrt}) {
+        if (group.count(needed) == 0) continue;
+        if (!within) return std::nullopt;
+        found.push_back({needed, 0});
+      }
+    }
     const Read* read = as<Read>(node);
     if (read == nullptr || group.count(read->tensor) == 0) continue;
     const int at = position(read->tensor.dims(), over);

@@ -101,12 +101,26 @@ Expr simplify_node(const Expr& expr) {
 }  // namespace
 
 Expr simplify(const Expr& expr) {
+  return Simplifier()(expr);
+}
+
+Expr Simplifier::operator()(const Expr& expr) {
+  if (const auto it = done_.find(&expr.node()); it != done_.end()) return it->second.to;
+  std::vector<Expr> after;
+  bool changed = false;
+  for (const Expr& child : children(expr)) {
+    after.push_back((*this)(child));
+    changed = changed || !after.back().is(child);
+  }
+  Expr result = changed ? with_children(expr, after) : expr;
   // A formula keeps its dims even where its value no longer depends on them: they say how far a
   // reduction or an update reaches.
-  return transform(expr, [](const Expr& node) {
-    const Expr simpler = simplify_node(node);
-    return simpler.dims() == node.dims() ? simpler : node;
-  });
+  for (Expr simpler = simplify_node(result); !simpler.is(result) && simpler.dims() == result.dims();
+       simpler = simplify_node(result))
+    result = simpler;
+  done_.emplace(&result.node(), Done{result, result});
+  done_.emplace(&expr.node(), Done{expr, result});
+  return result;
 }
 
 }  // namespace tessera

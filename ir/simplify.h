@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unordered_map>
+
 #include "ir/expr.h"
 
 namespace tessera {
@@ -8,5 +10,19 @@ namespace tessera {
 // -(-x), where with a constant condition or equal sides, a cast to the type already there.
 // NaN, infinities and signed zeros are honoured: x * 0 and x - x stay.
 Expr simplify(const Expr& expr);
+
+// The same for formulas that grow from one another: what it has simplified it does not look at
+// again.
+class Simplifier {
+ public:
+  Expr operator()(const Expr& expr);
+
+ private:
+  struct Done {
+    Expr from;  // keeps its node alive
+    Expr to;
+  };
+  std::unordered_map<const ExprNode*, Done> done_;
+};
 
 }  // namespace tessera

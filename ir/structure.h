@@ -4,6 +4,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "ir/expr.h"
@@ -45,6 +48,22 @@ std::optional<Tensor> whole_tensor(const Expr& expr);
 bool equivalent(const Expr& a, const Expr& b);
 // Equal for equivalent expressions, within one process.
 uint64_t structure_hash(const Expr& expr);
+
+// Makes equal parts of formulas one node each, so that what walks over nodes meets them once.
+//
+//   (x * y + 1) * (x * y)   has 6 distinct nodes instead of 9
+class SharedNodes {
+ public:
+  Expr share(const Expr& expr);
+
+ private:
+  Expr only(const Expr& node);
+
+  std::unordered_map<uint64_t, std::vector<Expr>> known_;
+};
+
+// Pairs of nodes that were compared.
+using NodePairs = std::set<std::pair<const ExprNode*, const ExprNode*>>;
 
 // Does some node of `expr` satisfy the predicate?
 bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicate);

@@ -27,6 +27,19 @@ Expr widen(const Expr& expr, Done& done) {
   return result;
 }
 
+Expr without_rounding(const Expr& expr, Done& done) {
+  const Apply* apply = as<Apply>(expr);
+  if (!is_half(expr.type()) || apply == nullptr) return widened(expr);
+  if (apply->fn == Fn::cast && apply->args[0].type() == DType::f32) return apply->args[0];
+  if (apply->fn != Fn::add) return widened(expr);
+  if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
+  Expr result = make_apply(
+      Fn::add, {without_rounding(apply->args[0], done), without_rounding(apply->args[1], done)},
+      expr.where());
+  done.emplace(&expr.node(), result);
+  return result;
+}
+
 }  // namespace
 
 Expr widened(const Expr& expr) {
@@ -35,11 +48,8 @@ Expr widened(const Expr& expr) {
 }
 
 Expr unrounded(const Expr& expr) {
-  const Apply* apply = as<Apply>(expr);
-  if (!is_half(expr.type()) || apply == nullptr) return widened(expr);
-  if (apply->fn == Fn::cast && apply->args[0].type() == DType::f32) return apply->args[0];
-  if (apply->fn != Fn::add) return widened(expr);
-  return make_apply(Fn::add, {unrounded(apply->args[0]), unrounded(apply->args[1])}, expr.where());
+  Done done;
+  return without_rounding(expr, done);
 }
 
 }  // namespace tessera

@@ -60,8 +60,8 @@ Nest IterationParts::part(const Nest& nest) {
   if (lead.empty()) return {nest.out, nest.op, nest.reduced, value};
   if (nest.op)
     value = make_reduce(static_cast<Reduction>(*nest.op), nest.reduced, value, nest.out.where());
-  const Tensor out = make_definition(nest.out.name(), value, nest.out.where(),
-                                     without_first(nest.out.dims(), lead.size()));
+  const Tensor out = make_undivided(nest.out.name(), value, nest.out.where(),
+                                    without_first(nest.out.dims(), lead.size()));
   const View view{nest.out, lead, std::vector<int64_t>(loops_.size(), 0)};
   parts_.insert_or_assign({nest.out, {view.lead, view.steps}}, out);
   views_.emplace(out, view);

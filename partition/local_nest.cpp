@@ -124,7 +124,7 @@ Nest local_nest(const NestRules& rules, const Assignment& assignment,
     value = make_reduce(static_cast<Reduction>(*nest.op), reduced, value, nest.out.where());
   Dims order;
   for (const Dim& dim : nest.out.dims()) order.push_back(localizer.loop(dim));
-  return nest_of(make_definition(nest.out.name(), value, nest.out.where(), order));
+  return nest_of(make_undivided(nest.out.name(), value, nest.out.where(), order));
 }
 
 Nest copy_nest(const Part& from, const CopySpec& spec) {

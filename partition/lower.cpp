@@ -428,9 +428,11 @@ class Lowering {
     return result;
   }
 
-  // No name of the language holds a dot.
   std::string fresh(const std::string& stem) {
-    return stem + "." + std::to_string(++copies_[stem]);
+    std::string name;
+    do name = stem + "." + std::to_string(++copies_[stem]);
+    while (program_.find(name));
+    return name;
   }
 
   const Program& program_;

@@ -1,4 +1,4 @@
-// What the README and the pages of docs/ show is true: programs parse, configs load, commands run
+// What the README and the pages of docs/ show is true: programs run, configs load, commands run
 // and print what is printed there, C++ compiles, links lead somewhere.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,16 +9,22 @@
 #include <map>
 #include <regex>
 
+#include "ir/interpret.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/random.h"
+#include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
 #include "launcher/config.h"
+#include "launcher/planning.h"
 #include "partition/lower.h"
 #include "partition/manual_plan.h"
 #include "runtime/task_graph.h"
 #include "tests/cli/run_tessera.h"
 #include "tests/docs/page.h"
+#include "tests/runtime/close.h"
+#include "tests/runtime/run_ranks.h"
 
 namespace tessera {
 namespace {
@@ -54,6 +60,30 @@ std::string first_missing(const std::string& wanted, const std::string& found) {
     if (at++ == lines.size()) return line;
   }
   return "";
+}
+
+double tolerance_of(const Array& array) {
+  return is_half(array.type) ? 2e-2 : 2e-4;
+}
+
+// One step on random inputs is what the interpreter says, on one rank and on three.
+void expect_ranks_agree(const Program& program) {
+  const Arrays inputs = random_inputs(program, 7);
+  const Arrays start = initial_state(program, 7);
+  Arrays state = start;
+  const Arrays wanted = interpret(program, inputs, state);
+  const Program normal = stack_loops(normalize(program));
+  for (const int ranks : {1, 3}) {
+    PlanSettings settings;
+    settings.mesh = Mesh{{{"data", ranks}}};
+    const Plan plan = make_plan(normal, ranks, settings);
+    const RunRecord run = run_on_local_ranks(normal, plan, inputs, start);
+    const std::string place = " on " + std::to_string(ranks) + " ranks";
+    for (const auto& [name, array] : wanted)
+      expect_close(run.outputs[0].at(name), array, tolerance_of(array), name + place);
+    for (const auto& [name, array] : state)
+      expect_close(run.state.at(name), array, tolerance_of(array), name + place);
+  }
 }
 
 // What each stage prints for a program whose pins are for two ranks.
@@ -123,6 +153,7 @@ class Reader {
     program_ = parse(block.text, {block.words.size() > 1 ? block.words[1] : page_.name, {}});
     EXPECT_TRUE(parse(print(*program_)) == *program_);
     EXPECT_FALSE(program_->outputs().empty());
+    expect_ranks_agree(*program_);
   }
 
   void config(const Block& block) {

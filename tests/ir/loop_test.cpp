@@ -370,8 +370,8 @@ TEST(LoopErrors, SayWhatIsWrong) {
             "<text>:5:6: the carried value `r` begins as f32 and the body makes it i32; convert "
             "it, as in f32(…)");
   EXPECT_EQ(error_of("loop i = 3 carry r = 300 { r = u8(x) + 1 }\n"),
-            "<text>:5:22: the literal 300 does not fit u8, which holds 0 to 255; convert the other "
-            "side, as in i32(x)");
+            "<text>:5:22: the literal 300 does not fit u8, which holds integers from 0 to 255; "
+            "convert the other side, as in i32(x)");
   EXPECT_EQ(error_of("loop i = 3 carry r = 0 { r = r + x + f64(x) }\n"),
             "<text>:5:36: `+` mixes f32 and f64; convert one side, as in f32(x)");
   EXPECT_EQ(error_of("dim j = 3\nloop i = 3 carry r = x { r = r[k: j] }\n"),
@@ -406,8 +406,8 @@ TEST(LoopErrors, SayWhatIsWrong) {
   EXPECT_EQ(error_of("loop i = 3 carry r = x { a = r; r = a; a = r }\n"),
             "<text>:5:40: `a` is already defined in this loop; choose another name");
   EXPECT_EQ(error_of("loop i = 3 carry r = x { r = r }\ny = q\n"),
-            "<text>:6:5: `q` is not defined; tensors are x, s, r_so_far, r_next, r; dims are k, "
-            "time (did you mean `x`?)");
+            "<text>:6:5: `q` is not defined; tensors are x, s, r; dims are k, time "
+            "(did you mean `x`?)");
   EXPECT_EQ(error_of("carry h over time = 0.0\nupdate h = h + s\nupdate h = h\n"),
             "<text>:7:8: `h` is already updated at <text>:6:8; an iteration updates it once");
   EXPECT_EQ(error_of("loop i = 3 carry r = 0.0 { r = r[k: 0] + x }\n"),
@@ -458,9 +458,10 @@ std::string condition_in(const std::string& lines) {
 }
 
 TEST(LoopCondition, IsFoundInWhatLoopsCarry) {
-  EXPECT_EQ(condition_in("loop i = 9 while r < 5 carry r = x { r = 2 * r }\n"), "t1");
+  EXPECT_EQ(condition_in("loop i = 9 while r < 5 carry r = x { r = 2 * r }\n"),
+            "i_going_so_far_next");
   EXPECT_EQ(condition_in("loop i = 9 while s carry r = x, s = true { r = 2 * r; s = r < 5 }\n"),
-            "t1");
+            "i_going_so_far_next");
   EXPECT_EQ(condition_in("loop i = 9 carry r = x { r = 2 * r }\n"), "none");
   EXPECT_EQ(condition_in("loop i = 9 carry r = x, s = true {\n  s = s and r < 5\n"
                          "  r = where(s, 2 * r, r)\n}\n"),

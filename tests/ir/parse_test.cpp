@@ -85,11 +85,11 @@ TEST(Parse, IndexesByName) {
 }
 
 // A formula that is indexed becomes a definition, as in C++.
-TEST(Parse, NamesAFormulaThatIsIndexed) {
+TEST(Parse, NamesAFormulaThatIsIndexedAfterItsReader) {
   const Program program =
-      parse("program p\ndim i = 4\ninput x[i]\nt1 = x + 1\nv = (x * 2)[i: 3 - i]\n");
-  EXPECT_EQ(print(program.get("v").value()), "t2[i: 3 - i]");
-  EXPECT_EQ(print(program.get("t2").value()), "x * 2.0");
+      parse("program p\ndim i = 4\ninput x[i]\nv.1 = x + 1\nv = (x * 2)[i: 3 - i]\n");
+  EXPECT_EQ(print(program.get("v").value()), "v.2[i: 3 - i]");
+  EXPECT_EQ(print(program.get("v.2").value()), "x * 2.0");
 }
 
 TEST(Parse, TakesNewlinesInsideBracketsAndComments) {
@@ -140,7 +140,7 @@ TEST(Parse, PutsDefsIn) {
   const Program p = parse(text);
   EXPECT_EQ(print(p.get("one").value()), "max(sum[ky](x[y: 2 * oy + ky] * w), 0.0)");
   EXPECT_EQ(print(p.get("two").value()), "sum[kh](image[h: 2 * oh + kh] * filter)");
-  EXPECT_EQ(print(p.get("three").value()), "sum[kh](t1[h: 1 * oh + kh] * filter)");
+  EXPECT_EQ(print(p.get("three").value()), "sum[kh](three.1[h: 1 * oh + kh] * filter)");
   EXPECT_EQ(names(p.get("one").dims()), (std::vector<std::string>{"oy", "b"}));
   EXPECT_TRUE(parse(print(p)) == p);
 }

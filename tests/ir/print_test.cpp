@@ -173,12 +173,12 @@ param w[label, pixel] = normal(0, 0.05)
 param b[label]
 state count : i64 = 1
 
-t1 = sum[pixel](image * w) + b
-loss = sum[batch](t1[label: truth]) / 8.0
+loss.1 = sum[pixel](image * w) + b
+loss = sum[batch](loss.1[label: truth]) / 8.0
 update w = w - 0.5 * grad(loss, w)
 update b = 0.0
 update count = count + 1
-score[label, batch] = t1
+score[label, batch] = loss.1
 
 output loss
 output score[label, batch]

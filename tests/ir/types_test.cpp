@@ -175,14 +175,14 @@ std::string error_of(const std::string& lines) {
 
 TEST(Types, SayWhatDoesNotFit) {
   EXPECT_EQ(error_of("v = x + 300"),
-            "<text>:7:9: the literal 300 does not fit u8, which holds 0 to 255; convert the other "
-            "side, as in i32(x)");
+            "<text>:7:9: the literal 300 does not fit u8, which holds integers from 0 to 255; "
+            "convert the other side, as in i32(x)");
   EXPECT_EQ(error_of("v = -1 * x"),
-            "<text>:7:5: the literal -1 does not fit u8, which holds 0 to 255; convert the other "
-            "side, as in i32(x)");
+            "<text>:7:5: the literal -1 does not fit u8, which holds integers from 0 to 255; "
+            "convert the other side, as in i32(x)");
   EXPECT_EQ(error_of("v = h * 100000.0"),
-            "<text>:7:9: the literal 100000 does not fit f16, which reaches 65504; convert the "
-            "other side, as in f32(x)");
+            "<text>:7:9: the literal 100000 does not fit f16, which holds numbers up to 65504; "
+            "write inf, or convert the other side, as in f32(x)");
   EXPECT_EQ(error_of("v = y + z"),
             "<text>:7:7: `+` mixes bf16 and f32; convert one side, as in bf16(x)");
   EXPECT_EQ(error_of("v = x + i32(x)"),
@@ -190,10 +190,11 @@ TEST(Types, SayWhatDoesNotFit) {
   EXPECT_EQ(error_of("v = exp(x)"),
             "<text>:7:5: `exp` takes a float (f32, f64, bf16 or f16), not u8");
   EXPECT_EQ(error_of("v = x[i: i - 1 pad 256]"),
-            "<text>:7:20: the pad 256 does not fit a tensor of type u8; write an integer from 0 to "
-            "255");
+            "<text>:7:20: the pad 256 does not fit a tensor of type u8, which holds integers from "
+            "0 to 255");
   EXPECT_EQ(error_of("param w[i] : i8 = 200"),
-            "<text>:7:7: `w` starts at 200, which i8 does not hold; allowed is -128 to 127");
+            "<text>:7:7: `w` starts at 200, which i8 does not hold; it holds integers "
+            "from -128 to 127");
   EXPECT_EQ(error_of("loss = sum[i](y)\ng = grad(loss, x)"),
             "<text>:8:5: `x` is u8, and only floats have gradients; declare it as f32, f64, bf16 "
             "or f16 (it is made "

@@ -155,5 +155,65 @@ output s
   EXPECT_LT(build_task_graph(lower(program, plan, 0)).arena_bytes, 6 * 4096u);
 }
 
+// Derivatives within an iteration, and through the loop that holds them.
+TEST(Loops, DescendWithinTheirIterations) {
+  const char* const text = R"(program forces
+dim body = 6, other = 6, axis = 2
+input start[body, axis]
+param mass[body] = uniform(1, 2)
+loop step = 8 carry place = start, speed = 0.0 * start {
+  away = place - place[body: other]
+  energy = sum[body, other](mass * mass[body: other] * exp(-sum[axis](away * away)))
+  speed = speed - 0.1 * grad(energy, place) / mass
+  place = place + 0.2 * speed
+}
+loss = sum[body, axis](place * place)
+update mass = mass - 0.01 * grad(loss, mass)
+output place
+output loss
+)";
+  for (const char* mesh : {"a=1", "a=2", "a=3"})
+    agree_with_the_interpreter(text, mesh, {{"start", "body", "a", {}}});
+}
+
+TEST(Loops, ReturnWhatTheyCarryUnderSeveralNames) {
+  const char* const text = R"(program names
+dim t = 5, k = 6
+input x[t, k]
+carry total over t = 0.0 * x[t: 0]
+sums = total + x
+update total = sums
+output total
+output again = total
+output sums
+)";
+  for (const char* mesh : {"a=1", "a=2", "a=3"})
+    agree_with_the_interpreter(text, mesh, {{"x", "k", "a", {}}});
+}
+
+// As the reference's running mean does: what is stored is returned as it was before the step.
+TEST(Outputs, OfWhatIsFedOrStoredAreThatOfBeforeTheStep) {
+  const char* const text = R"(program stored
+dim k = 7, j = 4
+input x[k, j]
+param w[j, k] = normal(0, 1)
+state m[k]
+state steps : i64 = 3
+y = sum[j](x * w)
+update w = w + x
+update m = m + y
+update steps = steps + 1
+output x
+output w[k, j]
+output same[j, k] = w
+output m
+output steps
+)";
+  for (const char* mesh : {"a=1", "a=2", "a=3"}) {
+    agree_with_the_interpreter(text, mesh, {{"w", "k", "a", {}}});
+    agree_with_the_interpreter(text, mesh, {{"w", "j", "a", {}}, {"m", "k", "a", {}}});
+  }
+}
+
 }  // namespace
 }  // namespace tessera
