@@ -27,6 +27,18 @@ bool stays_same(const Update& carry, const Tensor& going) {
 
 }  // namespace
 
+std::map<Tensor, std::vector<Tensor>> held_by_conditions(const Program& program) {
+  std::map<Tensor, std::vector<Tensor>> held;
+  for (const Update& condition : program.carries()) {
+    if (!stays_false(condition)) continue;
+    for (const Update& carry : program.carries())
+      if (!(carry.target == condition.target) && carry.target.over() == condition.target.over() &&
+          stays_same(carry, condition.value))
+        held[condition.value].push_back(carry.target);
+  }
+  return held;
+}
+
 std::optional<Tensor> condition_of(const Program& program, const SequenceLoop& loop) {
   std::vector<Update> carries;
   for (const SequenceStep& step : loop.body) {

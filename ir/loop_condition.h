@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <optional>
+#include <vector>
 
 #include "ir/sequence.h"
 
@@ -12,5 +14,11 @@ namespace tessera {
 //
 //   going_next = going and gap > 1e-3;  root_next = where(going_next, (root + 2 / root) / 2, root)
 std::optional<Tensor> condition_of(const Program& program, const SequenceLoop& loop);
+
+// By condition, what stays as it is once that has failed. They belong into one loop, which then may
+// end, even if the condition does not depend on all of them:
+//
+//   n_next = where(going_next, n + 1, n)       gives {going_next: n, root, …}
+std::map<Tensor, std::vector<Tensor>> held_by_conditions(const Program& program);
 
 }  // namespace tessera

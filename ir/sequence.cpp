@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "ir/index_range.h"
+#include "ir/loop_condition.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -97,7 +98,8 @@ class Components {
 
 class Sequencer {
  public:
-  explicit Sequencer(const Program& program) : program_(program) {}
+  explicit Sequencer(const Program& program)
+      : program_(program), held_(held_by_conditions(program)) {}
 
   Sequence run() {
     std::vector<Tensor> nodes;
@@ -109,14 +111,36 @@ class Sequencer {
       for (const Tensor& source : program_.sources_of(tensor))
         if (is_computed(source)) sources.push_back(source);
     }
-    return arrange(nodes, edges);
+    return arrange(nodes, edges, true);
   }
 
  private:
-  Sequence arrange(const std::vector<Tensor>& nodes, const Components::Edges& edges) {
+  // With the cycles that make a condition one loop with all that it holds.
+  Components::Edges tied(const std::vector<Tensor>& nodes, Components::Edges edges) const {
+    for (const auto& [condition, held] : held_)
+      if (const auto it = edges.find(condition); it != edges.end())
+        for (const Tensor& carried : held)
+          if (std::find(nodes.begin(), nodes.end(), carried) != nodes.end())
+            it->second.push_back(carried);
+    return edges;
+  }
+
+  static Components::Edges among(const std::vector<Tensor>& nodes, const Components::Edges& edges) {
+    const std::set<Tensor> group(nodes.begin(), nodes.end());
+    Components::Edges found;
+    for (const Tensor& node : nodes) {
+      std::vector<Tensor>& sources = found[node];
+      for (const Tensor& source : edges.at(node))
+        if (group.count(source) != 0) sources.push_back(source);
+    }
+    return found;
+  }
+
+  Sequence arrange(const std::vector<Tensor>& nodes, const Components::Edges& edges, bool tie) {
     Sequence sequence;
-    for (std::vector<Tensor>& component : Components(nodes, edges).take()) {
-      const std::vector<Tensor>& sources = edges.at(component[0]);
+    const Components::Edges all = tie ? tied(nodes, edges) : edges;
+    for (std::vector<Tensor>& component : Components(nodes, all).take()) {
+      const std::vector<Tensor>& sources = all.at(component[0]);
       const bool alone = component.size() == 1 &&
                          std::find(sources.begin(), sources.end(), component[0]) == sources.end();
       if (alone) {
@@ -125,19 +149,31 @@ class Sequencer {
       }
       std::sort(component.begin(), component.end(),
                 [&](const Tensor& a, const Tensor& b) { return order_.at(a) < order_.at(b); });
-      sequence.push_back({take_apart(component)});
+      if (std::optional<SequenceLoop> loop = take_apart(component)) {
+        sequence.push_back({std::move(*loop)});
+      } else if (tie) {  // something between the condition and what it holds reads all iterations
+        for (SequenceStep& step : arrange(component, among(component, edges), false))
+          sequence.push_back(std::move(step));
+      } else {
+        fail(component);
+      }
     }
     return sequence;
   }
 
   // A cycle as a loop over the dim of one of its carried tensors.
-  SequenceLoop take_apart(const std::vector<Tensor>& cycle) {
+  std::optional<SequenceLoop> take_apart(const std::vector<Tensor>& cycle) {
     for (const Tensor& carried : cycle) {
       if (carried.role() != Role::carried) continue;
       const std::optional<Components::Edges> within =
           within_iteration(cycle, carried.over(), carried.descending());
-      if (within) return {carried.over(), carried.descending(), arrange(cycle, *within)};
+      if (within)
+        return SequenceLoop{carried.over(), carried.descending(), arrange(cycle, *within, true)};
     }
+    return std::nullopt;
+  }
+
+  [[noreturn]] static void fail(const std::vector<Tensor>& cycle) {
     throw UserError(cycle[0].where(),
                     "`" + cycle[0].name() +
                         "` is computed from itself; a loop may read only what earlier iterations "
@@ -172,6 +208,7 @@ class Sequencer {
   }
 
   const Program& program_;
+  const std::map<Tensor, std::vector<Tensor>> held_;
   std::map<Tensor, size_t> order_;
 };
 

@@ -9,7 +9,8 @@ namespace tessera {
 
 // The order in which the tensors of a program are computed. Where carried tensors make a cycle, the
 // tensors on it form a loop: all of them are computed for one index of `over`, then for the next.
-// What only feeds a cycle, or only reads from it, stays outside.
+// What only feeds a cycle, or only reads from it, stays outside; but what a condition holds is in
+// one loop with it (loop_condition.h), unless something between the two needs all iterations.
 //
 //   h over t carried from h_next; h_next = tanh(x + sum[k](w * h)); y = sum[t](h_next)
 //   gives   x …; loop over t {h, h_next_1, h_next}; y

@@ -62,6 +62,53 @@ output loss
   agree_with_the_interpreter(text, "a=2,b=2", {{"x", "batch", "a", {}}, {"wi", "h", "b", {}}});
 }
 
+// The condition does not depend on the count; each would be a loop of its own, and the second would
+// ask for all iterations of the first.
+TEST(Loops, EndWithAllThatTheirConditionHolds) {
+  const auto text = [](int most) {
+    return "program count\ndim k = 6\ninput x[k]\nloop i = " + std::to_string(most) +
+           R"( while max[k](abs(s)) > 0.001 carry s = x, n = 0, squares = 0.0 {
+  s = 0.5 * s
+  n = n + 1
+  squares = squares + sum[k](s * s)
+}
+output s
+output n
+output squares
+)";
+  };
+  for (const char* mesh : {"a=1", "a=2", "a=3"})
+    agree_with_the_interpreter(text(40), mesh, {{"x", "k", "a", {}}});
+  const Program program = stack_loops(normalize(parse(text(2000000000))));
+  for (int ranks = 1; ranks <= 2; ++ranks) {
+    const Plan plan = manual_plan(program, Mesh{{{"a", ranks}}}, {{"x", "k", "a", {}}});
+    Arrays inputs = {{"x", make_array(DType::f32, {6})}};
+    inputs["x"].set(3, 1);
+    const RunRecord run = run_on_local_ranks(program, plan, inputs, {});
+    EXPECT_EQ(run.outputs[0].at("n").get(0), 10);
+  }
+}
+
+TEST(Loops, LeaveOutOfALoopWhatReadsAllOfItsIterations) {
+  agree_with_the_interpreter(R"(program split
+dim k = 6, i = 9
+input x[k]
+carry going over i = true
+carry s over i = x
+carry n over i = 0.0
+going_next = going and max[k](s) > 0.2
+s_next = where(going_next, 0.5 * s, s)
+most = max[i, k](s_next)
+n_next = where(going_next, n + most, n)
+update going = going_next
+update s = s_next
+update n = n_next
+last = n_next[i: 8]
+output last
+)",
+                             "a=1", {});
+}
+
 TEST(Loops, RunInsideOneAnother) {
   const char* const text = R"(program nested
 dim n = 4, k = 5
