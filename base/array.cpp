@@ -2,6 +2,7 @@
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "base/host_memory.h"
 
 namespace tessera {
 
@@ -81,6 +82,10 @@ Array make_array(DType type, std::vector<int64_t> shape) {
                       " does not fit in memory");
   }
   Array array{type, std::move(shape), {}};
+  constexpr size_t kLarge = 32 << 20;
+  if (bytes >= kLarge)
+    require_memory(static_cast<int64_t>(bytes), "an array " + describe(array),
+                   "use smaller extents, or free memory");
   array.data.resize(bytes);
   return array;
 }

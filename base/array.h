@@ -36,7 +36,8 @@ struct Array {
   bool operator==(const Array&) const = default;
 };
 
-// Zero-filled. Throws UserError when a shape is negative or the bytes overflow size_t.
+// Zero-filled. Throws UserError when a shape is negative or the bytes overflow size_t, DeviceError
+// when there is not that much memory.
 Array make_array(DType type, std::vector<int64_t> shape);
 
 // "f32[2, 3]"

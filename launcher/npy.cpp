@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/host_memory.h"
 #include "base/read_file.h"
 #include "launcher/atomic_file.h"
 #include "launcher/npy_header.h"
@@ -136,6 +137,12 @@ NpyHeader read_npy_header(const std::string& file) {
 Array read_npy(const std::string& file, U1 bytes) {
   std::ifstream stream = open(file);
   const NpyHeader header = read_header(stream, file);
+  const auto held = static_cast<int64_t>(count_elements(file, header.shape)) *
+                    static_cast<int64_t>(size_of(header.type));
+  const bool wider = header.type == DType::u8 && bytes != U1::as_u8;
+  const int64_t copies = 1 + (header.fortran ? 1 : 0) + (wider ? 4 : 0);
+  require_memory(copies * held, file + ": " + describe(header.type, header.shape),
+                 "use a smaller array, or free memory");
   Array array{header.type, header.shape, {}};
   array.data.resize(static_cast<size_t>(count_elements(file, header.shape)) * size_of(header.type));
   stream.seekg(static_cast<std::streamoff>(header.data_offset));

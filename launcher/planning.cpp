@@ -48,21 +48,29 @@ PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
 
 }  // namespace
 
-Cluster cluster_here(int devices) {
+Cluster cluster_for(int devices) {
   return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
 }
 
 ClusterCommCost comm_cost_here(int devices) {
-  return ClusterCommCost(cluster_here(devices));
+  return ClusterCommCost(this_machine(devices));
 }
 
 std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings) {
-  return explain(normal, plan, cluster_here(plan.mesh.ranks()), kernel_seconds_here(settings));
+  return explain_here(normal, plan, settings, this_machine(plan.mesh.ranks()));
+}
+
+std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings,
+                         const Cluster& cluster) {
+  return explain(normal, plan, cluster, kernel_seconds_here(settings));
 }
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
   if (!settings.file.empty()) return plan_of_file(normal, devices, settings);
-  const Cluster cluster = cluster_here(devices);
+  return what_if_plan(normal, this_machine(devices), settings);
+}
+
+Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
   PlanRequest request = request_of(cluster, settings);
   request.kernel_seconds = kernel_seconds_here(settings);
   return optimize(normal, cluster, request);

@@ -23,12 +23,14 @@ struct PlanSettings {
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
 };
 
-// The machines that make_plan plans for: this one while its cores suffice, give or take a few ranks
-// that share one; beyond that, imagined ones such as one would rent.
-Cluster cluster_here(int devices);
-
-// The plan of a program in normal form for `devices` ranks of cluster_here(), verified.
+// The plan of a program in normal form for `devices` ranks on this machine, verified.
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
+
+// What `tessera plan` plans for when it is told nothing but a number: this machine while its cores
+// suffice, give or take a few ranks that share one; beyond that, imagined ones such as one would
+// rent, with kernels as on this one.
+Cluster cluster_for(int devices);
+Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
 
 // The plan for a cluster described elsewhere, its devices' kernels priced by a roofline. Of the
 // settings, `file`, `threads` and `cpu` mean nothing here.
@@ -37,9 +39,11 @@ Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings
 // The prices of communication that make_plan goes by, for lowering its plans.
 ClusterCommCost comm_cost_here(int devices);
 
-// The plan as a page for people (placement/explain.h), for ranks of this machine with the threads
-// and the level of the settings.
+// The plan as a page for people (placement/explain.h), for ranks of this machine, or of `cluster`,
+// with the threads and the level of the settings.
 std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings);
+std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings,
+                         const Cluster& cluster);
 
 // Rank 0 makes the plan; all get the same one. Together.
 Plan share_plan(Communicator& world, const std::function<Plan()>& make);

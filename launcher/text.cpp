@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/host_memory.h"
 #include "base/read_file.h"
 
 namespace tessera {
@@ -16,6 +17,9 @@ constexpr size_t kMostTextBytes = size_t{1} << 30;
 
 std::string read_whole(const std::string& file) {
   require_regular_file(file);  // each rank reads it, and for two splits
+  // The text, its part for training or testing, and two fields.
+  require_memory(4 * static_cast<int64_t>(std::filesystem::file_size(file)), file + ": the text",
+                 "use a shorter one, or free memory");
   std::string text = read_file(file, {"a text", kMostTextBytes});
   if (text.empty()) throw UserError(file + ": is empty; name a text file in data.text");
   return text;

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "placement/eliminate.h"
-#include "placement/units.h"
+#include "base/units.h"
 
 namespace tessera {
 namespace {

@@ -1,12 +1,11 @@
 #include "placement/cluster.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <thread>
 
 #include "base/error.h"
-#include "placement/units.h"
+#include "base/host_memory.h"
+#include "base/units.h"
 
 namespace tessera {
 
@@ -18,8 +17,8 @@ Cluster this_machine(int ranks) {
   double cores = std::max(1U, std::thread::hardware_concurrency());
   double share = std::max(1.0, cores / ranks);  // cores of one rank
   double crowding = std::min(1.0, cores / ranks);
-  int64_t memory = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  cluster.device.memory = memory / 10 * 8 / ranks;
+  int64_t memory = std::min(host_memory().total, process_memory().total);
+  cluster.device.memory = std::max<int64_t>(memory / 10 * 8 / ranks, 1);
   cluster.device.flops = 100e9 * share * crowding;
   cluster.device.memory_bandwidth = std::min(10e9 * share, 80e9 / ranks) * crowding;
   cluster.inner = {5e-6 / crowding, 1.5e9 * crowding};

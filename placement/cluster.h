@@ -38,8 +38,8 @@ struct Cluster {
   bool operator==(const Cluster&) const = default;
 };
 
-// This machine with `ranks` ranks: its cores and memory are shared between them. Rates are typical
-// ones; `tessera calibrate` measures better ones. Throws UserError unless ranks > 0.
+// This machine with `ranks` ranks: its cores and four fifths of its memory (base/host_memory.h) are
+// shared between them. Rates are typical ones. Throws UserError unless ranks > 0.
 Cluster this_machine(int ranks);
 
 // For "what if" plans: `devices` server CPUs, eight to a node, on 100 Gbit/s Ethernet.

@@ -10,7 +10,7 @@
 #include "placement/memory.h"
 #include "placement/table.h"
 #include "placement/timeline.h"
-#include "placement/units.h"
+#include "base/units.h"
 
 namespace tessera {
 namespace {

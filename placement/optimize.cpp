@@ -7,7 +7,7 @@
 #include "placement/alternatives.h"
 #include "placement/mesh_shapes.h"
 #include "placement/search_mesh.h"
-#include "placement/units.h"
+#include "base/units.h"
 
 namespace tessera {
 namespace {

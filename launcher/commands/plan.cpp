@@ -79,16 +79,16 @@ int plan(const PlanArguments& arguments) {
   settings.cpu = arguments.cpu.value_or(wanted.cpu);
   const Cluster cluster =
       described ? load_cluster(arguments.cluster)
-                : cluster_here(arguments.devices > 0 ? arguments.devices : wanted.ranks());
-  const Plan plan = described ? make_plan(normal, cluster, settings)
-                              : make_plan(normal, cluster.devices, settings);
+                : cluster_for(arguments.devices > 0 ? arguments.devices : wanted.ranks());
+  const Plan plan =
+      described ? make_plan(normal, cluster, settings) : what_if_plan(normal, cluster, settings);
   if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
   if (arguments.json) {
     print_out("{}\n", json_text(to_json(plan, normal, cluster)));
     return kDone;
   }
-  print_out("{}",
-            described ? explain(normal, plan, cluster, {}) : explain_here(normal, plan, settings));
+  print_out("{}", described ? explain(normal, plan, cluster, {})
+                            : explain_here(normal, plan, settings, cluster));
   if (!arguments.out.empty())
     print_out("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
               arguments.out);

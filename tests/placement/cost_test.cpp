@@ -8,7 +8,7 @@
 #include "placement/conversions.h"
 #include "placement/first_rank.h"
 #include "placement/mesh_shapes.h"
-#include "placement/units.h"
+#include "base/units.h"
 #include "tests/placement/programs.h"
 
 namespace tessera {
