@@ -15,6 +15,18 @@ namespace {
 
 std::atomic<int64_t> next_serial{0};
 
+int height_below(const ExprNode& node) {
+  int height = 0;
+  const auto add = [&](const Expr& child) { height = std::max(height, child.node().height); };
+  if (const Read* read = std::get_if<Read>(&node.kind))
+    for (const Index& index : read->indices) add(index.value);
+  if (const Apply* apply = std::get_if<Apply>(&node.kind))
+    for (const Expr& arg : apply->args) add(arg);
+  if (const Reduce* reduce = std::get_if<Reduce>(&node.kind)) add(reduce->body);
+  if (const Looped* looped = std::get_if<Looped>(&node.kind)) add(looped->value);
+  return height;
+}
+
 Dims dims_of(const std::vector<Expr>& exprs) {
   Dims dims;
   for (const Expr& expr : exprs) dims = unite(dims, expr.dims());
@@ -24,6 +36,11 @@ Dims dims_of(const std::vector<Expr>& exprs) {
 }  // namespace
 
 Expr make_node(ExprNode node) {
+  node.height = 1 + height_below(node);
+  if (node.height > kMaxNodeHeight)
+    throw UserError(node.where, "the formula nests more than " + std::to_string(kMaxNodeHeight) +
+                                    " operations; give parts of it names, as in "
+                                    "`part = program.define(\"part\", …)`");
   node.index = find_index_facts(node);
   return Expr(std::make_shared<const ExprNode>(std::move(node)));
 }

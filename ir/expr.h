@@ -183,7 +183,12 @@ struct ExprNode {
   bool adopts_type = false;  // made of literals and of tensors that adopt types
   // What is known of its value as an index (see index_range.h); null where that is nothing.
   std::shared_ptr<const IndexFacts> index = nullptr;
+  int height = 1;  // nodes on the longest way down
 };
+
+// Passes walk formulas by recursion, so their stacks bound how high one may grow. Where a node
+// would be higher, making it is a UserError; a definition starts anew.
+inline constexpr int kMaxNodeHeight = 4000;
 
 template <typename Kind>
 const Kind* as(const Expr& expr) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "partition/simulate.h"
+#include "runtime/memory_check.h"
 
 namespace tessera {
 namespace {
@@ -106,23 +107,36 @@ std::span<std::byte> Executable::input_place(const std::string& input) {
 
 // Whole arrays are hashed until the first step has compared them.
 bool Executable::tells_apart() const {
-  return world_->size() > 1 && !ran_;
+  return world_->size() > 1 && !stepped_;
 }
 
 void Executable::run() {
   if (!compared_) require_agreement(*world_, [&] { return given_.statements(); });
   given_.require_all();
   compared_ = true;
-  executor_.run();
-  ran_ = true;
+  ran_ = false;
+  try {
+    executor_.run();
+  } catch (...) {
+    given_.lose_updated();
+    throw;
+  }
+  ran_ = stepped_ = true;
 }
 
 // Every box is contributed once, by the first rank that holds it, and pasted by all.
 Array Executable::gather(const Border& border) {
+  const bool split = !(border.sharding == replicated(border.global));
+  const int64_t element = size_of(border.global.type());
+  const int64_t whole_bytes = volume(border.global.dims()) * element;
+  constexpr int64_t kLarge = 32 << 20;
+  if (whole_bytes >= kLarge)
+    require_memory_together(*world_, (split ? 2 * whole_bytes : 0) + volume(border.box) * element,
+                            "collecting all of `" + border.name + "` on each rank");
   Array part = make_array(border.global.type(), shape(border.box));
   if (!part.data.empty())
     std::memcpy(part.data.data(), executor_.data(border.local), part.data.size());
-  if (border.sharding == replicated(border.global)) return part;  // each rank holds it all
+  if (!split) return part;  // each rank holds it all
   const std::vector<int64_t> whole_shape = extents(border.global.dims());
   std::vector<Box> boxes;
   std::vector<size_t> counts;

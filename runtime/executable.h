@@ -45,8 +45,10 @@ class Executable {
   // Where that part lies, for readers that write it without a detour.
   std::span<std::byte> input_place(const std::string& input);
 
-  // One step. Together. The first one compares seed, values and whole feeds across ranks. UserError
-  // where something has no values yet.
+  // One step. Together. The first one compares seed, values and whole feeds across ranks.
+  // UserError, on all ranks, where something has no values yet, and where data leads outside a
+  // tensor; then there are no outputs, and what the step updates wants new values, but more steps
+  // may follow.
   void run();
 
   // The whole output of the last step, in its order, on every rank. Together.
@@ -74,7 +76,8 @@ class Executable {
   Communicator* world_;
   GivenValues given_;
   bool compared_ = false;  // what was given
-  bool ran_ = false;
+  bool stepped_ = false;   // ever
+  bool ran_ = false;       // in the last step, to its end
   Executor executor_;
 };
 

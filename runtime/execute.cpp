@@ -9,10 +9,12 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "comm/work_together.h"
 #include "runtime/arena.h"
+#include "runtime/memory_check.h"
 #include "runtime/staging.h"
 #include "runtime/stream_progress.h"
 #include "runtime/worker_pool.h"
@@ -21,16 +23,6 @@ namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string text_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& exception) {
-    return exception.what();
-  } catch (...) {
-    return "unknown error";
-  }
-}
 
 // An address that moves with the iterations.
 struct Pointer {
@@ -90,6 +82,7 @@ struct Executor::State {
   }
 
   void run_kernel(Job& job, const std::vector<int64_t>& at);
+  void throw_fault();
   void run_copy(const Job& job, const std::vector<int64_t>& at) const;
   void run_collective(const Job& job, const std::vector<int64_t>& at);
   bool run_loop(Job& job, bool communication, int64_t pass, std::vector<int64_t>& at);
@@ -109,6 +102,8 @@ struct Executor::State {
   StreamProgress progress;
   std::vector<TaskTime> times;
   Clock::time_point began;
+  bool may_fault = false;  // is there a kernel, on any rank, that can read outside a tensor?
+  std::string fault;       // the first one of this step; computing stream only
 
   std::thread comm_thread;
   std::mutex mutex;
@@ -167,6 +162,11 @@ void Executor::State::prepare(Compiler& compiler) {
     kernels[i]->kernel = std::move(compiled[i]);
   }
   workers.reserve_scratch(scratch_bytes);
+  int32_t any = 0;
+  for (const Job* job : kernels) any = std::max(any, job->kernel.faults.empty() ? 0 : 1);
+  world.set_context("comparing which kernels may read outside a tensor");
+  world.all_reduce(&any, &any, 1, DType::i32, ReduceOp::max);
+  may_fault = any != 0;
   find_pointers(jobs);
 }
 
@@ -204,8 +204,24 @@ void Executor::State::make_groups(std::vector<Job>& list) {
 void Executor::State::run_kernel(Job& job, const std::vector<int64_t>& at) {
   if (job.kernel.chunks == 0) return;
   for (size_t i = 0; i < job.arguments.size(); ++i) job.addresses[i] = job.arguments[i].at(at);
-  if (const int64_t fault = workers.run(job.kernel, job.addresses.data()))
-    throw UserError(describe_fault(job.kernel, fault));
+  const int64_t found = workers.run(job.kernel, job.addresses.data());
+  if (found != 0 && fault.empty()) fault = describe_fault(job.kernel, found);
+}
+
+// Together: the fault of the lowest rank that has one.
+void Executor::State::throw_fault() {
+  if (!may_fault) return;
+  std::string text = std::exchange(fault, "");
+  const auto bytes = static_cast<int64_t>(text.size());
+  const std::vector<size_t> counts(static_cast<size_t>(world.size()), 1);
+  std::vector<int64_t> all(counts.size());
+  world.set_context("comparing what was read outside a tensor");
+  world.all_gather(&bytes, all.data(), counts, DType::i64);
+  const auto first = std::find_if(all.begin(), all.end(), [](int64_t size) { return size > 0; });
+  if (first == all.end()) return;
+  text.resize(static_cast<size_t>(*first));
+  world.broadcast(text.data(), text.size(), static_cast<int>(first - all.begin()));
+  throw UserError(text);
 }
 
 void Executor::State::run_copy(const Job& job, const std::vector<int64_t>& at) const {
@@ -331,8 +347,10 @@ void Executor::State::stop() {
 }
 
 Executor::Executor(TaskGraph graph, Compiler& compiler, Communicator& world,
-                   const ExecuteOptions& options)
-    : state_(std::make_unique<State>(std::move(graph), world, options)) {
+                   const ExecuteOptions& options) {
+  require_memory_together(world, static_cast<int64_t>(graph.arena_bytes),
+                          "program `" + graph.name + "`");
+  state_ = std::make_unique<State>(std::move(graph), world, options);
   try {
     verify(state_->graph);
     state_->prepare(compiler);
@@ -358,7 +376,9 @@ std::byte* Executor::data(const Tensor& tensor) const {
 
 void Executor::run() {
   State& s = *state_;
-  TESSERA_CHECK(!s.progress.failed()) << "an earlier step failed";
+  if (s.progress.failed())
+    throw CommError("an earlier step of `" + s.graph.name +
+                    "` failed for good: " + s.progress.error_text() + "; make a new Executable");
   {
     const std::lock_guard lock(s.mutex);
     s.began = Clock::now();
@@ -371,6 +391,7 @@ void Executor::run() {
     s.wake.wait(lock, [&] { return s.comm_step == s.step; });
   }
   s.progress.rethrow();
+  s.throw_fault();
 }
 
 const TaskGraph& Executor::graph() const {

@@ -24,8 +24,11 @@ struct TaskTime {
 // Runs the task graph of one rank, step after step: kernels on the calling thread and its workers,
 // collectives on a thread of their own, so that the two overlap.
 //
-// An error ends the step on this rank, tells the peers (their step ends with CommError), and is
-// thrown by run(); after it, only destruction is allowed. Not thread-safe.
+// A kernel that reads outside a tensor reads 0 there and the step goes on to its end, so that no
+// peer waits in vain; then run() throws the UserError of the lowest rank that has one, on all
+// ranks, and further steps may follow. Any other error ends the step on this rank, tells the peers
+// (their step ends with CommError), and is thrown by run(); after it, so is CommError. Not
+// thread-safe.
 class Executor {
  public:
   // Compiles the kernels. `compiler` and `world` must outlive it. Splits `world`: every rank must

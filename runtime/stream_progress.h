@@ -4,9 +4,20 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace tessera {
+
+inline std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& exception) {
+    return exception.what();
+  } catch (...) {
+    return "unknown error";
+  }
+}
 
 // Which tasks are done in the current pass, and the first error of either stream. A pass is a step,
 // or an iteration of a loop; both streams number them alike, upwards. A stream may be a pass ahead
@@ -43,6 +54,12 @@ class StreamProgress {
   void rethrow() {
     const std::lock_guard lock(mutex_);
     if (error_) std::rethrow_exception(error_);
+  }
+
+  // Of the error that is kept.
+  std::string error_text() {
+    const std::lock_guard lock(mutex_);
+    return error_ ? text_of(error_) : "";
   }
 
   bool failed() {

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -199,6 +200,25 @@ TEST(Types, SayWhatDoesNotFit) {
             "<text>:8:5: `x` is u8, and only floats have gradients; declare it as f32, f64, bf16 "
             "or f16 (it is made "
             "at <text>:3:7)");
+}
+
+// Far below what the stacks of the passes can hold; names start anew.
+TEST(Types, FormulasHaveAHeightThatEndsInAnError) {
+  Program p("high");
+  const Dim i("i", 3);
+  const Tensor x = p.input("x", {i});
+  Expr e = x;
+  try {
+    for (int k = 0; k < 2000000; ++k) e = e + 1.0;
+    FAIL() << "nothing was thrown";
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("the formula nests more than 4000 operations"));
+  }
+  e = x;
+  for (int k = 0; k < 3000; ++k) e = p.define("part" + std::to_string(k), 0.5 * e + 1.0);
+  p.output("y", e);
+  Arrays state;
+  EXPECT_EQ(interpret(normalize(p), {{"x", make_array(DType::f32, {3})}}, state).at("y").get(0), 2);
 }
 
 }  // namespace

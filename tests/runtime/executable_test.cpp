@@ -11,6 +11,7 @@
 #include "ir/stack_loops.h"
 #include "models/mlp.h"
 #include "models/optimizers.h"
+#include "partition/manual_plan.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/random_plan.h"
 #include "tests/runtime/run_ranks.h"
@@ -173,6 +174,45 @@ TEST(Executable, AGatherOutsideItsTableEndsTheStepWithItsPlace) {
   }
 }
 
+// One rank reads outside; all end the step with its error, and go on with better data.
+TEST(Executable, RunsOnAfterAGatherThatLedOutside) {
+  const Program normal =
+      normalize(parse("program p\ndim i = 6, v = 4\ninput at[i] : i32\nparam table[v] = 2.0\n"
+                      "state steps = 0.0\ny = table[v: at]\ntotal = sum[i](y)\n"
+                      "update steps = steps + total\noutput y[i]\noutput total\n"));
+  for (int ranks = 1; ranks <= 3; ++ranks) {
+    const Mesh mesh{{{"a", ranks}}};
+    const Plan plan = manual_plan(normal, mesh, {{"at", "i", "a", {}}});
+    run_local_ranks(ranks, {}, [&](Communicator& world) {
+      Compiler compiler(CompilerOptions{.threads = 1, .worker_threads = 1});
+      Executable step(normal, plan, compiler, world, {1, {}});
+      const auto error_of_run = [&] {
+        try {
+          step.run();
+        } catch (const UserError& error) {
+          return std::string(error.what());
+        }
+        return std::string();
+      };
+      Array at = make_array(DType::i32, {6});
+      step.initialize(1);
+      for (int times = 0; times < 3; ++times) {
+        at.set(5, 9);
+        step.feed("at", at);
+        EXPECT_THAT(error_of_run(), HasSubstr("reads `table` along `v` lies outside 0 to 3"));
+        EXPECT_THROW(step.output("y"), UserError);
+        at.set(5, 3);
+        step.feed("at", at);
+        EXPECT_THAT(error_of_run(), HasSubstr("left no whole values of `steps`"));
+        step.set_value("steps", make_array(DType::f32, {}));
+        EXPECT_EQ(error_of_run(), "");
+        EXPECT_EQ(step.output("total").get(0), 12);
+        EXPECT_EQ(step.value("steps").get(0), 12);
+      }
+    });
+  }
+}
+
 TEST(Executable, NamesAnUnknownInputAndAWrongShape) {
   Program p("feeds");
   const Dim i("i", 3);
@@ -192,6 +232,23 @@ TEST(Executable, NamesAnUnknownInputAndAWrongShape) {
             "program `feeds` has no input `pictur`; it has picture (did you mean `picture`?)");
   EXPECT_EQ(feed("picture", make_array(DType::f32, {4})),
             "input `picture` was given f32[4]; it takes f32[3]");
+}
+
+// As high as a formula may be: every pass has stack for it, on the threads of ranks, too.
+TEST(Executable, RunsTheHighestFormula) {
+  Program p("high");
+  const Dim i("i", 3);
+  const Tensor w = p.parameter("w", {i}, constant(1));
+  Expr e = w;
+  while (e.node().height + 3 < kMaxNodeHeight) e = 0.5 * e + 1.0;
+  const Tensor y = p.define("y", e);
+  const Tensor loss = p.define("loss", sum(i, y));
+  p.update(w, w - grad(loss, w));
+  p.output("loss", loss);
+  const Program normal = normalize(p);
+  const Arrays state = {{"w", make_array(DType::f32, {3})}};
+  const Plan plan = default_plan(normal, Mesh{{{"a", 2}}});
+  EXPECT_EQ(run_on_local_ranks(normal, plan, {}, state).outputs[0].at("loss").get(0), 6);
 }
 
 TEST(Executable, RefusesAFeedWithoutEnoughData) {
