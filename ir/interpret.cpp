@@ -1,12 +1,15 @@
 #include "ir/interpret.h"
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/host_memory.h"
 #include "ir/box.h"
 #include "ir/element.h"
+#include "ir/interpret_cost.h"
 #include "ir/normalize.h"
 #include "ir/print.h"
 #include "ir/sequence.h"
@@ -17,13 +20,34 @@ namespace {
 
 using Lookup = std::function<const Array&(const Tensor&)>;
 
+// Counts what an interpreter has done and reports it every so many operations.
+class Meter {
+ public:
+  Meter(double total, const InterpretProgress& report) : total_(total), report_(report) {}
+
+  void add(double operations) {
+    done_ += operations;
+    if (done_ < next_) return;
+    next_ = done_ + kOften;
+    report_(std::min(done_, total_), total_);
+  }
+
+ private:
+  static constexpr double kOften = 1e6;
+  const double total_;
+  const InterpretProgress& report_;
+  double done_ = 0;
+  double next_ = kOften;
+};
+
 // Evaluates formulas at points. Each reduction is first evaluated to an array over its own dims,
 // once, so that a formula costs what its loops say.
 class Evaluator {
  public:
   // `iteration`: dims of loops that are being run, each at one index.
-  explicit Evaluator(const Lookup& read, const std::map<Dim, int64_t>& iteration = {})
-      : read_(read), iteration_(iteration) {
+  explicit Evaluator(const Lookup& read, const std::map<Dim, int64_t>& iteration = {},
+                     Meter* meter = nullptr)
+      : read_(read), iteration_(iteration), meter_(meter) {
     for (const auto& [dim, at] : iteration) point_[slot(dim)] = at;
   }
 
@@ -31,7 +55,9 @@ class Evaluator {
   void write(const Expr& value, const Dims& order, Array& result) {
     const Reduce* reduce = as<Reduce>(value);
     prepare(reduce != nullptr ? reduce->body : value);
+    const double operations = meter_ != nullptr ? operations_at_point(value) : 0;
     each_point(free(order), [&](size_t) {
+      count(operations);
       store(result, offset(order), reduce != nullptr ? reduce_at_point(*reduce) : at_point(value));
     });
   }
@@ -83,7 +109,11 @@ class Evaluator {
     keep_.push_back(value);
     const Dims dims = free(value.dims());
     Array array = make_array(value.type(), extents(dims));
-    each_point(dims, [&](size_t i) { store(array, i, reduce_at_point(*reduce)); });
+    const double operations = meter_ != nullptr ? operations_at_point(value) : 0;
+    each_point(dims, [&](size_t i) {
+      count(operations);
+      store(array, i, reduce_at_point(*reduce));
+    });
     reduced_.emplace(&value.node(), std::move(array));
   }
 
@@ -174,8 +204,13 @@ class Evaluator {
     return array;
   }
 
+  void count(double operations) {
+    if (meter_ != nullptr) meter_->add(operations);
+  }
+
   const Lookup& read_;
   const std::map<Dim, int64_t> iteration_;
+  Meter* const meter_;
   std::map<Dim, size_t> slots_;
   std::vector<int64_t> point_;
   std::unordered_set<const ExprNode*> prepared_;
@@ -203,9 +238,13 @@ const Array& fed(const Tensor& tensor, const Arrays& arrays, const char* what) {
 class Run {
  public:
   Run(const Program& program, const std::vector<Tensor>& roots, const Arrays& inputs,
-      const Arrays& state)
+      const Arrays& state, const InterpretProgress& progress = {})
       : program_(program), needed_(program.ancestors(roots)), inputs_(inputs), state_(state) {
-    steps(sequence_of(program));
+    require_memory(bytes(), "the interpreter, which keeps all values of `" + program.name() + "`,",
+                   "use smaller extents, or compiled kernels");
+    const Sequence sequence = sequence_of(program);
+    if (progress) meter_.emplace(operations(sequence), progress);
+    steps(sequence);
   }
 
   const Array& array_of(const Tensor& tensor) const {
@@ -226,6 +265,28 @@ class Run {
     }
   }
 
+  int64_t bytes() const {
+    double sum = 0;
+    for (const Tensor& tensor : needed_)
+      if (tensor.role() == Role::definition || tensor.role() == Role::carried)
+        sum += static_cast<double>(size_of(tensor.type())) *
+               static_cast<double>(volume(tensor.dims()));
+    return static_cast<int64_t>(std::min(sum, 1e18));
+  }
+
+  double operations(const Sequence& sequence) const {
+    const std::map<Tensor, Dims> loops = loops_around(sequence);
+    double sum = 0;
+    for (const Tensor& tensor : tensors_of(sequence)) {
+      if (needed_.count(tensor) == 0) continue;
+      const auto it = loops.find(tensor);
+      const Dims around = it == loops.end() ? Dims{} : it->second;
+      sum += operations_to_interpret(program_.formula_of(tensor), tensor.dims(), around) *
+             static_cast<double>(volume(around));
+    }
+    return sum;
+  }
+
   void iterate(const SequenceLoop& loop) {
     const int64_t count = loop.over.extent();
     if (count == 0) steps(loop.body);  // empty arrays
@@ -241,7 +302,8 @@ class Run {
     const auto [it, fresh] = values_.try_emplace(tensor);
     if (fresh) it->second = make_array(tensor.type(), extents(tensor.dims()));
     const Lookup read = [this](const Tensor& source) -> const Array& { return array_of(source); };
-    evaluate_iteration(program_.formula_of(tensor), tensor.dims(), iteration_, read, it->second);
+    Evaluator(read, iteration_, meter_ ? &*meter_ : nullptr)
+        .write(program_.formula_of(tensor), tensor.dims(), it->second);
   }
 
   const Program& program_;
@@ -250,6 +312,7 @@ class Run {
   const Arrays& state_;
   std::map<Dim, int64_t> iteration_;
   std::map<Tensor, Array> values_;
+  std::optional<Meter> meter_;
 };
 
 Array in_order(const Array& array, const Dims& from, const Dims& to) {
@@ -279,12 +342,13 @@ void evaluate_iteration(const Expr& value, const Dims& order,
   Evaluator(read, iteration).write(value, order, result);
 }
 
-Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state) {
-  if (has_gradients(program)) return interpret(normalize(program), inputs, state);
+Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state,
+                 const InterpretProgress& progress) {
+  if (has_gradients(program)) return interpret(normalize(program), inputs, state, progress);
   std::vector<Tensor> roots;
   for (const Output& output : program.outputs()) roots.push_back(output.value);
   for (const Update& update : program.updates()) roots.push_back(update.value);
-  const Run run(program, roots, inputs, state);
+  const Run run(program, roots, inputs, state, progress);
   Arrays outputs;
   for (const Output& output : program.outputs())
     outputs[output.name] = in_order(run.array_of(output.value), output.value.dims(), output.order);

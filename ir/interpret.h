@@ -15,8 +15,13 @@ using Arrays = std::map<std::string, Array>;
 // `inputs` by name, in declared order of dims; `state` holds parameters and states and is updated.
 // Returns the outputs, by name, in their order. Sums are accumulated in f64 for f32 and in the
 // element's type otherwise. Throws UserError for a missing or ill-shaped array and for a gather
-// that reads outside. Single-threaded and slow: the oracle for everything else.
-Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state);
+// that reads outside, DeviceError when the values do not fit into memory. Single-threaded and slow:
+// the oracle for everything else.
+//
+// `progress` is called now and then with how many operations are done, of how many.
+using InterpretProgress = std::function<void(double done, double total)>;
+Arrays interpret(const Program& program, const Arrays& inputs, Arrays& state,
+                 const InterpretProgress& progress = {});
 
 // The array of every tensor of the program in normal form after one step, for tests that look at
 // intermediates. Updates are not applied.

@@ -14,6 +14,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
+#include "launcher/interpret_report.h"
 #include "launcher/json_text.h"
 #include "launcher/npy.h"
 #include "launcher/standard_streams.h"
@@ -127,7 +128,11 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
   if (arguments.interpret) {
     Arrays state = initial_state(program, arguments.seed);
     for (const auto& [name, array] : feed.state) state[name] = array;
-    show(interpret(program, feed.inputs, state), files, arguments.json);
+    InterpretReport report;
+    const auto progress = [&](double done, double total) { report.update(done, total); };
+    const Arrays outputs = interpret(program, feed.inputs, state, progress);
+    report.finish();
+    show(outputs, files, arguments.json);
     return kDone;
   }
   const Program normal = stack_loops(normalize(program));

@@ -9,6 +9,7 @@
 #include "ir/functions.h"
 #include "ir/nest.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "ir/random.h"
 
 namespace tessera {
@@ -171,6 +172,30 @@ TEST(Random, IsPhiloxAndIndependentOfTheBox) {
   const Array part = initial_values(p, w, 3, {{2, 1}, {4, 3}});
   EXPECT_EQ(part.get(0), all.get(2 * 4 + 1));
   EXPECT_EQ(part.get(3), all.get(3 * 4 + 2));
+}
+
+// The estimate is what is counted while it runs, loops and reductions within others included.
+TEST(Interpret, TellsHowFarItIs) {
+  const Program program = parse(R"(program slow
+dim i = 60, j = 70, k = 80
+x[i, k] = f32(i + k)
+y = sum[k](x * (sin(f32(j)) + max[i](x)))
+loop t = 5 carry s = y { s = 0.5 * s + 0.1 * sum[i](s) }
+output s[i, j]
+)");
+  Arrays state;
+  double last = 0;
+  double total = 0;
+  const Arrays quiet = interpret(program, {}, state);
+  const Arrays told = interpret(program, {}, state, [&](double done, double of) {
+    EXPECT_GE(done, last);
+    last = done;
+    total = of;
+  });
+  EXPECT_EQ(told, quiet);
+  EXPECT_GT(total, 2e6);
+  EXPECT_LE(last, total);
+  EXPECT_GT(last, total - 1.2e6);
 }
 
 }  // namespace
