@@ -1,7 +1,6 @@
 #include "ir/print.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "ir/print_expression.h"
@@ -15,9 +14,8 @@ constexpr size_t kWidth = 100;
 
 class ProgramPrinter {
  public:
-  ProgramPrinter(const Program& program, bool shared_parts)
+  explicit ProgramPrinter(const Program& program)
       : program_(program),
-        shared_parts_(shared_parts),
         dim_names_(names_in_text(program)),
         formulas_(dim_names_),
         inlined_(inlined_updates()) {}
@@ -134,24 +132,7 @@ class ProgramPrinter {
     text_ += "\n";
   }
 
-  // Lines for what is used more than once in the formula.
-  void print_shared_parts(const Expr& value) {
-    const std::vector<Expr> nodes = subexpressions(value);
-    std::unordered_map<const ExprNode*, int> uses;
-    for (const Expr& node : nodes)
-      for (const Expr& child : children(node)) ++uses[&child.node()];
-    for (const Expr& node : nodes) {
-      if (uses[&node.node()] < 2 || children(node).empty() || whole_tensor(node) ||
-          formulas_.is_called(node))
-        continue;
-      const std::string name = "%" + std::to_string(++parts_);
-      text_ += "  " + name + " = " + formulas_.definition(node) + "\n";
-      formulas_.call(node, name);
-    }
-  }
-
   void definition(const Tensor& tensor) {
-    if (shared_parts_) print_shared_parts(tensor.value());
     const std::string value = formulas_.definition(
         tensor.checkpoint() ? make_checkpoint(tensor.value()) : tensor.value());
     if (const Update* update = inlined(tensor)) {
@@ -164,7 +145,6 @@ class ProgramPrinter {
 
   // `carry h over t = h0`; dims are written where they are not those of the formula, then `over`'s.
   void carried(const Tensor& tensor) {
-    if (shared_parts_) print_shared_parts(tensor.value());
     const bool plain = tensor.dims() == unite(tensor.value().dims(), {tensor.over()});
     text_ += "carry " + with_dims(tensor.name(), plain ? Dims{} : tensor.dims()) +
              (tensor.descending() ? " down " : " over ") + formulas_.name(tensor.over()) + " = " +
@@ -183,10 +163,8 @@ class ProgramPrinter {
   }
 
   const Program& program_;
-  const bool shared_parts_;  // on lines of their own?
   const std::map<Dim, std::string> dim_names_;
-  ExpressionPrinter formulas_;
-  size_t parts_ = 0;
+  const ExpressionPrinter formulas_;
   const size_t inlined_;
   std::string text_;
 };
@@ -194,11 +172,7 @@ class ProgramPrinter {
 }  // namespace
 
 std::string print(const Program& program) {
-  return ProgramPrinter(program, false).run();
-}
-
-std::string comparable_text(const Program& program) {
-  return ProgramPrinter(program, true).run();
+  return ProgramPrinter(program).run();
 }
 
 std::string print(const Expr& expr) {

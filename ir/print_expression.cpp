@@ -67,7 +67,7 @@ std::string literal(const Scalar& value) {
 }
 
 std::string ExpressionPrinter::definition(const Expr& value) const {
-  return whole(value, kOrLevel, is_default(value.type()));
+  return text(value, kOrLevel, is_default(value.type()));
 }
 
 std::string ExpressionPrinter::name(const Dim& dim) const {
@@ -82,11 +82,6 @@ std::string ExpressionPrinter::list(const Dims& dims) const {
 }
 
 std::string ExpressionPrinter::text(const Expr& expr, int min_level, bool bare) const {
-  const auto it = names_.find(&expr.node());
-  return it != names_.end() ? it->second : whole(expr, min_level, bare);
-}
-
-std::string ExpressionPrinter::whole(const Expr& expr, int min_level, bool bare) const {
   if (const Constant* constant = as<Constant>(expr)) {
     std::string number = literal(constant->value);
     if (constant->value.type == DType::b8) return number;

@@ -2,7 +2,6 @@
 
 #include <map>
 #include <string>
-#include <unordered_map>
 
 #include "ir/expr.h"
 
@@ -16,9 +15,6 @@ class ExpressionPrinter {
 
   // The whole right side of a definition.
   std::string definition(const Expr& value) const;
-  // From now on, `part` is written as this name where it is a part of a formula.
-  void call(const Expr& part, const std::string& name) { names_[&part.node()] = name; }
-  bool is_called(const Expr& part) const { return names_.count(&part.node()) != 0; }
 
   // "a, b" for the given dims.
   std::string list(const Dims& dims) const;
@@ -30,10 +26,7 @@ class ExpressionPrinter {
   std::string apply(const Expr& expr, int min_level) const;
   std::string read(const Read& read) const;
 
-  std::string whole(const Expr& expr, int min_level, bool bare) const;
-
   std::map<Dim, std::string> dim_names_;
-  std::unordered_map<const ExprNode*, std::string> names_;
 };
 
 // A number that reads back as the same literal: floats have a point, an exponent or a word.

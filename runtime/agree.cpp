@@ -66,7 +66,7 @@ std::string text_of_rank(Communicator& world, const std::string& mine, int root)
 }  // namespace
 
 RankStatement statement_of(const Program& program) {
-  return {"the program", comparable_text(program)};
+  return {"the program", print(program)};
 }
 
 RankStatement statement_of(const Plan& plan) {

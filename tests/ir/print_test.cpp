@@ -237,22 +237,5 @@ TEST(RoundTrip, TenThousandRandomPrograms) {
   }
 }
 
-// As a tree, the formula would be written 2^60 times.
-TEST(Print, ComparableTextWritesWhatIsSharedOnce) {
-  const auto text_of = [](int times, double start) {
-    Program p("shared");
-    const Dim i("i", 3);
-    Expr e = p.input("x", {i}) + start;
-    for (int k = 0; k < times; ++k) e = e * e;
-    p.output("y", p.define("y", e));
-    return comparable_text(p);
-  };
-  EXPECT_EQ(text_of(2, 1.5),
-            "program shared\n\ndim i = 3\n\ninput x[i]\n\n  %1 = x + 1.5\n  %2 = %1 * %1\n"
-            "y = %2 * %2\n\noutput y[i]\n");
-  EXPECT_EQ(text_of(60, 1.5), text_of(60, 1.5));
-  EXPECT_NE(text_of(60, 1.5), text_of(60, 1.25));
-}
-
 }  // namespace
 }  // namespace tessera

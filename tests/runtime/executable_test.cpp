@@ -199,7 +199,8 @@ TEST(Executable, RunsOnAfterAGatherThatLedOutside) {
       for (int times = 0; times < 3; ++times) {
         at.set(5, 9);
         step.feed("at", at);
-        EXPECT_THAT(error_of_run(), HasSubstr("reads `table` along `v` lies outside 0 to 3"));
+        EXPECT_THAT(error_of_run(),
+                    HasSubstr("is 9 where it reads `table` along `v`; allowed is 0 to 3"));
         EXPECT_THROW(step.output("y"), UserError);
         at.set(5, 3);
         step.feed("at", at);
