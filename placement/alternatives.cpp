@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "placement/eliminate.h"
 #include "base/units.h"
+#include "placement/eliminate.h"
 
 namespace tessera {
 namespace {

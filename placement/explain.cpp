@@ -6,11 +6,11 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "partition/lower.h"
 #include "placement/memory.h"
 #include "placement/table.h"
 #include "placement/timeline.h"
-#include "base/units.h"
 
 namespace tessera {
 namespace {

@@ -4,10 +4,10 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "placement/alternatives.h"
 #include "placement/mesh_shapes.h"
 #include "placement/search_mesh.h"
-#include "base/units.h"
 
 namespace tessera {
 namespace {

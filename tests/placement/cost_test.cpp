@@ -3,12 +3,12 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "placement/build_network.h"
 #include "placement/cluster.h"
 #include "placement/conversions.h"
 #include "placement/first_rank.h"
 #include "placement/mesh_shapes.h"
-#include "base/units.h"
 #include "tests/placement/programs.h"
 
 namespace tessera {
