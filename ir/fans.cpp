@@ -1,6 +1,6 @@
 #include "ir/fans.h"
 
-#include <map>
+#include <set>
 #include <unordered_set>
 
 #include "ir/sequence.h"
@@ -27,21 +27,33 @@ struct Trace {
 // Follows one parameter through definitions until a sum tells its fans.
 class FanSearch {
  public:
-  FanSearch(const Program& program, const Tensor& parameter) {
-    Trace& own = traces_[parameter];
+  FanSearch(const std::vector<Tensor>& computed,
+            const std::map<Tensor, std::vector<size_t>>& readers, const Tensor& parameter)
+      : readers_(readers) {
+    Trace own;
     for (const Dim& dim : parameter.dims()) own.dims[dim] = {dim};
-    for (const Tensor& tensor : computed_tensors(program))
-      if (!follow(tensor)) return;
+    trace(parameter, std::move(own));
+    size_t done = 0;  // places before it
+    while (!open_.empty()) {
+      const size_t place = open_.extract(open_.begin()).value();
+      if (place < done) continue;
+      done = place + 1;
+      if (!follow(computed[place])) return;
+    }
   }
 
   const Dims& summed() const { return summed_; }
 
  private:
+  void trace(const Tensor& tensor, Trace has) {
+    traces_.emplace(tensor, std::move(has));
+    const auto readers = readers_.find(tensor);
+    if (readers != readers_.end()) open_.insert(readers->second.begin(), readers->second.end());
+  }
+
   // False once the search is over.
   bool follow(const Tensor& tensor) {
     const std::vector<Expr> nodes = subexpressions(tensor.value());
-    if (!any_node(tensor.value(), [this](const Expr& node) { return trace_of(node) != nullptr; }))
-      return true;
     for (const Expr& node : nodes) {
       const Reduce* reduce = as<Reduce>(node);
       if (reduce == nullptr || reduce->op != Reduction::sum) continue;
@@ -57,7 +69,7 @@ class FanSearch {
         for (const Dim& loop : intersect(loops, sorted(tensor.dims())))
           passed.dims[loop] = unite(passed.dims[loop], own);
       });
-    if (!passed.dims.empty()) traces_.emplace(tensor, std::move(passed));
+    if (!passed.dims.empty()) trace(tensor, std::move(passed));
     return true;
   }
 
@@ -132,24 +144,32 @@ class FanSearch {
     }
   }
 
+  const std::map<Tensor, std::vector<size_t>>& readers_;
   std::map<Tensor, Trace> traces_;
+  std::set<size_t> open_;  // places of what reads them and was not looked at
   Dims summed_;
 };
 
 }  // namespace
 
-Fans fans_of(const Program& program, const Tensor& parameter) {
-  const Dims summed = FanSearch(program, parameter).summed();
+FanFinder::FanFinder(const Program& program) : computed_(computed_tensors(program)) {
+  for (size_t place = 0; place < computed_.size(); ++place)
+    for (const Tensor& tensor : tensors_read(computed_[place].value()))
+      readers_[tensor].push_back(place);
+}
+
+Fans FanFinder::of(const Tensor& parameter) const {
+  const Dims summed = FanSearch(computed_, readers_, parameter).summed();
   Fans fans;
   for (const Dim& dim : parameter.dims())
     (contains(summed, dim) ? fans.in : fans.out) *= static_cast<double>(dim.extent());
   return fans;
 }
 
-Initializer settled_initializer(const Program& program, const Tensor& parameter) {
+Initializer FanFinder::settled(const Tensor& parameter) const {
   const Initializer& first = parameter.initializer();
   if (!derives_fans(first)) return first;
-  const Fans fans = fans_of(program, parameter);
+  const Fans fans = of(parameter);
   return first.kind == Initializer::Kind::glorot ? glorot(fans.in, fans.out) : he(fans.in);
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <vector>
+
 #include "ir/program.h"
 
 namespace tessera {
@@ -17,10 +20,22 @@ struct Fans {
 // as the parameter; a sum of nothing but the parameter, such as its norm, tells nothing.
 //
 //   param w[pixel, hidden];  h = tanh(sum[pixel](image * w))     in: pixel, out: hidden
-Fans fans_of(const Program& program, const Tensor& parameter);
+//
+// Made once for a program, it finds the fans of a parameter in the time that reading its readers
+// takes.
+class FanFinder {
+ public:
+  explicit FanFinder(const Program& program);
 
-// The parameter's first values with its fans written down, `glorot(784, 10)` for `glorot()`; any
-// other first values as they are. Normal form holds them, where gradients are sums as well.
-Initializer settled_initializer(const Program& program, const Tensor& parameter);
+  Fans of(const Tensor& parameter) const;
+
+  // The parameter's first values with its fans written down, `glorot(784, 10)` for `glorot()`; any
+  // other first values as they are. Normal form holds them, where gradients are sums as well.
+  Initializer settled(const Tensor& parameter) const;
+
+ private:
+  std::vector<Tensor> computed_;                   // in the order of computing
+  std::map<Tensor, std::vector<size_t>> readers_;  // by their places among those
+};
 
 }  // namespace tessera

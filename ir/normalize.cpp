@@ -48,7 +48,15 @@ class Flagged {
   const bool before_;
 };
 
-constexpr size_t kMostDerived = 100'000;  // operations of all gradients
+// Operations that all gradients of a program may have: a first gradient has some times as many as
+// the program, and only gradients of gradients go on growing.
+size_t most_derived(const Program& program) {
+  constexpr size_t kAnyProgram = 100'000, kTimes = 30;
+  size_t written = 0;
+  for (const Tensor& tensor : program.tensors())
+    if (tensor.role() == Role::definition) written += subexpressions(tensor.value()).size();
+  return kAnyProgram + kTimes * written;
+}
 
 // A definition of the normal form and the formula that it was made from.
 struct Known {
@@ -59,7 +67,10 @@ struct Known {
 class Normalizer {
  public:
   explicit Normalizer(const Program& program)
-      : source_(program), result_(program.name(), program.where()) {}
+      : source_(program),
+        fans_(program),
+        most_derived_(most_derived(program)),
+        result_(program.name(), program.where()) {}
 
   Program run() {
     for (const Dim& dim : source_.dims()) result_.declare(dim);
@@ -84,7 +95,7 @@ class Normalizer {
  private:
   // Fans follow from the program as it is written, so they are found before anything is derived.
   Tensor settled(const Tensor& tensor) const {
-    const Initializer first = settled_initializer(source_, tensor);
+    const Initializer first = fans_.settled(tensor);
     if (first == tensor.initializer()) return tensor;
     return make_tensor(tensor.name(), tensor.dims(), tensor.type(), tensor.role(), first,
                        tensor.where());
@@ -226,9 +237,9 @@ class Normalizer {
   void count(const Expr& value, const SourceLocation& where) {
     if (!deriving_) return;
     derived_ += subexpressions(value).size();
-    if (derived_ > kMostDerived)
+    if (derived_ > most_derived_)
       throw UserError(where, "the gradients of `" + source_.name() + "` grow beyond " +
-                                 std::to_string(kMostDerived) +
+                                 std::to_string(most_derived_) +
                                  " operations; take fewer gradients of gradients, or of shorter "
                                  "formulas");
   }
@@ -305,8 +316,7 @@ class Normalizer {
     const Update* carry = result_.update_of(carried);
     if (carry != nullptr && carry->value == tensor)
       total = make_read(adjoint_from_later(loss, carried), carried.where());
-    const std::vector<Tensor> begins = tensors_read(carried.value());
-    if (std::find(begins.begin(), begins.end(), tensor) == begins.end()) return total;
+    if (!begins_with(carried, tensor)) return total;
     const Dim& over = carried.over();
     const int64_t first = carried.descending() ? over.extent() - 1 : 0;
     const std::optional<Tensor> all = adjoint(loss, carried);
@@ -335,10 +345,40 @@ class Normalizer {
   }
 
   // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it; nothing
-  // where no derivative leads from one to the other.
+  // where no derivative leads from one to the other. Theirs are found first, on a stack of our own:
+  // programs may be deeper than calls can nest.
   std::optional<Tensor> adjoint(const Tensor& loss, const Tensor& tensor) {
-    const auto key = std::make_pair(loss, tensor);
-    if (const auto it = adjoints_.find(key); it != adjoints_.end()) return it->second;
+    const auto known = [&](const Tensor& each) { return adjoints_.count({loss, each}) != 0; };
+    std::vector<Tensor> open = {tensor};
+    while (!open.empty()) {
+      const Tensor next = open.back();
+      const size_t waiting = open.size();
+      if (!known(next))
+        for (const Tensor& user : between(next, loss))
+          if (!known(user) && passes_on(loss, user, next)) open.push_back(user);
+      if (open.size() > waiting) {
+        std::reverse(open.begin() + static_cast<std::ptrdiff_t>(waiting), open.end());
+        continue;
+      }
+      if (!known(next)) adjoints_.emplace(std::make_pair(loss, next), adjoint_by_users(loss, next));
+      open.pop_back();
+    }
+    return adjoints_.at({loss, tensor});
+  }
+
+  // Does `tensor` receive something of the adjoint of `user`, which reads it?
+  bool passes_on(const Tensor& loss, const Tensor& user, const Tensor& tensor) const {
+    if (user.role() != Role::carried) return differentiable(nest_of(user), tensor);
+    return is_float(user.type()) && !contains(loss.dims(), user.over()) &&
+           begins_with(user, tensor);
+  }
+
+  static bool begins_with(const Tensor& carried, const Tensor& tensor) {
+    const std::vector<Tensor> begins = tensors_read(carried.value());
+    return std::find(begins.begin(), begins.end(), tensor) != begins.end();
+  }
+
+  std::optional<Tensor> adjoint_by_users(const Tensor& loss, const Tensor& tensor) {
     std::optional<Expr> total;
     if (tensor == loss) total = make_constant(Scalar::of_number(loss.type(), 1));
     const Define add = [&](const std::string& stem, const Expr& value) {
@@ -356,13 +396,10 @@ class Normalizer {
       }
       if (part) total = total ? *total + *part : *part;
     }
-    std::optional<Tensor> result;
+    if (!total) return std::nullopt;
     const std::string name = "d_" + tensor.name();
-    if (total)
-      result = define(name, lift(reading_again(loss, *total), name), adjoint_dims(loss, tensor),
-                      tensor.where());
-    adjoints_.emplace(key, result);
-    return result;
+    return define(name, lift(reading_again(loss, *total), name), adjoint_dims(loss, tensor),
+                  tensor.where());
   }
 
   static bool differentiable(const Nest& nest, const Tensor& tensor) {
@@ -462,6 +499,8 @@ class Normalizer {
   }
 
   const Program& source_;
+  const FanFinder fans_;
+  const size_t most_derived_;
   Program result_;
   std::vector<Output> outputs_;
   std::vector<Update> updates_;

@@ -49,10 +49,12 @@ double normal_value(uint64_t seed, uint64_t stream, uint64_t counter) {
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
 }
 
-Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed, const Box& box) {
+namespace {
+
+Array drawn(const Initializer& first, const Tensor& tensor, uint64_t seed, const Box& box) {
   TESSERA_CHECK(box.begin.size() == tensor.dims().size());
   Array array = make_array(tensor.type(), shape(box));
-  const Distribution from = distribution_of(settled_initializer(program, tensor));
+  const Distribution from = distribution_of(first);
   const uint64_t stream = hash_bytes(tensor.name());
   std::vector<int64_t> at = box.begin;
   for (size_t i = 0; i < array.size(); ++i) {
@@ -69,11 +71,19 @@ Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed
   return array;
 }
 
+}  // namespace
+
+Array initial_values(const Program& program, const Tensor& tensor, uint64_t seed, const Box& box) {
+  const Initializer& first = tensor.initializer();
+  return drawn(derives_fans(first) ? FanFinder(program).settled(tensor) : first, tensor, seed, box);
+}
+
 std::map<std::string, Array> initial_state(const Program& program, uint64_t seed) {
+  const FanFinder fans(program);
   std::map<std::string, Array> state;
   for (const Role role : {Role::parameter, Role::state})
     for (const Tensor& tensor : program.with_role(role))
-      state[tensor.name()] = initial_values(program, tensor, seed, whole(tensor.dims()));
+      state[tensor.name()] = drawn(fans.settled(tensor), tensor, seed, whole(tensor.dims()));
   return state;
 }
 

@@ -199,5 +199,19 @@ output more
   }
 }
 
+// A chain of definitions that is deeper than calls can nest.
+TEST(Grad, FollowsTwentyThousandDefinitionsInAChain) {
+  constexpr int kLong = 20'000;
+  Program program("chain");
+  const Dim k("k", 1);
+  const Tensor x = program.parameter("x", {k}, constant(1), DType::f64);
+  Tensor y = x;
+  for (int i = 0; i < kLong; ++i) y = program.define("y" + std::to_string(i), 0.9999 * y);
+  program.output("slope", grad(program.define("loss", sum(k, y)), x), {k});
+  Arrays state = initial_state(program, 1);
+  EXPECT_NEAR(interpret(normalize(program), {}, state).at("slope").get(0), std::pow(0.9999, kLong),
+              1e-9);
+}
+
 }  // namespace
 }  // namespace tessera

@@ -18,7 +18,7 @@ std::string fans(const std::string& more, const std::string& first = "") {
       "program p\ndim b = 7, i = 50, h = 40, o = 30\ninput x[b, i]\nparam w[i, h] = glorot()\n"
       "param v[h, o] = glorot()\nstate count : i64\n" +
       first + "a = tanh(sum[i](x * w))\n" + more);
-  const Fans found = fans_of(p, p.get("v"));
+  const Fans found = FanFinder(p).of(p.get("v"));
   return std::to_string(static_cast<int>(found.in)) + " to " +
          std::to_string(static_cast<int>(found.out));
 }

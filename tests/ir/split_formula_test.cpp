@@ -146,8 +146,8 @@ TEST(SplitFormula, RefusesGradientsThatGrowBeyondTheLimit) {
     FAIL();
   } catch (const UserError& error) {
     const std::string found = error.what();
-    EXPECT_NE(found.find("the gradients of `p` grow beyond 100000 operations; take fewer "
-                         "gradients of gradients, or of shorter formulas"),
+    EXPECT_NE(found.find("the gradients of `p` grow beyond 1"), std::string::npos) << found;
+    EXPECT_NE(found.find(" operations; take fewer gradients of gradients, or of shorter formulas"),
               std::string::npos)
         << found;
   }
