@@ -31,6 +31,41 @@ Axes axes_of(const Affine& form, const NestRules& rules, const Assignment& assig
   return axes;
 }
 
+// Sums of overlaps with many intervals, each in the time of a search.
+class Overlaps {
+ public:
+  explicit Overlaps(const std::vector<Interval>& intervals) {
+    for (const Interval& interval : intervals) {
+      begins_.at.push_back(interval.begin);
+      ends_.at.push_back(interval.end);
+    }
+    for (Points* points : {&begins_, &ends_}) {
+      std::sort(points->at.begin(), points->at.end());
+      points->sums.push_back(0);
+      for (const int64_t at : points->at) points->sums.push_back(points->sums.back() + at);
+    }
+  }
+
+  int64_t with(const Interval& range) const { return below(range.end) - below(range.begin); }
+
+ private:
+  struct Points {
+    std::vector<int64_t> at;    // ascending
+    std::vector<int64_t> sums;  // of the first 0, 1, ...
+
+    // How far `x` is beyond those that are below it, together.
+    int64_t beyond(int64_t x) const {
+      const auto count = std::lower_bound(at.begin(), at.end(), x) - at.begin();
+      return x * count - sums[static_cast<size_t>(count)];
+    }
+  };
+  // What the intervals have below `x`, together.
+  int64_t below(int64_t x) const { return begins_.beyond(x) - ends_.beyond(x); }
+
+  Points begins_;
+  Points ends_;
+};
+
 }  // namespace
 
 std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
@@ -64,15 +99,12 @@ int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWin
   std::vector<Interval> owned;
   for (const int member : mesh.group(0, window.axes))
     owned.push_back(block(shape.extents[dim], window.axes, mesh, member));
+  const Overlaps wanted(window.members);
   int64_t most = 0;
-  for (size_t me = 0; me < owned.size(); ++me) {
-    int64_t received = 0;
-    int64_t sent = 0;
-    for (size_t other = 0; other < owned.size(); ++other) {
-      if (other == me) continue;
-      received += intersect(window.members[me], owned[other]).size();
-      sent += intersect(window.members[other], owned[me]).size();
-    }
+  for (size_t me = 0; me < owned.size(); ++me) {  // what all own is the whole dim, once
+    const int64_t kept = intersect(window.members[me], owned[me]).size();
+    const int64_t received = window.members[me].size() - kept;
+    const int64_t sent = wanted.with(owned[me]) - kept;
     most = std::max({most, received, sent});
   }
   return most * rest;

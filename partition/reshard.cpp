@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <queue>
+#include <set>
 
 #include "base/error.h"
 #include "partition/moves.h"
@@ -49,41 +50,32 @@ int64_t member_block(int64_t range, const Axes& axes, const Mesh& mesh, int plac
   return range;
 }
 
-// Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the last member
-// lacks the most before an all-gather and keeps the least of a reduce-scatter; of an all-to-all,
-// any member may be the busiest.
-int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
-                      const Mesh& mesh) {
-  if (!communicates(step.kind)) return 0;
-  auto rest = static_cast<int64_t>(size_of(shape.type));
-  for (int dim = 0; dim < static_cast<int>(shape.extents.size()); ++dim) {
-    const auto at = static_cast<size_t>(dim);
-    if (dim != step.gather_dim && dim != step.scatter_dim)
-      rest *= first_block(shape.extents[at], before.split[at], mesh);
+// Members of a group that between them have every combination of block lengths which there is, when
+// each of the ranges is split over `axes`. Along an axis, blocks are whole, then one is cut, then
+// they are empty; so few coordinates differ, however long the axis is.
+std::vector<int> unlike_places(const std::vector<int64_t>& ranges, const Axes& axes,
+                               const Mesh& mesh) {
+  std::set<int64_t> lengths(ranges.begin(), ranges.end());  // of what the next axis splits
+  std::vector<int> places = {0};
+  for (const int axis : axes) {
+    const int64_t size = mesh.size(axis);
+    std::set<int64_t> coordinates = {0, size - 1};
+    std::set<int64_t> shorter;
+    for (const int64_t length : lengths) {
+      const int64_t width = (length + size - 1) / size;
+      const int64_t whole = width == 0 ? 0 : length / width;  // blocks
+      for (const int64_t at : {whole - 1, whole, whole + 1})
+        if (at >= 0 && at < size) coordinates.insert(at);
+      shorter.insert({0, width, length - whole * width});
+    }
+    std::vector<int> longer;
+    for (const int place : places)
+      for (const int64_t at : coordinates)
+        longer.push_back(place * static_cast<int>(size) + static_cast<int>(at));
+    places = std::move(longer);
+    lengths = std::move(shorter);
   }
-  const int group = mesh.group_size(step.axes);
-  if (step.kind == CommKind::all_reduce) {
-    const auto bytes = static_cast<int64_t>(size_of(shape.type));
-    return 2 * (rest - rest / bytes / group * bytes);
-  }
-  const auto range = [&](int dim, const Sharding& coarse) {
-    const auto at = static_cast<size_t>(dim);
-    return first_block(shape.extents[at], coarse.split[at], mesh);
-  };
-  if (step.kind == CommKind::all_gather || step.kind == CommKind::reduce_scatter) {
-    const int64_t all =
-        step.gather_dim >= 0 ? range(step.gather_dim, step.after) : range(step.scatter_dim, before);
-    return rest * (all - member_block(all, step.axes, mesh, group - 1));
-  }
-  const int64_t gathered = range(step.gather_dim, step.after);
-  const int64_t scattered = range(step.scatter_dim, before);
-  int64_t most = 0;
-  for (int place = 0; place < group; ++place) {
-    const int64_t from = member_block(gathered, step.axes, mesh, place);
-    const int64_t to = member_block(scattered, step.axes, mesh, place);
-    most = std::max({most, from * (scattered - to), to * (gathered - from)});
-  }
-  return rest * most;
+  return places;
 }
 
 ReshardPath path_to(const std::vector<State>& states, int last) {
@@ -141,6 +133,46 @@ double LinearCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes
   int rounds = 1;
   while (1 << rounds <= mesh.group_size(axes)) ++rounds;
   return latency_ * rounds + static_cast<double>(bytes) / bandwidth_;
+}
+
+// Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the member with
+// the smallest block lacks the most before an all-gather and keeps the least of a reduce-scatter; of
+// an all-to-all, any member may be the busiest.
+int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                      const Mesh& mesh) {
+  if (!communicates(step.kind)) return 0;
+  auto rest = static_cast<int64_t>(size_of(shape.type));
+  for (int dim = 0; dim < static_cast<int>(shape.extents.size()); ++dim) {
+    const auto at = static_cast<size_t>(dim);
+    if (dim != step.gather_dim && dim != step.scatter_dim)
+      rest *= first_block(shape.extents[at], before.split[at], mesh);
+  }
+  const int group = mesh.group_size(step.axes);
+  if (step.kind == CommKind::all_reduce) {
+    const auto bytes = static_cast<int64_t>(size_of(shape.type));
+    return 2 * (rest - rest / bytes / group * bytes);
+  }
+  const auto range = [&](int dim, const Sharding& coarse) {
+    const auto at = static_cast<size_t>(dim);
+    return first_block(shape.extents[at], coarse.split[at], mesh);
+  };
+  if (step.kind == CommKind::all_gather || step.kind == CommKind::reduce_scatter) {
+    const int64_t all =
+        step.gather_dim >= 0 ? range(step.gather_dim, step.after) : range(step.scatter_dim, before);
+    int64_t least = all;
+    for (const int place : unlike_places({all}, step.axes, mesh))
+      least = std::min(least, member_block(all, step.axes, mesh, place));
+    return rest * (all - least);
+  }
+  const int64_t gathered = range(step.gather_dim, step.after);
+  const int64_t scattered = range(step.scatter_dim, before);
+  int64_t most = 0;
+  for (const int place : unlike_places({gathered, scattered}, step.axes, mesh)) {
+    const int64_t from = member_block(gathered, step.axes, mesh, place);
+    const int64_t to = member_block(scattered, step.axes, mesh, place);
+    most = std::max({most, from * (scattered - to), to * (gathered - from)});
+  }
+  return rest * most;
 }
 
 int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const ReshardStep& step,

@@ -70,6 +70,11 @@ struct ReshardPath {
 int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
                     const Mesh& mesh, int rank);
 
+// The most that any rank moves in it: what `step.bytes` is to be, which is not read. Takes no
+// longer for large meshes.
+int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                      const Mesh& mesh);
+
 // The cheapest way from one sharding to another: Dijkstra over shardings. Ties go to fewer steps,
 // then to the move found first, so every rank finds the same path. `to` may be partial over axes
 // over which `from` is partial with the same op or replicated. Never dearer than gathering

@@ -24,12 +24,14 @@ struct ComputeStep {
 // One collective of one tensor among the ranks of `group`. Tensors are local; `output` has the dims
 // of `input` but for those that the step joins or splits, at the same positions. Blocks are
 // intervals along one dim of a local tensor, one per member, in the order of the group, back to
-// back; some may be empty.
+// back; some may be empty: gather_blocks along gather_dim of output, scatter_blocks along
+// scatter_dim of input.
 //
-//   kind            gather_blocks (along gather_dim of output)   scatter_blocks (along scatter_dim
-//   of input) all_gather      what each member contributes                 - reduce_scatter  - what
-//   each member keeps all_reduce      -                                            - all_to_all
-//   what comes from each member                  what goes to each member
+//   kind            gather_blocks                    scatter_blocks
+//   all_gather      what each member contributes     -
+//   reduce_scatter  -                                what each member keeps
+//   all_reduce      -                                -
+//   all_to_all      what comes from each member      what goes to each member
 struct CommStep {
   CommKind kind = CommKind::all_reduce;
   Axes axes;

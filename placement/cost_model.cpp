@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "base/error.h"
 
@@ -15,18 +14,35 @@ KernelSeconds roofline(const Device& device) {
   };
 }
 
+namespace {
+
+// How many ranks of the group of rank 0 are below `limit`. Where the limit is a node's size, no
+// node has more of them than the first.
+int members_below(int limit, const Mesh& mesh, const Axes& axes) {
+  int below = 0;
+  int inner = mesh.group_size(axes);  // members for each coordinate of the axis
+  int stride = mesh.ranks();
+  for (int axis = 0; axis < mesh.count(); ++axis) {
+    stride /= mesh.size(axis);
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) continue;
+    inner /= mesh.size(axis);
+    const int whole = std::min(limit / stride, mesh.size(axis));
+    below += whole * inner;
+    if (whole == mesh.size(axis)) return below;
+    limit -= whole * stride;
+  }
+  return limit > 0 ? below + 1 : below;
+}
+
+}  // namespace
+
 ClusterCommCost::Span ClusterCommCost::span_of(const Mesh& mesh, const Axes& axes) const {
-  std::vector<int> group = mesh.group(0, axes);
-  std::map<int, int> in_node;  // members by node
-  for (int rank : group) ++in_node[rank / cluster_.per_node];
-  int members = 0;
-  for (const auto& [node, count] : in_node) members = std::max(members, count);
   Span span;
-  span.group = static_cast<int>(group.size());
-  span.nodes = static_cast<int>(in_node.size());
+  span.group = mesh.group_size(axes);
   span.latency = cluster_.inner.latency;
   span.ring_bandwidth = span.exchange_bandwidth = cluster_.inner.bandwidth;
-  if (span.nodes == 1) return span;
+  const int members = members_below(cluster_.per_node, mesh, axes);
+  if (members == span.group) return span;
   // Groups of one node that cross its border at the same time.
   double groups = std::max(
       1.0, std::floor(static_cast<double>(std::min(cluster_.per_node, mesh.ranks())) / members));

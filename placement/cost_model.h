@@ -36,7 +36,6 @@ class ClusterCommCost : public CommCost {
  private:
   struct Span {
     int group = 1;
-    int nodes = 1;       // that the group touches
     double latency = 0;  // of the slowest hop
     double ring_bandwidth = 0;
     double exchange_bandwidth = 0;  // of one rank in an all-to-all

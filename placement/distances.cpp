@@ -16,19 +16,6 @@ unsigned bits(const Axes& axes) {
   return result;
 }
 
-// Blocks never grow along an axis: the group of rank 0 is the busiest, and in it the last member,
-// but of an all-to-all any may be.
-int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
-                      const Mesh& mesh) {
-  if (!communicates(step.kind)) return 0;
-  std::vector<int> group = mesh.group(0, step.axes);
-  if (step.kind != CommKind::all_to_all)
-    return bytes_moved(shape, before, step, mesh, group.back());
-  int64_t most = 0;
-  for (int member : group) most = std::max(most, bytes_moved(shape, before, step, mesh, member));
-  return most;
-}
-
 }  // namespace
 
 Distances::Graph& Distances::graph_of(const TensorShape& shape) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "partition/manual_plan.h"
 #include "tests/partition/cases.h"
 
@@ -51,6 +53,35 @@ TEST(Halo, WindowsFollowFromTheIndex) {
               ElementsAre(Interval{0, 15}, Interval{1, 16}, Interval{2, 17}));
   EXPECT_FALSE(halo_demand(rules, 0, assign({"c", "-"}), mesh));
   EXPECT_FALSE(halo_demand(rules, 1, assign({"oy", "c"}), mesh));
+}
+
+TEST(Halo, CountsBytesAsPairsOfRanksDo) {
+  std::mt19937 random(7);
+  const Mesh mesh = parse_mesh("a=3,b=4");
+  const auto between = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<unsigned>(high - low + 1));
+  };
+  for (int round = 0; round < 200; ++round) {
+    const int64_t extent = between(0, 30);
+    HaloWindow window{0, {0, 1}, {}};
+    for (int member = 0; member < 12; ++member) {
+      const int64_t begin = between(0, extent);
+      window.members.push_back({begin, between(begin, extent)});
+    }
+    int64_t most = 0;
+    for (int me = 0; me < 12; ++me) {
+      int64_t received = 0;
+      int64_t sent = 0;
+      for (int other = 0; other < 12; ++other) {
+        if (other == me) continue;
+        received += intersect(window.members[me], block(extent, {0, 1}, mesh, other)).size();
+        sent += intersect(window.members[other], block(extent, {0, 1}, mesh, me)).size();
+      }
+      most = std::max({most, received, sent});
+    }
+    EXPECT_EQ(halo_bytes({{extent}, DType::f32}, {{{0, 1}}, {}, ReduceOp::sum}, window, mesh),
+              4 * most);
+  }
 }
 
 TEST(Halo, OnlyBordersMove) {

@@ -105,20 +105,26 @@ TEST(Reshard, UnevenBlocksCountAsTheyAre) {
 
 TEST(Reshard, BusiestRankIsCounted) {
   std::mt19937 random(1);
-  const Mesh mesh = parse_mesh("a=3,b=4");
-  for (int trial = 0; trial < 200; ++trial) {
-    const TensorShape shape = random_shape(random, 2);
-    const Sharding from = random_sharding(random, 2, mesh, true);
-    const Sharding to = random_sharding(random, 2, mesh, false);
-    Sharding at = from;
-    for (const ReshardStep& step : reshard(shape, from, to, mesh, LinearCommCost()).steps) {
-      int64_t most = 0;
-      for (int rank = 0; rank < mesh.ranks(); ++rank)
-        most = std::max(most, bytes_moved(shape, at, step, mesh, rank));
-      EXPECT_EQ(step.bytes, most) << name_of(step.kind);
-      at = step.after;
+  for (const char* text : {"a=3,b=4", "a=11", "a=2,b=3,c=5", "a=7,b=6"}) {
+    const Mesh mesh = parse_mesh(text);
+    for (int trial = 0; trial < 200; ++trial) {
+      TensorShape shape = random_shape(random, 2);
+      for (int64_t& extent : shape.extents) extent += trial % 40;
+      const Sharding from = random_sharding(random, 2, mesh, true);
+      const Sharding to = random_sharding(random, 2, mesh, false);
+      Sharding at = from;
+      for (const ReshardStep& step : reshard(shape, from, to, mesh, LinearCommCost()).steps) {
+        int64_t most = 0;
+        for (int rank = 0; rank < mesh.ranks(); ++rank)
+          most = std::max(most, bytes_moved(shape, at, step, mesh, rank));
+        EXPECT_EQ(step.bytes, most)
+            << name_of(step.kind) << " on " << text << ", " << testing::PrintToString(shape.extents)
+            << " from " << describe(at, {"x", "y"}, mesh) << " to "
+            << describe(step.after, {"x", "y"}, mesh);
+        at = step.after;
+      }
+      EXPECT_EQ(at, to);
     }
-    EXPECT_EQ(at, to);
   }
 }
 

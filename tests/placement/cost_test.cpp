@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "base/error.h"
@@ -39,6 +40,34 @@ TEST(CommCost, GroupsAcrossNodesShareTheNic) {
   EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_gather, flat, {0}, 4'000'000), 70e-6 + 1e-3);
   // In an all-to-all four members send 4/7 of what they have over one NIC.
   EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_to_all, flat, {0}, 7'000'000), 70e-6 + 4e-3);
+}
+
+TEST(CommCost, CountsTheMembersInANodeAsEnumeratingThemDoes) {
+  Cluster cluster = two_nodes();
+  for (int per_node = 1; per_node <= 24; ++per_node) {
+    cluster.per_node = per_node;
+    for (const char* text : {"a=24", "a=3,b=7", "a=7,b=3", "a=2,b=3,c=4", "a=5,b=1,c=5"}) {
+      const Mesh mesh = parse_mesh(text);
+      for (int bits = 1; bits < 1 << mesh.count(); ++bits) {
+        Axes axes;
+        for (int axis = 0; axis < mesh.count(); ++axis)
+          if ((bits >> axis & 1) != 0) axes.push_back(axis);
+        std::map<int, int> in_node;
+        int members = 0;
+        for (const int rank : mesh.group(0, axes))
+          members = std::max(members, ++in_node[rank / per_node]);
+        const double groups = std::floor(std::min(per_node, mesh.ranks()) / members);
+        const double hops = mesh.group_size(axes) - 1;
+        const double expected =
+            hops == 0             ? 0
+            : in_node.size() == 1 ? hops * 1e-6 + 1e6 / 8e9
+                                  : hops * 10e-6 + 1e6 / std::min(8e9, 4e9 / std::max(groups, 1.0));
+        ClusterCommCost cost(cluster);
+        EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_gather, mesh, axes, 1'000'000), expected)
+            << text << " by " << per_node << ", axes " << bits;
+      }
+    }
+  }
 }
 
 TEST(CommCost, SmallAllReducesTakeLogarithmicallyManyRounds) {
