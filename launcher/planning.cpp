@@ -5,6 +5,7 @@
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "comm/work_together.h"
+#include "launcher/planning_report.h"
 #include "placement/explain.h"
 #include "runtime/worker_pool.h"
 
@@ -46,6 +47,12 @@ PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
   return request;
 }
 
+Plan optimize_aloud(const Program& normal, const Cluster& cluster, PlanRequest request) {
+  PlanningReport report(style_of_stderr());
+  request.report = [&](const SearchState& state) { report.update(state); };
+  return optimize(normal, cluster, request);
+}
+
 }  // namespace
 
 Cluster cluster_for(int devices) {
@@ -73,11 +80,11 @@ Plan make_plan(const Program& normal, int devices, const PlanSettings& settings)
 Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
   PlanRequest request = request_of(cluster, settings);
   request.kernel_seconds = kernel_seconds_here(settings);
-  return optimize(normal, cluster, request);
+  return optimize_aloud(normal, cluster, std::move(request));
 }
 
 Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
-  return optimize(normal, cluster, request_of(cluster, settings));
+  return optimize_aloud(normal, cluster, request_of(cluster, settings));
 }
 
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {

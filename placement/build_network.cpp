@@ -40,9 +40,10 @@ class Builder {
       if (tensor.role() != Role::definition) add_stored(tensor);
     size_t n = 0;
     for (const Tensor& tensor : tensors_of(in_.rules.scopes.sequence())) {
-      if (tensor.role() == Role::definition)
+      if (tensor.role() == Role::definition) {
+        in_.report.doing("pricing nest", n + 1, in_.rules.nests.size());
         add_nest(n++);
-      else
+      } else
         need_first_value(tensor);
     }
     for (const Update& carry : in_.rules.program.carries())
@@ -281,7 +282,10 @@ class Builder {
 
   // Where a tensor is converted in several scopes, each knows nothing of what the others make.
   void add_all_conversions() {
-    for (const Tensor& tensor : in_.rules.program.tensors()) {
+    const std::vector<Tensor> tensors = in_.rules.program.tensors();
+    size_t priced = 0;
+    for (const Tensor& tensor : tensors) {
+      in_.report.doing("pricing the ways of tensor", ++priced, tensors.size());
       auto [computed, number] = source_.at(tensor);
       const auto& source = computed ? result_.results[number] : result_.stored[number];
       std::map<Scope, std::vector<DemandDomain>> consumers;

@@ -9,6 +9,7 @@
 #include "placement/conversions.h"
 #include "placement/cost_model.h"
 #include "placement/network.h"
+#include "placement/search_report.h"
 
 namespace tessera {
 
@@ -43,6 +44,7 @@ struct NetworkInputs {
   const Cluster& cluster;
   KernelTimes& kernels;
   Distances& distances;
+  Reporter& report;
 };
 
 // A program on one mesh as a cost-function network. Costs are seconds.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "partition/lower.h"
+#include "partition/stacks.h"
 #include "placement/memory.h"
 #include "placement/table.h"
 #include "placement/timeline.h"
@@ -60,6 +61,7 @@ class Explanation {
     local_ = lower(program, plan, 0, {&comm_});
     line_ = timeline_of(local_, kernels ? kernels : roofline(cluster.device), comm_);
     memory_ = memory_of(local_);
+    find_carried(local_.steps, stacks_of(local_));
   }
 
   std::string text() {
@@ -102,12 +104,34 @@ class Explanation {
     text_ += aligned(rows, {});
   }
 
+  // What a device keeps of a tensor in the whole step: of what a loop carries, as many iterations
+  // as somebody reads.
+  int64_t kept_bytes(const StorageDecision& decision, const Tensor& tensor) const {
+    const auto carried = carried_.find(decision.tensor);
+    if (carried == carried_.end())
+      return local_bytes(shape_of(tensor), decision.stored, plan_.mesh);
+    return carried->second;
+  }
+
+  void find_carried(const std::vector<Step>& steps, const std::map<Tensor, Stack>& stacks) {
+    for (const Step& step : steps) {
+      const LoopStep* loop = std::get_if<LoopStep>(&step);
+      if (loop == nullptr) continue;
+      for (const Carry& carry : loop->carries) {
+        const Stack* stack = &stacks.at(carry.carried);
+        while (stack->inside) stack = &stacks.at(*stack->inside);
+        carried_[carry.carried.name()] =
+            volume(carry.carried, *stack) * static_cast<int64_t>(size_of(carry.carried.type()));
+      }
+      find_carried(loop->body, stacks);
+    }
+  }
+
   void placements() {
     Rows rows = {{"tensor", "kept as", "per device", "chosen by"}};
     auto add = [&](const StorageDecision& decision, const Tensor& tensor) {
       rows.push_back({decision.tensor, describe(decision.stored, decision.dims, plan_.mesh),
-                      human_bytes(local_bytes(shape_of(tensor), decision.stored, plan_.mesh)),
-                      who(decision.chosen)});
+                      human_bytes(kept_bytes(decision, tensor)), who(decision.chosen)});
     };
     const auto section_of = [&](const std::string& title, bool carried) {
       for (const StorageDecision& decision : plan_.stored) {
@@ -190,6 +214,7 @@ class Explanation {
   ShardedProgram local_;
   Timeline line_;
   MemoryUse memory_;
+  std::map<std::string, int64_t> carried_;  // bytes that are kept of it, by name
   std::string text_;
 };
 

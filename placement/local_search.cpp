@@ -258,7 +258,10 @@ void LocalSearch::improve_region(int32_t size) {
       local.add_edge(number[edge.a], number[edge.b], {table, table + entries});
     }
   add_factors(local, region, number);
-  spent_ += static_cast<int64_t>(local.tables.size() + local.costs.size());
+  constexpr int64_t kEntry = 12;    // of a factor's table: where it lies is found by divisions
+  constexpr int64_t kOrder = 1000;  // of a variable, looking for an order of elimination
+  spent_ += static_cast<int64_t>(local.tables.size() + local.costs.size()) +
+            kEntry * static_cast<int64_t>(local.factor_tables.size()) + kOrder * local.size();
   auto plan = plan_elimination(local, 1 << 18, 1 << 21);
   if (!plan) return;
   spent_ += plan->operations;

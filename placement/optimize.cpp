@@ -1,5 +1,7 @@
 #include "placement/optimize.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -52,6 +54,7 @@ class Planner {
         seconds_(request.kernel_seconds ? request.kernel_seconds : roofline(cluster.device)),
         comm_(cluster),
         kernels_(seconds_),
+        report_(request.report),
         memory_(static_cast<double>(request.memory.value_or(cluster.device.memory))) {}
 
  private:
@@ -60,7 +63,7 @@ class Planner {
     Distances distances(mesh, comm_);
     Prices prices{cluster_, seconds_, comm_, kernels_, distances};
     int64_t share = request_.operations / static_cast<int64_t>(meshes_.size());
-    return use(MeshRequest{rules_, mesh, pins_, prices, memory_, share});
+    return use(MeshRequest{rules_, mesh, pins_, prices, memory_, share, report_});
   }
 
  public:
@@ -70,14 +73,20 @@ class Planner {
     for (const Mesh& mesh : meshes_) verify_pins(pins_, program_, mesh);
     double bound = kForbidden;
     std::optional<MeshSearch> best;
+    size_t number = 0;
     for (const Mesh& mesh : meshes_) {
+      announce(mesh, ++number);
       MeshSearch found = on(mesh, [](const MeshRequest& r) { return search_mesh(r); });
       bound = std::min(bound, found.bound);
       bool better = found.plan && (!best || found.seconds < best->seconds * (1 - 1e-9));
-      if (better) best = std::move(found);
+      if (!better) continue;
+      best = std::move(found);
+      report_.best(best->seconds);
     }
     if (!best) return std::nullopt;
     Plan plan = std::move(*best->plan);
+    report_.at("");
+    report_.doing("comparing the plan with others");
     on(best->mesh, [&](const MeshRequest& r) {
       explain_choices(r, plan);
       predict(rules_, plan, r.prices);
@@ -92,7 +101,9 @@ class Planner {
   [[noreturn]] void fail_memory() {
     MemoryUse smallest;
     const Mesh* where = nullptr;
+    size_t number = 0;
     for (const Mesh& mesh : meshes_) {
+      announce(mesh, ++number);
       MemoryUse use = on(mesh, [](const MeshRequest& r) { return smallest_peak(r); });
       if (where != nullptr && use.peak >= smallest.peak) continue;
       smallest = std::move(use);
@@ -116,6 +127,11 @@ class Planner {
   }
 
  private:
+  void announce(const Mesh& mesh, size_t number) {
+    if (meshes_.size() > 1 || mesh.count() > 0)
+      report_.at(fmt::format("mesh {} of {} ({})", number, meshes_.size(), print(mesh)));
+  }
+
   // ", or use 8 devices", when doubling helps within reason.
   std::string more_devices() {
     if (request_.mesh) return "";
@@ -140,6 +156,7 @@ class Planner {
   const KernelSeconds seconds_;
   const ClusterCommCost comm_;
   KernelTimes kernels_;
+  Reporter report_;
   const double memory_;
   std::vector<Mesh> meshes_;
 };

@@ -6,6 +6,7 @@
 #include "partition/plan.h"
 #include "placement/cluster.h"
 #include "placement/cost_model.h"
+#include "placement/search_report.h"
 
 namespace tessera {
 
@@ -18,6 +19,7 @@ struct PlanRequest {
   // Axes of a chosen mesh. With three, the search takes seconds, and the bound may stay open.
   int most_axes = 2;
   int64_t operations = 2'000'000'000;  // work of the whole search, in elementary additions
+  SearchReport report;
 };
 
 // The plan of least predicted time per step: for each mesh shape a cost-function network

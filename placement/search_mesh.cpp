@@ -35,11 +35,13 @@ class Search {
   }
 
   MeshSearch run() {
+    request_.report.doing("searching");
     Solution free = solve(placement_.network, options_);
     result_.stats = free.stats;
     result_.bound = free.bound;
     if (consider(free) <= request_.memory) return std::move(result_);
-    Solution relaxed = solve(with_rows(request_.memory, RowKind::relaxation).network, options_);
+    request_.report.doing("searching within the memory");
+    Solution relaxed = solve(with_rows(request_.memory, RowKind::relaxation).network, limited());
     result_.bound = std::max(result_.bound, relaxed.bound);
     if (relaxed.bound == kForbidden) {
       consider(solve_estimate(request_.memory));
@@ -66,10 +68,18 @@ class Search {
   }
 
  private:
+  static constexpr int64_t kLimited = 16;  // the share of the work that a search under a limit gets
   static constexpr int kRounds = 6;
+
+  SolveOptions limited() const {
+    SolveOptions options = options_;
+    options.operations = request_.operations / kLimited;
+    return options;
+  }
 
   // Lowers the rows' limit until nothing obeys it.
   void seek_smallest() {
+    request_.report.doing("searching the least memory");
     double low = 0, high = 2 * static_cast<double>(result_.smallest.peak);
     for (int round = 0; round < 2 * kRounds; ++round) {
       double limit = (low + high) / 2;
@@ -86,9 +96,7 @@ class Search {
   }
 
   Solution solve_estimate(double limit) const {
-    SolveOptions options = options_;
-    options.operations /= 4;
-    return solve(with_rows(limit, RowKind::estimate).network, options);
+    return solve(with_rows(limit, RowKind::estimate).network, limited());
   }
 
   // Keeps the plan if it obeys the limit and is the best so far. Returns its peak.
@@ -116,7 +124,8 @@ class Search {
 
 NetworkInputs inputs_of(const MeshRequest& request) {
   return {request.rules,          request.mesh,           request.pins,
-          request.prices.cluster, request.prices.kernels, request.prices.distances};
+          request.prices.cluster, request.prices.kernels, request.prices.distances,
+          request.report};
 }
 
 MeshSearch search_mesh(const MeshRequest& request) {

@@ -25,6 +25,7 @@ struct MeshRequest {
   const Prices& prices;
   double memory = 0;  // bytes per device
   int64_t operations = 0;
+  Reporter& report;
 };
 
 NetworkInputs inputs_of(const MeshRequest& request);

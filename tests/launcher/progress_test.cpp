@@ -1,11 +1,20 @@
 #include "launcher/progress.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
+
+#include "launcher/planning_report.h"
 
 namespace tessera {
 namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Progress, DrawsABarThatFits) {
   ProgressState state{"train", 468, 1117, 5.8, 81.26, 0.43121};
@@ -86,6 +95,59 @@ TEST(Progress, HonoursTheEnvironment) {
   EXPECT_FALSE(style_of_stderr().terminal);
   unsetenv("COLUMNS");
   unsetenv("NO_COLOR");
+}
+
+// Waits until `text` has been written `count` times, or for ten seconds.
+class Lines {
+ public:
+  void add(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    all_ += text;
+    ++count_;
+    more_.notify_one();
+  }
+  std::string wait_for(int count) {
+    std::unique_lock lock(mutex_);
+    more_.wait_for(lock, std::chrono::seconds(10), [&] { return count_ >= count; });
+    return all_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::string all_;
+  int count_ = 0;
+};
+
+TEST(PlanningReport, SaysWhatTheSearchDoes) {
+  Lines lines;
+  PlanningReport report(
+      {false, false, 80, 0.1, 0.01}, [&](const std::string& text) { lines.add(text); }, 0.01);
+  report.update({"mesh 3 of 12 (data=8,model=8): searching", 0.0182});
+  EXPECT_THAT(lines.wait_for(3), HasSubstr("planning, 0:00: mesh 3 of 12 (data=8,model=8): "
+                                           "searching, best plan so far 18.2 ms\n"));
+}
+
+TEST(PlanningReport, RedrawsOnATerminalAndGoesAway) {
+  Lines lines;
+  {
+    PlanningReport report(
+        {true, false, 20, 0.1, 10}, [&](const std::string& text) { lines.add(text); }, 0.01);
+    report.update({"mesh 3 of 12 (data=8,model=8): searching", {}});
+    lines.wait_for(2);
+  }
+  const std::string all = lines.wait_for(3);
+  EXPECT_THAT(all, HasSubstr("\r\x1b[Kplanning, 0:00: mesh"));
+  EXPECT_THAT(all, Not(HasSubstr("planning, 0:00: mesh ")));
+  EXPECT_THAT(all, EndsWith("\r\x1b[K"));
+}
+
+TEST(PlanningReport, IsSilentAboutShortSearches) {
+  Lines lines;
+  {
+    PlanningReport report({}, [&](const std::string& text) { lines.add(text); });
+  }
+  EXPECT_EQ(lines.wait_for(0), "");
 }
 
 }  // namespace

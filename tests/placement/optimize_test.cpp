@@ -136,7 +136,9 @@ TEST(Optimize, FindsTheBestOfAllPlansOnTwoAxes) {
 TEST(Optimize, ObjectiveEqualsNetworkAndBoundsWhatLoweringDoes) {
   Program program = tiny_step(8, 4, 6);
   Bench bench(program, "data=2");
-  NetworkInputs inputs{bench.rules, bench.mesh, {}, bench.cluster, bench.kernels, bench.distances};
+  Reporter silent({});
+  NetworkInputs inputs{bench.rules,   bench.mesh,      {},    bench.cluster,
+                       bench.kernels, bench.distances, silent};
   PlacementNetwork placement = build_network(inputs);
   int inside = 0, equal = 0, count = 0;
   for_each_plan(bench, [&](const Plan& plan) {
