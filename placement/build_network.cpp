@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "placement/condition_cost.h"
 #include "placement/first_rank.h"
 #include "placement/useful_choices.h"
 
@@ -27,6 +28,7 @@ ProgramRules::ProgramRules(const Program& normal) : program(normal), scopes(norm
     if (tensor.role() == Role::definition)
       nests.emplace_back(nest_of(tensor), scopes.dims(scopes.of(tensor)));
   choices = useful_choices(nests);
+  conditions = conditions_of(program, scopes);
 }
 
 namespace {
@@ -56,6 +58,7 @@ class Builder {
       const auto& made = result_.outputs.back();
       needed_[output.value].push_back({{}, {made.variable, demands_of(made.forms)}});
     }
+    for (const Tensor& condition : in_.rules.conditions) add_condition(condition);
     add_all_conversions();
     return std::move(result_);
   }
@@ -265,6 +268,17 @@ class Builder {
     throw UserError(pin.where, "pin: no way to compute `" + tensor.name() + "` has `" + pin.dim +
                                    "` on axis `" + pin.axis +
                                    "` together with its other pins; remove one of them");
+  }
+
+  void add_condition(const Tensor& condition) {
+    const PlacementNetwork::FormVariable& made = result_.results[source_.at(condition).second];
+    Network& network = result_.network;
+    for (size_t f = 0; f < made.forms.size(); ++f) {
+      const ConditionCost cost = condition_cost(condition, made.forms[f], in_.rules.scopes, mesh(),
+                                                in_.kernels.seconds(), in_.distances.cost());
+      network.costs[static_cast<size_t>(network.first[made.variable]) + f] +=
+          cost.compute + cost.communicate;
+    }
   }
 
   // A variable that the nest's choice fixes.

@@ -21,6 +21,7 @@ class KernelTimes {
   // Of all iterations, where the nest is in loops.
   double of(const NestRules& rules, const Assignment& assignment, const Mesh& mesh,
             const Scopes& scopes);
+  const KernelSeconds& seconds() const { return seconds_; }
 
  private:
   KernelSeconds seconds_;
@@ -34,6 +35,7 @@ struct ProgramRules {
   const Scopes scopes;
   std::vector<NestRules> nests;              // in the order of computing
   std::vector<std::vector<Choice>> choices;  // worth trying, per nest; see `useful_choices`
+  std::vector<Tensor> conditions;            // of loops; see condition_cost.h
 };
 
 // What the network is made from. References are kept by nobody after build_network returns.
@@ -62,6 +64,7 @@ struct NetworkInputs {
 //             does. In loops, a table for each scope in which it is converted, times iterations
 //   update    needs its value as the target is stored; so does a carried tensor, in every
 //             iteration, and its first value
+//   condition of a loop: each way in which its nest may leave it costs what condition_cost.h says
 //   output    a variable: how it is returned, never partial
 //
 // Left out of the space: splitting a dim into more blocks than it has elements (unless pinned), and

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "ir/index_range.h"
+#include "ir/print.h"
 #include "partition/lower.h"
 #include "partition/stacks.h"
 #include "placement/memory.h"
@@ -69,6 +71,7 @@ class Explanation {
     placements();
     nest_choices();
     collectives();
+    whole_reads();
     longest_nests();
     memory();
     return std::move(text_);
@@ -178,6 +181,36 @@ class Explanation {
     }
     section("collectives of one device, in order", rows, {3, 4, 5});
     if (rows.size() < 2) text_ += "\nno communication\n";
+  }
+
+  // A loop on an axis that runs through an index which is not affine needs the dim whole: a window
+  // of a block, with halos, is in the space for affine indices only.
+  void whole_reads() {
+    Rows rows = {{"tensor", "read by", "as"}};
+    for (const TimedStep& timed : line_.steps) {
+      const CommStep* comm = std::get_if<CommStep>(timed.step);
+      if (comm == nullptr || comm->kind != CommKind::all_gather) continue;
+      const std::string local = comm->output.dims()[static_cast<size_t>(comm->gather_dim)].name();
+      add_whole_reads(comm->origin, local.substr(0, local.find('.')), rows);
+    }
+    section("gathered whole, as these indices are not affine, so that no halo can serve them", rows,
+            {});
+  }
+
+  void add_whole_reads(const std::string& tensor, const std::string& dim, Rows& rows) const {
+    for (const Tensor& user : program_.tensors()) {
+      if (user.role() != Role::definition) continue;
+      for (const Expr& expr : reads_of(nest_of(user))) {
+        const Read& read = *as<Read>(expr);
+        if (read.tensor.name() != tensor) continue;
+        for (size_t d = 0; d < read.indices.size(); ++d) {
+          const Expr& index = read.indices[d].value;
+          if (read.tensor.dims()[d].name() != dim || affine_form(index)) continue;
+          const std::vector<std::string> row = {tensor, user.name(), dim + ": " + print(index)};
+          if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+        }
+      }
+    }
   }
 
   void longest_nests() {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "partition/lower.h"
+#include "placement/condition_cost.h"
 #include "placement/conversions.h"
 #include "placement/memory.h"
 #include "placement/timeline.h"
@@ -34,6 +35,12 @@ class Demands {
     for (const Update& update : rules_.program.updates()) add_kept(update.target, update.value, {});
     for (const Output& output : rules_.program.outputs())
       needed_[{output.value, {}}].push_back({plan_.output(output.name).stored, std::nullopt, 0});
+    for (const Tensor& condition : rules_.conditions) {
+      const ConditionCost cost = condition_cost(condition, source_.at(condition), rules_.scopes,
+                                                plan_.mesh, prices_.kernel_seconds, prices_.comm);
+      total_.compute += cost.compute;
+      total_.communicate += cost.communicate;
+    }
     for (const auto& [key, demands] : needed_) {
       const auto& [tensor, scope] = key;
       total_.communicate +=

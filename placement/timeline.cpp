@@ -8,6 +8,12 @@
 namespace tessera {
 namespace {
 
+// Takes a part of what is there already. The copy becomes one kernel with its reader, whose price
+// has the reading in it, as in the objective (predict.h).
+bool slices(const ComputeStep& step) {
+  return !step.nest.op && step.origin != step.nest.out.name();
+}
+
 class Clock {
  public:
   Clock(const ShardedProgram& program, const KernelSeconds& kernels, const CommCost& comm)
@@ -45,7 +51,8 @@ class Clock {
       } else if (const CommStep* comm = std::get_if<CommStep>(&step)) {
         run_one(step, comm_.seconds(comm->kind, program_.mesh, comm->axes, comm->bytes), streams);
       } else {
-        run_one(step, kernels_(iteration.part(std::get<ComputeStep>(step).nest)), streams);
+        const ComputeStep& compute = std::get<ComputeStep>(step);
+        run_one(step, slices(compute) ? 0 : kernels_(iteration.part(compute.nest)), streams);
       }
     }
     if (streams.comm > streams.compute && streams.last_comm != SIZE_MAX)

@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "ir/parse.h"
+#include "ir/stack_loops.h"
 #include "partition/lower.h"
 #include "partition/manual_plan.h"
 #include "partition/simulate.h"
@@ -21,6 +23,7 @@ namespace tessera {
 namespace {
 
 using namespace testing_programs;  // NOLINT: of the tests only
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 // Everything that prices plans of one program on one mesh.
@@ -424,6 +427,25 @@ TEST(Explain, IsAPageOfAHundredColumns) {
         "collectives of one device, in order", "nests that take longest",
         "memory at the fullest moment"})
     EXPECT_THAT(text, HasSubstr(part));
+}
+
+// A field on a ring: each iteration reads the neighbours of every place.
+TEST(Explain, SaysWhatOfALoopIsKeptAndWhyATensorIsGatheredWhole) {
+  const Program program = stack_loops(normalize(parse(R"(program ring
+dim x = 1024
+input first[x]
+loop step = 100 carry field = first { field = 0.5 * field[x: (x + 1) % 1024] }
+output field
+)")));
+  const Cluster cluster = imagined_cluster(4);
+  PlanRequest request;
+  request.mesh = parse_mesh("data=4");
+  request.pins = {{"field_so_far", "x", "data", {}}, {"field_next", "x", "data", {}}};
+  const std::string text = explain(program, optimize(program, cluster, request), cluster);
+  // Two of a hundred iterations, a quarter of each.
+  EXPECT_THAT(text, ContainsRegex("field_so_far +\\[step, x: data\\] +2.00 KiB"));
+  EXPECT_THAT(text, HasSubstr("gathered whole, as these indices are not affine"));
+  EXPECT_THAT(text, HasSubstr("x: (x + 1) % 1024"));
 }
 
 }  // namespace

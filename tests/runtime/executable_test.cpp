@@ -13,7 +13,7 @@
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
 #include "tests/runtime/close.h"
-#include "tests/runtime/random_plan.h"
+#include "tests/partition/random_plan.h"
 #include "tests/runtime/run_ranks.h"
 
 namespace tessera {

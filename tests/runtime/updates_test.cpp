@@ -6,7 +6,7 @@
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
 #include "tests/runtime/close.h"
-#include "tests/runtime/random_plan.h"
+#include "tests/partition/random_plan.h"
 #include "tests/runtime/run_ranks.h"
 
 namespace tessera {
