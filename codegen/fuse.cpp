@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "codegen/bit_set.h"
 #include "codegen/contraction.h"
 #include "codegen/inline_maps.h"
 #include "codegen/lower.h"
@@ -31,7 +32,8 @@ int64_t bytes_of_dims(const Tensor& tensor, const Dims& dims) {
 // Nests that will be one kernel, by position, ascending.
 struct Cluster {
   std::vector<size_t> nests;
-  std::vector<bool> before;  // by cluster: those that must run earlier, directly or not
+  BitSet before;  // clusters that must run earlier, directly or not
+  BitSet after;   // and later
   bool alive = true;
   bool alone = false;        // a scatter or a scan
   bool contraction = false;  // one that is worth tiling
@@ -41,8 +43,10 @@ class Fuser {
  public:
   Fuser(std::vector<Nest> nests, const std::set<Tensor>& needed)
       : nests_(std::move(nests)), needed_(needed) {
-    for (size_t i = 0; i < nests_.size(); ++i)
+    for (size_t i = 0; i < nests_.size(); ++i) {
       for (const Tensor& tensor : tensors_read(nests_[i].body)) readers_[tensor].push_back(i);
+      flops_.push_back(flops_per_point(nests_[i]));
+    }
   }
 
   std::vector<KernelGroup> run() {
@@ -54,7 +58,7 @@ class Fuser {
   void add(size_t i) {
     Cluster cluster;
     cluster.nests = {i};
-    cluster.before.assign(nests_.size(), false);
+    cluster.before = cluster.after = BitSet(nests_.size());
     cluster.alone = find_scatter(nests_[i]) || find_scan(nests_[i]);
     const std::optional<Contraction> contraction = find_contraction(nests_[i]);
     cluster.contraction = contraction && worth_tiling(*contraction);
@@ -65,10 +69,11 @@ class Fuser {
       if (it == writer_.end()) continue;
       const size_t producer = cluster_of_[it->second];
       candidates.push_back(producer);
-      cluster.before[producer] = true;
-      for (size_t c = 0; c < clusters_.size(); ++c)
-        if (clusters_[producer].before[c]) cluster.before[c] = true;
+      cluster.before.add(producer);
+      cluster.before.add_all(clusters_[producer].before);
     }
+    for (size_t c = 0; c < clusters_.size(); ++c)
+      if (cluster.before.has(c)) clusters_[c].after.add(clusters_.size());
     std::sort(candidates.rbegin(), candidates.rend());
     for (const Tensor& tensor : reads) add_siblings(i, tensor, candidates);
     writer_.emplace(nests_[i].out, i);
@@ -95,10 +100,8 @@ class Fuser {
 
   // Is there a way from one to the other through a third?
   bool has_detour(size_t a, size_t b) const {
-    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
-      for (size_t c = 0; c < clusters_.size(); ++c)
-        if (c != from && clusters_[to].before[c] && clusters_[c].before[from]) return true;
-    return false;
+    return clusters_[a].after.meets(clusters_[b].before) ||
+           clusters_[b].after.meets(clusters_[a].before);
   }
 
   std::vector<Nest> nests_in(const std::vector<size_t>& positions) const {
@@ -110,13 +113,15 @@ class Fuser {
   bool may_merge(size_t a, size_t b) const {
     const Cluster& x = clusters_[a];
     const Cluster& y = clusters_[b];
-    if (x.alone || y.alone || y.contraction || has_detour(a, b)) return false;
+    if (x.alone || y.alone || y.contraction) return false;
+    if (x.nests.size() + y.nests.size() > kMostNests) return false;
     std::vector<size_t> all = x.nests;
     all.insert(all.end(), y.nests.begin(), y.nests.end());
+    double flops = 0;  // the length of the kernel
+    for (size_t i : all) flops += flops_[i];
+    if (flops > kMostFlops || has_detour(a, b)) return false;
     std::sort(all.begin(), all.end());
-    if (all.size() > kMostNests) return false;
     const std::vector<Nest> nests = nests_in(all);
-    if (flops_per_point(nests) > kMostFlops) return false;
     if (x.contraction) return !nests_[y.nests[0]].op && is_epilogue(nests);
     return loops_fit(nests) && pays(x, y, nests);
   }
@@ -128,15 +133,11 @@ class Fuser {
     return find_contraction(make_group(nests, needed_by_others(nests))).has_value();
   }
 
-  // Of all nests together, each at one point of its own loops: the length of the kernel.
-  static double flops_per_point(const std::vector<Nest>& nests) {
-    double flops = 0;
-    for (const Nest& nest : nests) {
-      double points = 1;
-      for (const Dim& dim : nest.loops()) points *= static_cast<double>(dim.extent());
-      if (points > 0) flops += flops_of(nest) / points;
-    }
-    return flops;
+  // At one point of its loops.
+  static double flops_per_point(const Nest& nest) {
+    double points = 1;
+    for (const Dim& dim : nest.loops()) points *= static_cast<double>(dim.extent());
+    return points > 0 ? flops_of(nest) / points : 0;
   }
 
   static bool loops_fit(const std::vector<Nest>& nests) {
@@ -190,14 +191,24 @@ class Fuser {
     into.nests.insert(into.nests.end(), from.nests.begin(), from.nests.end());
     std::sort(into.nests.begin(), into.nests.end());
     from.alive = false;
-    for (size_t c = 0; c < clusters_.size(); ++c)
-      into.before[c] = (into.before[c] || from.before[c]) && c != a && c != b;
-    for (Cluster& cluster : clusters_) {
-      if (!cluster.alive || (!cluster.before[a] && !cluster.before[b])) continue;
-      cluster.before[b] = false;
-      cluster.before[a] = true;
-      for (size_t c = 0; c < clusters_.size(); ++c)
-        if (into.before[c]) cluster.before[c] = true;
+    join(a, b, &Cluster::before, &Cluster::after);
+    join(a, b, &Cluster::after, &Cluster::before);
+  }
+
+  // What was on one side of b is now on that side of a; those on the other side see it there.
+  void join(size_t a, size_t b, BitSet Cluster::*side, BitSet Cluster::*other) {
+    BitSet& both = clusters_[a].*side;
+    both.add_all(clusters_[b].*side);
+    both.remove(a);
+    both.remove(b);
+    const BitSet& across_a = clusters_[a].*other;
+    const BitSet& across_b = clusters_[b].*other;
+    for (size_t c = 0; c < clusters_.size(); ++c) {
+      if (c == a || c == b || (!across_a.has(c) && !across_b.has(c))) continue;
+      BitSet& seen = clusters_[c].*side;
+      seen.remove(b);
+      seen.add(a);
+      seen.add_all(both);
     }
   }
 
@@ -219,17 +230,19 @@ class Fuser {
   // In an order in which each cluster follows those it depends on, as near to the nests' as can be.
   std::vector<KernelGroup> groups() const {
     std::vector<size_t> waiting;
-    for (size_t c = 0; c < clusters_.size(); ++c)
-      if (clusters_[c].alive) waiting.push_back(c);
+    BitSet still(clusters_.size());
+    for (size_t c = 0; c < clusters_.size(); ++c) {
+      if (!clusters_[c].alive) continue;
+      waiting.push_back(c);
+      still.add(c);
+    }
     std::vector<KernelGroup> result;
     while (!waiting.empty()) {
-      const auto ready = std::find_if(waiting.begin(), waiting.end(), [&](size_t c) {
-        for (size_t other : waiting)
-          if (other != c && clusters_[c].before[other]) return false;
-        return true;
-      });
+      const auto ready = std::find_if(waiting.begin(), waiting.end(),
+                                      [&](size_t c) { return !clusters_[c].before.meets(still); });
       const std::vector<Nest> nests = nests_in(clusters_[*ready].nests);
       result.push_back(make_group(nests, needed_by_others(nests)));
+      still.remove(*ready);
       waiting.erase(ready);
     }
     return result;
@@ -237,6 +250,7 @@ class Fuser {
 
   std::vector<Nest> nests_;
   const std::set<Tensor>& needed_;
+  std::vector<double> flops_;  // by nest, of one point
   std::map<Tensor, std::vector<size_t>> readers_;
   std::map<Tensor, size_t> writer_;
   std::vector<size_t> cluster_of_;  // by nest
