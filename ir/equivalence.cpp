@@ -72,7 +72,17 @@ uint64_t structure_hash(const Expr& expr) {
 }
 
 Expr SharedNodes::share(const Expr& expr) {
-  return transform(expr, [this](const Expr& node) { return only(node); });
+  if (const auto it = seen_.find(&expr.node()); it != seen_.end()) return it->second.shared;
+  std::vector<Expr> after;
+  bool changed = false;
+  for (const Expr& child : children(expr)) {
+    after.push_back(share(child));
+    changed = changed || !after.back().is(child);
+  }
+  const Expr result = only(changed ? with_children(expr, after) : expr);
+  seen_.emplace(&result.node(), Seen{result, result});
+  seen_.emplace(&expr.node(), Seen{expr, result});
+  return result;
 }
 
 // Children come first and are the only ones of their kind, so theirs are compared by identity.

@@ -1,6 +1,6 @@
 #include "ir/nest.h"
 
-#include <set>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "ir/print.h"
@@ -62,11 +62,24 @@ std::vector<Expr> reads_of(const Nest& nest) {
   return reads;
 }
 
+namespace {
+
+std::unordered_set<const ExprNode*> nodes_of_indices(const Nest& nest) {
+  std::unordered_set<const ExprNode*> found;
+  std::vector<Expr> open = reads_of(nest);
+  while (!open.empty()) {
+    const Expr node = open.back();
+    open.pop_back();
+    for (const Expr& child : children(node))
+      if (found.insert(&child.node()).second) open.push_back(child);
+  }
+  return found;
+}
+
+}  // namespace
+
 double flops_of(const Nest& nest) {
-  std::set<const ExprNode*> index_arithmetic;
-  for (const Expr& read : reads_of(nest))
-    for (const Index& index : as<Read>(read)->indices)
-      for (const Expr& node : subexpressions(index.value)) index_arithmetic.insert(&node.node());
+  const std::unordered_set<const ExprNode*> index_arithmetic = nodes_of_indices(nest);
   double per_point = nest.op ? 1 : 0;
   for (const Expr& node : subexpressions(nest.body)) {
     const Apply* apply = as<Apply>(node);

@@ -88,10 +88,9 @@ std::vector<Expr> subexpressions(const Expr& expr) {
 
 std::vector<Tensor> tensors_read(const Expr& expr) {
   std::vector<Tensor> found;
+  std::unordered_set<const TensorNode*> known;
   const auto add = [&](const Tensor& tensor) {
-    for (const Tensor& known : found)
-      if (known == tensor) return;
-    found.push_back(tensor);
+    if (known.insert(tensor.id()).second) found.push_back(tensor);
   };
   for (const Expr& node : subexpressions(expr)) {
     if (const Read* read = as<Read>(node)) add(read->tensor);
@@ -169,9 +168,17 @@ std::optional<Tensor> whole_tensor(const Expr& expr) {
   return read->tensor;
 }
 
+// From the root down, so that what a node near it decides is found at once.
 bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicate) {
-  for (const Expr& node : subexpressions(expr))
+  std::unordered_set<const ExprNode*> seen;
+  std::vector<Expr> open = {expr};
+  while (!open.empty()) {
+    const Expr node = open.back();
+    open.pop_back();
+    if (!seen.insert(&node.node()).second) continue;
     if (predicate(node)) return true;
+    for (const Expr& child : children(node)) open.push_back(child);
+  }
   return false;
 }
 

@@ -54,12 +54,18 @@ uint64_t structure_hash(const Expr& expr);
 //   (x * y + 1) * (x * y)   has 6 distinct nodes instead of 9
 class SharedNodes {
  public:
+  // Equal formulas give the same node. Nodes that it has seen before are not walked again.
   Expr share(const Expr& expr);
 
  private:
+  struct Seen {
+    Expr node;  // kept alive, so that its address stays its own
+    Expr shared;
+  };
   Expr only(const Expr& node);
 
   std::unordered_map<uint64_t, std::vector<Expr>> known_;
+  std::unordered_map<const ExprNode*, Seen> seen_;
 };
 
 // Pairs of nodes that were compared.

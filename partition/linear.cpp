@@ -27,6 +27,7 @@ bool is_zero(const Scalar& value) {
 }
 
 using Kinds = std::unordered_map<const ExprNode*, Kind>;
+using Set = std::set<Tensor>;
 
 Kind kind_of_apply(const Expr& expr, const Apply& apply, const Kinds& known) {
   std::vector<Kind> args;
@@ -68,23 +69,61 @@ Kind kind_of(const Expr& expr, const std::function<bool(const Read&)>& member, c
   return !read->pad || is_zero(*read->pad) ? Kind::linear : Kind::other;
 }
 
-using Set = std::set<Tensor>;
-
 void add_set(std::vector<Set>& sets, const Set& set, size_t limit) {
   if (sets.size() < limit && std::find(sets.begin(), sets.end(), set) == sets.end())
     sets.push_back(set);
 }
 
+// From which arguments, [begin, end), a linear value may come, as kind_of_apply has it.
+std::pair<size_t, size_t> linear_args(const Apply& apply) {
+  switch (apply.fn) {
+    case Fn::neg:
+    case Fn::cast:
+    case Fn::div:
+      return {0, 1};
+    case Fn::add:
+    case Fn::sub:
+    case Fn::mul:
+      return {0, 2};
+    case Fn::where:
+      return {1, 3};
+    default:
+      return {0, 0};
+  }
+}
+
+// The tensors that are read where the body cannot be linear in what stands there: inside of other
+// functions, in indices, divisors and conditions.
+Set read_elsewhere(const Expr& body) {
+  Set found;
+  std::set<std::pair<const ExprNode*, bool>> seen;
+  std::vector<std::pair<Expr, bool>> open = {{body, true}};
+  while (!open.empty()) {
+    const auto [node, linear] = open.back();
+    open.pop_back();
+    if (!seen.emplace(&node.node(), linear).second) continue;
+    if (const Read* read = as<Read>(node); read != nullptr && !linear) found.insert(read->tensor);
+    const Apply* apply = as<Apply>(node);
+    const auto [begin, end] = apply != nullptr ? linear_args(*apply) : std::pair<size_t, size_t>{};
+    const std::vector<Expr> below = children(node);
+    for (size_t k = 0; k < below.size(); ++k)
+      open.emplace_back(below[k], linear && begin <= k && k < end);
+  }
+  return found;
+}
+
 // Sets that may do; linear_in decides.
-std::vector<Set> candidates(const Expr& expr, size_t limit,
+std::vector<Set> candidates(const Expr& expr, size_t limit, const Set& without,
                             std::unordered_map<const ExprNode*, std::vector<Set>>& known) {
   if (const auto it = known.find(&expr.node()); it != known.end()) return it->second;
   std::vector<Set> sets;
-  if (const Read* read = as<Read>(expr)) sets.push_back({read->tensor});
+  if (const Read* read = as<Read>(expr); read != nullptr && without.count(read->tensor) == 0)
+    sets.push_back({read->tensor});
   if (const Apply* apply = as<Apply>(expr)) {
     const bool joins = apply->fn == Fn::add || apply->fn == Fn::sub || apply->fn == Fn::where;
-    for (size_t k = apply->fn == Fn::where ? 1 : 0; k < apply->args.size(); ++k) {
-      const std::vector<Set> found = candidates(apply->args[k], limit, known);
+    const auto [begin, end] = linear_args(*apply);
+    for (size_t k = begin; k < end; ++k) {
+      const std::vector<Set> found = candidates(apply->args[k], limit, without, known);
       if (found.empty()) continue;
       std::vector<Set> next = joins ? std::vector<Set>{} : sets;
       if (sets.empty() || !joins) {
@@ -114,7 +153,7 @@ bool linear_in(const Expr& body, const std::function<bool(const Read&)>& member)
 std::vector<std::vector<Tensor>> linear_sets(const Expr& body, size_t limit) {
   std::vector<std::vector<Tensor>> result;
   std::unordered_map<const ExprNode*, std::vector<Set>> known;
-  for (const Set& set : candidates(body, limit, known)) {
+  for (const Set& set : candidates(body, limit, read_elsewhere(body), known)) {
     const bool numeric =
         std::none_of(set.begin(), set.end(), [](const Tensor& t) { return t.type() == DType::b8; });
     if (numeric && linear_in(body, [&set](const Read& read) { return set.count(read.tensor) > 0; }))

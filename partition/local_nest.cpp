@@ -55,8 +55,7 @@ class Localizer {
   }
 
   Expr rewrite_read(const Expr& expr, const Read& read) {
-    size_t operand = 0;
-    while (!equivalent(rules_.operands()[operand], expr)) ++operand;
+    const size_t operand = rules_.operand_of(expr);
     const Part& part = operands_[operand];
     std::vector<Index> indices;
     std::optional<Scalar> pad = read.pad;

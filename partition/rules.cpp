@@ -1,6 +1,7 @@
 #include "partition/rules.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "ir/index_range.h"
@@ -101,14 +102,26 @@ std::optional<Dim> find_loop(const Nest& nest, const std::string& label) {
 }
 
 NestRules::NestRules(const Nest& nest, const Dims& iterated) : nest_(nest) {
-  for (const Expr& read : reads_of(nest)) {
-    const bool known = std::any_of(operands_.begin(), operands_.end(),
-                                   [&read](const Expr& other) { return equivalent(read, other); });
-    if (!known) operands_.push_back(read);
-  }
+  find_operands();
   for (const Dim& dim : nest.out.dims()) out_labels_.push_back(loop_label(nest, dim));
   find_slots();
   find_choices(iterated);
+}
+
+// Equal reads are one operand; as each comes after what its indices read, all are told apart in one
+// walk.
+void NestRules::find_operands() {
+  SharedNodes shared;
+  std::unordered_map<const ExprNode*, size_t> known;
+  for (const Expr& read : reads_of(nest_)) {
+    const auto [it, fresh] = known.emplace(&shared.share(read).node(), operands_.size());
+    if (fresh) operands_.push_back(read);
+    operand_of_.emplace(&read.node(), it->second);
+  }
+}
+
+size_t NestRules::operand_of(const Expr& read) const {
+  return operand_of_.at(&read.node());
 }
 
 const Tensor& NestRules::operand_tensor(size_t operand) const {
@@ -141,11 +154,12 @@ void NestRules::find_choices(const Dims& iterated) {
       choices_.push_back({Choice::Kind::loop, loop_label(nest_, loop), {}});
   if (nest_.op && *nest_.op != ReduceOp::sum) return;
   if (nest_.body.type() == DType::b8) return;
+  std::set<std::pair<Tensor, size_t>> tried;
   for (size_t k = 0; k < operands_.size(); ++k) {
     const Tensor& table = operand_tensor(k);
     if (table.type() == DType::b8) continue;
     for (size_t i = 0; i < slots_[k].size(); ++i) {
-      if (!slots_[k][i].data) continue;
+      if (!slots_[k][i].data || !tried.emplace(table, i).second) continue;
       const Choice choice{Choice::Kind::gather, table.dims()[i].name(), {table.name()}};
       const auto member = [&](const Read& read) {
         return read.tensor == table && reads_data(read.indices[i].value);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ir/nest.h"
@@ -69,6 +70,8 @@ class NestRules {
   // so that x[i] * x[j] may use x both split and whole.
   const std::vector<Expr>& operands() const { return operands_; }
   const Tensor& operand_tensor(size_t operand) const;
+  // The number of the operand that `read`, a node of the body, is.
+  size_t operand_of(const Expr& read) const;
 
   // The legal choices, `none` first; the same for every axis, and every combination is legal.
   const std::vector<Choice>& choices() const { return choices_; }
@@ -87,11 +90,13 @@ class NestRules {
     std::string loop;   // the label of the loop that indexes this dim, if exactly that and whole
     bool data = false;  // the index reads a tensor
   };
+  void find_operands();
   void find_slots();
   void find_choices(const Dims& iterated);
 
   Nest nest_;
   std::vector<Expr> operands_;
+  std::unordered_map<const ExprNode*, size_t> operand_of_;  // by node of the body
   std::vector<std::vector<Slot>> slots_;  // by operand, by dim
   std::vector<std::string> out_labels_;   // by dim of the result
   std::vector<Choice> choices_;

@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "base/error.h"
+#include "ir/functions.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
+#include "ir/structure.h"
 #include "partition/linear.h"
 
 namespace tessera {
@@ -162,6 +166,34 @@ output y[j]
   EXPECT_EQ(placement(rules, parse_mesh("a=2"), {"j"}), "x[i] -> y[j: a]");
 }
 
+// An index that reads at an index that reads …: comparing each read with all others took minutes.
+TEST(Rules, OfADeepGatherAreFoundInOneWalk) {
+  std::string index = "i";
+  for (int depth = 0; depth < 900; ++depth) index = "t[k: " + index + "]";
+  const std::string text =
+      "program p\ndim i = 100, k = 100\nt[k] = (k + 1) % 100\ny[i] = " + index + "\noutput y\n";
+  const auto begin = std::chrono::steady_clock::now();
+  const Nest nest = nest_of(normalize(parse(text)).get("y"));
+  const NestRules rules(nest);
+  EXPECT_EQ(rules.operands().size(), 900U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  for (const Expr& read : reads_of(nest))
+    EXPECT_TRUE(equivalent(rules.operands()[rules.operand_of(read)], read));
+}
+
+TEST(Rules, EqualReadsAreOneOperand) {
+  const Dim i("i", 4), j("j", 4);
+  Program p("p");
+  const Tensor x = p.input("x", {i});
+  // Equal, and not the same nodes.
+  const Expr sum = make_read(x) + make_read(x) + make_read(x).at(i, make_index(j));
+  const NestRules rules(nest_of(p.define("y", sum)));
+  EXPECT_EQ(rules.operands().size(), 2U);
+  std::vector<size_t> found;
+  for (const Expr& read : reads_of(rules.nest())) found.push_back(rules.operand_of(read));
+  EXPECT_THAT(found, ElementsAre(0, 0, 1));
+}
+
 TEST(Rules, MaximumIsPartialByMax) {
   const NestRules rules = rules_of(R"(program p
 dim i = 4, k = 6
@@ -198,6 +230,25 @@ TEST(Rules, LoopsOfOneNameAreTold) {
   EXPECT_EQ(loop_label(nest, second), "k#2");
   EXPECT_EQ(find_loop(nest, "k#2"), second);
   EXPECT_EQ(find_loop(nest, "k#3"), std::nullopt);
+}
+
+// A tensor that is read where the body is not linear in it is in no set; others still are.
+TEST(Linear, LooksAtNoTensorThatIsReadElsewhere) {
+  const auto sets = [](const std::string& formula) {
+    const Program p = normalize(parse("program p\ndim i = 4\ninput a[i]\ninput b[i]\ninput c[i]\n" +
+                                      ("y = " + formula) + "\noutput y\n"));
+    std::vector<std::string> found;
+    for (const std::vector<Tensor>& set : linear_sets(p.get("y").value())) {
+      std::string text;
+      for (const Tensor& tensor : set) text += tensor.name();
+      found.push_back(text);
+    }
+    return found;
+  };
+  EXPECT_THAT(sets("a * tanh(b) + a * c"), ElementsAre("a"));
+  EXPECT_THAT(sets("(a + b) / c"), ElementsAre("ab"));
+  EXPECT_THAT(sets("where(c > 0.0, a, b - a)"), ElementsAre("ab"));
+  EXPECT_THAT(sets("a * b + tanh(a)"), ElementsAre());
 }
 
 TEST(Linear, TellsSumsOfProductsFromTheRest) {
