@@ -1,6 +1,7 @@
 #include "ir/split_formula.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -11,12 +12,18 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kMostShared = 200;                 // operations of a part that is used twice
+constexpr int64_t kMostShared = 200;                 // weight of a part that is used twice
 constexpr int64_t kMostInPart = 600;                 // of any other
 constexpr int64_t kMostElements = int64_t{1} << 26;  // of a part, beyond those of the definition
 constexpr int64_t kMostInText = 1'000'000;
 
 using Sizes = std::unordered_map<const ExprNode*, int64_t>;
+
+// Of one node: 1, or the flops where these are more.
+int64_t weight(const Expr& node) {
+  const Apply* apply = as<Apply>(node);
+  return apply == nullptr ? 1 : std::max<int64_t>(1, std::lround(info(apply->fn).flops));
+}
 
 // May reading it go outside of the tensor?
 bool may_leave(const Read& read) {
@@ -49,7 +56,7 @@ class Splitter {
     if (const auto it = done_.find(&expr.node()); it != done_.end()) return it->second;
     std::vector<Expr> after;
     bool changed = false;
-    int64_t size = 1;
+    int64_t size = weight(expr);
     for (const Expr& child : children(expr)) {
       after.push_back(rewrite(child));
       changed = changed || !after.back().is(child);
@@ -105,7 +112,7 @@ class Splitter {
   std::unordered_set<const ExprNode*> leaves_;     // reading them may go outside
   std::unordered_set<const ExprNode*> evaluated_;  // in every case
   std::unordered_map<const ExprNode*, Expr> done_;
-  Sizes sizes_;
+  Sizes sizes_;  // the weight, written out
 };
 
 Expr split(const Expr& value, const std::string& name, bool checkpoint) {
@@ -134,8 +141,16 @@ int64_t written_size(const Expr& expr, int64_t limit) {
   return size;
 }
 
+double flops_of(const Expr& expr) {
+  double flops = 0;
+  for (const Expr& node : subexpressions(expr))
+    if (const Apply* apply = as<Apply>(node)) flops += info(apply->fn).flops;
+  return flops;
+}
+
 Expr in_parts(const Expr& value, const std::string& name) {
-  if (written_size(value, kMostWritten + 1) <= kMostWritten) return value;
+  if (written_size(value, kMostWritten + 1) <= kMostWritten && flops_of(value) <= kMostWork)
+    return value;
   const Apply* mark = as<Apply>(value);
   if (mark == nullptr || mark->fn != Fn::checkpoint) return split(value, name, false);
   return make_checkpoint(split(mark->args[0], name, true), value.where());

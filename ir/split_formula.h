@@ -16,12 +16,17 @@ namespace tessera {
 
 // Operations of one definition, written out, up to which it stays one.
 constexpr int64_t kMostWritten = 2000;
+// Flops (FnInfo) of the distinct operations of one definition, up to which it stays one: compiling
+// a kernel takes time that grows faster than the kernel.
+constexpr double kMostWork = 2000;
 
 // Operations of the formula written out as a tree; counting stops at `limit`.
 int64_t written_size(const Expr& expr, int64_t limit = int64_t{1} << 40);
 
+double flops_of(const Expr& expr);
+
 // `value` of the definition `name`, reading new definitions in place of parts where it is longer
-// than kMostWritten. Those of a checkpoint are checkpoints. Parts stay in place where taking them
+// than kMostWritten, or does more than kMostWork. Those of a checkpoint are checkpoints. Parts stay in place where taking them
 // out could read outside of a tensor, or would need much more memory than the definition. UserError
 // at `value` where it is then longer than a million operations.
 Expr in_parts(const Expr& value, const std::string& name);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "ir/functions.h"
 #include "ir/index_range.h"
@@ -150,6 +152,30 @@ TEST(SplitFormula, RefusesGradientsThatGrowBeyondTheLimit) {
     EXPECT_NE(found.find(" operations; take fewer gradients of gradients, or of shorter formulas"),
               std::string::npos)
         << found;
+  }
+}
+
+// One kernel of all of them took LLVM minutes.
+TEST(SplitFormula, BoundsTheWorkOfADefinition) {
+  const Program p =
+      parse("program p\ndim i = 5\nx[i] = 0.1 * f32(i)\ny = " + nested("tanh", 900, "x") +
+            "\noutput y\n");
+  expect_short(p);
+  for (const Program& each : {p, normalize(p)}) {
+    EXPECT_GT(each.definitions().size(), 10U);
+    for (const Tensor& tensor : each.definitions())
+      EXPECT_LE(flops_of(tensor.value()), kMostWork) << tensor.name();
+  }
+  const Program few =
+      parse("program p\ndim i = 5\nx[i] = 0.1 * f32(i)\ny = " + nested("tanh", 100, "x") +
+            "\noutput y\n");
+  EXPECT_EQ(few.definitions().size(), 2U);
+  Arrays state;
+  const Array y = interpret(p, {}, state).at("y");
+  for (size_t n = 0; n < 5; ++n) {
+    float wanted = 0.1F * static_cast<float>(n);
+    for (int k = 0; k < 900; ++k) wanted = std::tanh(wanted);
+    EXPECT_NEAR(y.get(n), wanted, 1e-5);
   }
 }
 
