@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 
@@ -345,9 +346,16 @@ Value FormulaBuilder::random(const Syntax& syntax, const Frame* frame) {
   return over(drawn, {{position, height}}, syntax);
 }
 
+// Calls of one def that differ in their dims alone are few.
+size_t FormulaBuilder::CallHash::operator()(const CallKey& key) const {
+  size_t hash = std::hash<const void*>()(key.def);
+  for (const ExprNode* arg : key.args) hash = hash * 1'000'003 ^ std::hash<const void*>()(arg);
+  return hash;
+}
+
 FormulaBuilder::CallKey FormulaBuilder::key_of(const Statement& def, const Frame& inner,
                                                const std::vector<Value>& args) {
-  CallKey key{&def, {}, inner.iterated, {}};
+  CallKey key{&def, {}, {}, inner.iterated};
   for (const auto& [name, dim] : inner.dims) key.dims.push_back(dim);
   for (const Value& arg : args) key.args.push_back(&arg.expr.node());
   return key;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unordered_map>
+
 #include "ir/parse_scope.h"
 
 namespace tessera {
@@ -61,10 +63,13 @@ class FormulaBuilder {
   // others twice on what they get do not build it twice.
   struct CallKey {
     const Statement* def;
+    std::vector<const ExprNode*> args;
     Dims dims;  // in the order of the names that the def has for them
     Dims iterated;
-    std::vector<const ExprNode*> args;
-    auto operator<=>(const CallKey&) const = default;
+    bool operator==(const CallKey&) const = default;
+  };
+  struct CallHash {
+    size_t operator()(const CallKey& key) const;
   };
   struct Call {
     std::vector<Value> args;  // which the key points to
@@ -73,7 +78,7 @@ class FormulaBuilder {
   static CallKey key_of(const Statement& def, const Frame& inner, const std::vector<Value>& args);
 
   Scope& scope_;
-  std::map<CallKey, Call> called_;
+  std::unordered_map<CallKey, Call, CallHash> called_;
   int64_t created_ = 0;  // nodes
   int64_t written_ = 0;  // distinct nodes of all definitions
   int calls_ = 0;        // defs being put in, one within the other

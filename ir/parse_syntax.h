@@ -17,7 +17,7 @@ namespace tessera {
 constexpr int kMaxFormulaHeight = 1000;
 constexpr int kMaxLoopNesting = 16;
 constexpr int64_t kMaxFormulaNodes = 1'000'000;  // of all formulas, defs put in
-constexpr int64_t kMaxCreatedNodes = 4'000'000;  // while they are built
+constexpr int64_t kMaxCreatedNodes = 2'000'000;  // while they are built
 
 struct NameAt {
   std::string text;
