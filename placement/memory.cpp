@@ -159,6 +159,8 @@ class Accountant {
     for (const Border& border : program_.inputs) keep(border.local);
     for (const Border& border : program_.stored) keep(border.local);
     lives_.touch(program_.steps);
+    for (size_t i = 0; i < program_.steps.size(); ++i)
+      for (const Tensor& input : inputs_of(program_.steps[i])) last_read_[input] = i;
     for (const LocalUpdate& update : program_.updates) lives_.touch(update.value, last_, last_);
     for (const Border& border : program_.outputs) keep(border.local);
   }
@@ -171,11 +173,11 @@ class Accountant {
     const std::vector<Step>& steps = program_.steps;
     if (made >= steps.size() || outputs_of(steps[made]) != std::vector<Tensor>{update.value})
       return;
-    for (size_t i = made; i < steps.size(); ++i) {
-      const std::vector<Tensor> inputs = inputs_of(steps[i]);
-      const bool reads = std::find(inputs.begin(), inputs.end(), update.target) != inputs.end();
-      if (reads && (i > made || !reads_in_place(steps[i], update.target))) return;
-    }
+    const auto read = last_read_.find(update.target);
+    if (read != last_read_.end() && read->second > made) return;
+    if (read != last_read_.end() && read->second == made &&
+        !reads_in_place(steps[made], update.target))
+      return;
     in_place_.insert(update.value);
   }
 
@@ -200,6 +202,7 @@ class Accountant {
   const std::map<Tensor, Stack> stacks_;
   size_t last_ = 0;
   Lives lives_;
+  std::map<Tensor, size_t> last_read_;  // by step
   std::set<Tensor> in_place_;
   MemoryUse result_;
 };
