@@ -24,6 +24,8 @@ struct Order {
 };
 
 class Orderer {
+  static constexpr size_t kMostToPair = 64;
+
  public:
   // `shake` > 0 perturbs scores by up to that share, as a function of the seed.
   Orderer(const Network& network, Rule rule, double shake = 0, uint64_t seed = 0)
@@ -76,6 +78,8 @@ class Orderer {
   double score(int32_t v) const {
     double size = log_size(around_[v]) + std::log2(network_.domain(v));
     if (rule_ == Rule::kSize) return size;
+    // The table of so many is beyond every limit; counting their pairs again and again is cubic.
+    if (around_[v].size() > kMostToPair) return size + static_cast<double>(network_.size()) * size;
     double fill = 0;
     for (size_t i = 0; i < around_[v].size(); ++i)
       for (size_t j = i + 1; j < around_[v].size(); ++j) {
@@ -103,15 +107,19 @@ class Orderer {
 
   void connect(int32_t v, const std::vector<int32_t>& scope) {
     std::set<int32_t> touched(scope.begin(), scope.end());
+    bool joins = false;  // some that were no neighbours
     for (int32_t u : scope) {
+      const size_t before = around_[u].size();
       std::vector<int32_t> merged;
       std::set_union(around_[u].begin(), around_[u].end(), scope.begin(), scope.end(),
                      std::back_inserter(merged));
       std::erase(merged, u);
       std::erase(merged, v);
       around_[u] = std::move(merged);
+      joins = joins || around_[u].size() >= before;
     }
-    if (rule_ != Rule::kSize)
+    // Scores further away change where pairs have become neighbours.
+    if (rule_ != Rule::kSize && (joins || shake_ > 0))
       for (int32_t u : scope) touched.insert(around_[u].begin(), around_[u].end());
     for (int32_t u : touched) {
       queue_.erase({scores_[u], u});
