@@ -19,6 +19,8 @@ namespace {
 
 // Defs put in within one another, counted in the heights of their bodies: bounds the stack.
 constexpr int kMaxCallNesting = 2 * kMaxFormulaHeight;
+// Putting in a def takes the time of so many nodes, beside those of its body.
+constexpr int64_t kNodesOfACall = 6;
 
 std::optional<Reduction> find_reduction(const std::string& name) {
   for (const Reduction op : {Reduction::sum, Reduction::prod, Reduction::max, Reduction::min,
@@ -395,6 +397,7 @@ Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {
   if (calls_ > kMaxCallNesting)
     throw UserError(syntax.where, "defs call one another too deeply, here `" + syntax.text +
                                       "`; give parts of the formula names, as in `part = …`");
+  created_ += kNodesOfACall;
   try {
     const Value result = value(*def.value, &inner);
     calls_ -= def.value->height;
