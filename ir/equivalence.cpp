@@ -1,4 +1,5 @@
 #include "base/hash.h"
+#include "ir/each_child.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -54,7 +55,7 @@ uint64_t structure_hash_node(const Expr& expr,
                              std::unordered_map<const ExprNode*, uint64_t>& done) {
   if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
   uint64_t hash = node_hash(expr);
-  for (const Expr& child : children(expr)) hash = mix(hash, structure_hash_node(child, done));
+  each_child(expr, [&](const Expr& child) { hash = mix(hash, structure_hash_node(child, done)); });
   done[&expr.node()] = hash;
   return hash;
 }
@@ -75,10 +76,10 @@ Expr SharedNodes::share(const Expr& expr) {
   if (const auto it = seen_.find(&expr.node()); it != seen_.end()) return it->second.shared;
   std::vector<Expr> after;
   bool changed = false;
-  for (const Expr& child : children(expr)) {
+  each_child(expr, [&](const Expr& child) {
     after.push_back(share(child));
     changed = changed || !after.back().is(child);
-  }
+  });
   const Expr result = only(changed ? with_children(expr, after) : expr);
   seen_.emplace(&result.node(), Seen{result, result});
   seen_.emplace(&expr.node(), Seen{expr, result});

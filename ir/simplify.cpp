@@ -1,5 +1,6 @@
 #include "ir/simplify.h"
 
+#include "ir/each_child.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -108,10 +109,10 @@ Expr Simplifier::operator()(const Expr& expr) {
   if (const auto it = done_.find(&expr.node()); it != done_.end()) return it->second.to;
   std::vector<Expr> after;
   bool changed = false;
-  for (const Expr& child : children(expr)) {
+  each_child(expr, [&](const Expr& child) {
     after.push_back((*this)(child));
     changed = changed || !after.back().is(child);
-  }
+  });
   Expr result = changed ? with_children(expr, after) : expr;
   // A formula keeps its dims even where its value no longer depends on them: they say how far a
   // reduction or an update reaches.

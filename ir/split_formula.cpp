@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "ir/each_child.h"
 #include "ir/index_range.h"
 #include "ir/structure.h"
 
@@ -135,7 +136,8 @@ int64_t written_size(const Expr& expr, int64_t limit) {
   int64_t size = 1;
   for (const Expr& node : subexpressions(expr)) {
     size = 1;
-    for (const Expr& child : children(node)) size = std::min(limit, size + sizes.at(&child.node()));
+    each_child(node,
+               [&](const Expr& child) { size = std::min(limit, size + sizes.at(&child.node())); });
     sizes[&node.node()] = size;
   }
   return size;

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "ir/each_child.h"
 
 namespace tessera {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 void collect(const Expr& expr, std::unordered_set<const ExprNode*>& seen,
              std::vector<Expr>& found) {
   if (!seen.insert(&expr.node()).second) return;
-  for (const Expr& child : children(expr)) collect(child, seen, found);
+  each_child(expr, [&](const Expr& child) { collect(child, seen, found); });
   found.push_back(expr);
 }
 
@@ -20,13 +21,12 @@ using Rewritten = std::unordered_map<const ExprNode*, Expr>;
 Expr transform_node(const Expr& expr, const std::function<Expr(const Expr&)>& rewrite,
                     Rewritten& done) {
   if (const auto it = done.find(&expr.node()); it != done.end()) return it->second;
-  const std::vector<Expr> before = children(expr);
   std::vector<Expr> after;
   bool changed = false;
-  for (const Expr& child : before) {
+  each_child(expr, [&](const Expr& child) {
     after.push_back(transform_node(child, rewrite, done));
     changed = changed || !after.back().is(child);
-  }
+  });
   Expr result = rewrite(changed ? with_children(expr, after) : expr);
   done.emplace(&expr.node(), result);
   return result;
@@ -103,12 +103,8 @@ std::vector<Tensor> tensors_read(const Expr& expr) {
 }
 
 std::vector<Expr> children(const Expr& expr) {
-  if (const Apply* apply = as<Apply>(expr)) return apply->args;
-  if (const Reduce* reduce = as<Reduce>(expr)) return {reduce->body};
-  if (const Looped* looped = as<Looped>(expr)) return {looped->value};
   std::vector<Expr> result;
-  if (const Read* read = as<Read>(expr))
-    for (const Index& index : read->indices) result.push_back(index.value);
+  each_child(expr, [&](const Expr& child) { result.push_back(child); });
   return result;
 }
 
@@ -177,7 +173,7 @@ bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicat
     open.pop_back();
     if (!seen.insert(&node.node()).second) continue;
     if (predicate(node)) return true;
-    for (const Expr& child : children(node)) open.push_back(child);
+    each_child(node, [&](const Expr& child) { open.push_back(child); });
   }
   return false;
 }
