@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <random>
@@ -263,6 +264,26 @@ TEST(Eliminate, EqualsBruteForceForOtherCosts) {
     ASSERT_TRUE(plan);
     for (double& cost : network.costs) cost = cost * 2 + 1;
     EXPECT_EQ(minimise(network, *plan, network.costs).cost, brute_force(network).cost);
+  }
+}
+
+// What hundreds read is a variable with hundreds of neighbours, and with factors, of thousands.
+TEST(Eliminate, OfAStarTakesLinearWork) {
+  for (const int leaves : {500, 2000}) {
+    Network network;
+    const int32_t hub = network.add_variable({0, 1, 2, 3});
+    for (int n = 0; n < leaves; ++n) {
+      const int32_t leaf = network.add_variable({0, 1, 2, 3});
+      std::vector<double> table(16, 1);
+      table[static_cast<size_t>(n % 4)] = 0;
+      network.add_edge(hub, leaf, table);
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const std::optional<Elimination> plan = plan_elimination(network, 1 << 20, 100'000'000);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->width, 1);
+    EXPECT_LE(plan->operations, 50 * leaves);
   }
 }
 
