@@ -26,9 +26,9 @@ int64_t written_size(const Expr& expr, int64_t limit = int64_t{1} << 40);
 double flops_of(const Expr& expr);
 
 // `value` of the definition `name`, reading new definitions in place of parts where it is longer
-// than kMostWritten, or does more than kMostWork. Those of a checkpoint are checkpoints. Parts stay in place where taking them
-// out could read outside of a tensor, or would need much more memory than the definition. UserError
-// at `value` where it is then longer than a million operations.
+// than kMostWritten, or does more than kMostWork. Those of a checkpoint are checkpoints. Parts stay
+// in place where taking them out could read outside of a tensor, or would need much more memory
+// than the definition. UserError at `value` where it is then longer than a million operations.
 Expr in_parts(const Expr& value, const std::string& name);
 
 }  // namespace tessera

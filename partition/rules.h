@@ -97,8 +97,8 @@ class NestRules {
   Nest nest_;
   std::vector<Expr> operands_;
   std::unordered_map<const ExprNode*, size_t> operand_of_;  // by node of the body
-  std::vector<std::vector<Slot>> slots_;  // by operand, by dim
-  std::vector<std::string> out_labels_;   // by dim of the result
+  std::vector<std::vector<Slot>> slots_;                    // by operand, by dim
+  std::vector<std::string> out_labels_;                     // by dim of the result
   std::vector<Choice> choices_;
 };
 
