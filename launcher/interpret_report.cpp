@@ -1,6 +1,6 @@
 #include "launcher/interpret_report.h"
 
-#include <fmt/format.h>
+#include "launcher/standard_streams.h"
 
 namespace tessera {
 namespace {
@@ -23,10 +23,10 @@ void InterpretReport::update(double done, double total) {
     const double rate = (done - before_) / seconds;
     const double whole = total / rate;
     if (whole < kLong) return;
-    fmt::print(stderr,
-               "the interpreter needs about {} for {:.2g} operations ({:.2g} a second); without "
-               "--interpret, compiled kernels take a fraction of that\n",
-               clock_text(whole), total, rate);
+    print_err(
+        "the interpreter needs about {} for {:.2g} operations ({:.2g} a second); without "
+        "--interpret, compiled kernels take a fraction of that\n",
+        clock_text(whole), total, rate);
     progress_.emplace("interpret", kParts, style_of_stderr());
   }
   if (progress_) progress_->update(static_cast<int64_t>(kParts * done / total));

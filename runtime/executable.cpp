@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "partition/simulate.h"
+#include "runtime/locate_fault.h"
 #include "runtime/memory_check.h"
 
 namespace tessera {
@@ -117,11 +118,30 @@ void Executable::run() {
   ran_ = false;
   try {
     executor_.run();
+  } catch (const ReadOutside& error) {
+    given_.lose_updated();
+    throw ReadOutside(located(error.what()));
   } catch (...) {
     given_.lose_updated();
     throw;
   }
   ran_ = stepped_ = true;
+}
+
+// Together.
+std::string Executable::located(const std::string& fault) {
+  constexpr int64_t kMostBytes = 64 << 20;
+  std::map<std::string, Array> arrays;
+  return with_element(fault, program_, [&](const Tensor& tensor) -> const Array* {
+    if (volume(tensor.dims()) * static_cast<int64_t>(size_of(tensor.type())) > kMostBytes)
+      return nullptr;
+    const auto [it, fresh] = arrays.try_emplace(tensor.name());
+    const bool input = tensor.role() == Role::input;
+    if (fresh)
+      it->second =
+          gather(border(input ? sharded_.inputs : sharded_.stored, "tensor", tensor.name()));
+    return &it->second;
+  });
 }
 
 // Every box is contributed once, by the first rank that holds it, and pasted by all.

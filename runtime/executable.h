@@ -66,6 +66,7 @@ class Executable {
  private:
   bool tells_apart() const;
   Array gather(const Border& border);
+  std::string located(const std::string& fault);
   const Border& border(const std::vector<Border>& borders, const char* what,
                        const std::string& name) const;
   void write(const Border& border, const Array& part);

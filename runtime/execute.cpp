@@ -221,7 +221,7 @@ void Executor::State::throw_fault() {
   if (first == all.end()) return;
   text.resize(static_cast<size_t>(*first));
   world.broadcast(text.data(), text.size(), static_cast<int>(first - all.begin()));
-  throw UserError(text);
+  throw ReadOutside(text);
 }
 
 void Executor::State::run_copy(const Job& job, const std::vector<int64_t>& at) const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "codegen/compile.h"
 #include "comm/communicator.h"
 #include "runtime/task_graph.h"
@@ -21,11 +22,17 @@ struct TaskTime {
   double end = 0;
 };
 
+// A step that read outside a tensor; thrown on all ranks alike.
+class ReadOutside : public UserError {
+ public:
+  using UserError::UserError;
+};
+
 // Runs the task graph of one rank, step after step: kernels on the calling thread and its workers,
 // collectives on a thread of their own, so that the two overlap.
 //
 // A kernel that reads outside a tensor reads 0 there and the step goes on to its end, so that no
-// peer waits in vain; then run() throws the UserError of the lowest rank that has one, on all
+// peer waits in vain; then run() throws the ReadOutside of the lowest rank that has one, on all
 // ranks, and further steps may follow. Any other error ends the step on this rank, tells the peers
 // (their step ends with CommError), and is thrown by run(); after it, so is CommError. Not
 // thread-safe.

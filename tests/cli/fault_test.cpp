@@ -177,8 +177,8 @@ TEST(Fault, TheFirstCauseDecidesTheExitCode) {
     const CommandResult result = run_tessera(words);
     EXPECT_EQ(result.code, 2) << words.back();
     EXPECT_THAT(result.err, HasSubstr("index.tess:5:"));
-    EXPECT_THAT(result.err, HasSubstr("the index `token` is 12 where it reads `table` along `v`; "
-                                      "allowed is 0 to 9\n"));
+    EXPECT_THAT(result.err, HasSubstr("the index `token` is 12, at n = 50, where it reads `table` "
+                                      "along `v`; allowed is 0 to 9\n"));
   }
 }
 

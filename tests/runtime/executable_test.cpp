@@ -200,7 +200,7 @@ TEST(Executable, RunsOnAfterAGatherThatLedOutside) {
         at.set(5, 9);
         step.feed("at", at);
         EXPECT_THAT(error_of_run(),
-                    HasSubstr("is 9 where it reads `table` along `v`; allowed is 0 to 3"));
+                    HasSubstr("is 9, at i = 5, where it reads `table` along `v`; allowed is 0 to 3"));
         EXPECT_THROW(step.output("y"), UserError);
         at.set(5, 3);
         step.feed("at", at);
