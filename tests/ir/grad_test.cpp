@@ -9,6 +9,7 @@
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/random.h"
+#include "tests/ir/central_difference.h"
 
 namespace tessera {
 namespace {
@@ -25,18 +26,11 @@ void expect_gradients(Program program, const Tensor& loss, const Arrays& inputs,
   const Arrays outputs = interpret(normal, inputs, state);
   for (const Tensor& parameter : program.parameters()) {
     const Array& derived = outputs.at("grad_" + parameter.name());
-    for (size_t i = 0; i < derived.size(); ++i) {
-      const double step = 1e-5;
-      double value[2];
-      for (int side = 0; side < 2; ++side) {
-        Arrays moved = state;
-        Array& array = moved.at(parameter.name());
-        array.set(i, array.get(i) + (side == 0 ? step : -step));
-        value[side] = interpret(normal, inputs, moved).at("value").get(0);
-      }
-      EXPECT_NEAR(derived.get(i), (value[0] - value[1]) / (2 * step), tolerance)
+    for (size_t i = 0; i < derived.size(); ++i)
+      EXPECT_NEAR(derived.get(i),
+                  central_difference(normal, inputs, state, "value", parameter.name(), i, 1e-5),
+                  tolerance)
           << parameter.name() << " element " << i;
-    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "tests/ir/central_difference.h"
 
 namespace tessera {
 namespace {
@@ -58,15 +59,7 @@ void expect_derivatives(const std::string& text, const Values& values, Up up = U
     for (size_t i = 0; i < state.at(parameter.name()).size(); ++i)
       for (const auto& [order, of] : {std::pair{"first_", "loss"}, {"second_", "slope"}}) {
         if (up == Up::to_first && std::string(of) == "slope") continue;
-        const double step = 1e-4;
-        double value[2];
-        for (int side = 0; side < 2; ++side) {
-          Arrays moved = state;
-          Array& array = moved.at(parameter.name());
-          array.set(i, array.get(i) + (side == 0 ? step : -step));
-          value[side] = interpret(normal, {}, moved).at(of).get(0);
-        }
-        const double wanted = (value[0] - value[1]) / (2 * step);
+        const double wanted = central_difference(normal, {}, state, of, parameter.name(), i, 1e-4);
         EXPECT_NEAR(outputs.at(order + parameter.name()).get(i), wanted,
                     1e-5 * (1 + std::abs(wanted)))
             << order << parameter.name() << " element " << i << "\n"
