@@ -1,7 +1,8 @@
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "launcher/progress.h"
 
@@ -14,13 +15,20 @@ namespace tessera {
 //   --interpret, compiled kernels take a fraction of that
 class InterpretReport {
  public:
+  // `write` gets the text and `now` gives seconds, as those of Progress.
+  explicit InterpretReport(const ProgressStyle& style = style_of_stderr(),
+                           std::function<void(const std::string&)> write = {},
+                           std::function<double()> now = {});
+
   void update(double done, double total);
   void finish();
 
  private:
-  using Clock = std::chrono::steady_clock;
-  std::optional<Clock::time_point> start_;  // of the measure
-  double before_ = 0;                       // done by then
+  const ProgressStyle style_;
+  const std::function<void(const std::string&)> write_;
+  const std::function<double()> now_;
+  std::optional<double> start_;  // of the measure
+  double before_ = 0;            // done by then
   bool decided_ = false;
   std::optional<Progress> progress_;
 };

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "base/units.h"
-#include "launcher/standard_streams.h"
 
 namespace tessera {
 namespace {
@@ -15,7 +14,7 @@ constexpr double kRedraw = 0.25;  // seconds
 PlanningReport::PlanningReport(const ProgressStyle& style,
                                std::function<void(const std::string&)> write, double first)
     : style_(style),
-      write_(write ? std::move(write) : [](const std::string& text) { write_err(text); }),
+      write_(write ? std::move(write) : write_to_stderr),
       thread_([this, first] { watch(first); }) {}
 
 PlanningReport::~PlanningReport() {

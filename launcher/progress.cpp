@@ -41,14 +41,6 @@ std::string loss_text(const ProgressState& state) {
   return state.loss ? fmt::format("loss {:.4f}", *state.loss) : "";
 }
 
-void write_to_stderr(const std::string& text) {
-  write_err(text);
-}
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 int terminal_columns() {
   if (const char* columns = std::getenv("COLUMNS")) {
     const int value = std::atoi(columns);
@@ -69,6 +61,14 @@ ProgressStyle style_of_stderr() {
   style.colour = style.terminal && !(no_colour && *no_colour);
   style.columns = terminal_columns();
   return style;
+}
+
+void write_to_stderr(const std::string& text) {
+  write_err(text);
+}
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 std::string clock_text(double seconds) {

@@ -40,6 +40,10 @@ std::string render_line(const ProgressState& state);
 // "0:08", "12:30", "3:05:00"
 std::string clock_text(double seconds);
 
+// Where the text goes and what the time is, unless somebody says otherwise.
+void write_to_stderr(const std::string& text);
+double steady_seconds();
+
 // Shows how a loop gets on. `write` gets the text, by default it goes to standard error; `now`
 // gives seconds. Not thread-safe: one loop, one Progress. The destructor ends the bar's line.
 class Progress {

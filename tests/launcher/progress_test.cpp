@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "launcher/interpret_report.h"
 #include "launcher/planning_report.h"
 
 namespace tessera {
@@ -148,6 +149,21 @@ TEST(PlanningReport, IsSilentAboutShortSearches) {
     PlanningReport report({}, [&](const std::string& text) { lines.add(text); });
   }
   EXPECT_EQ(lines.wait_for(0), "");
+}
+
+TEST(InterpretReport, SaysHowLongItWillTakeWhereThatIsLong) {
+  for (const double rate : {1e6, 1e9}) {  // operations a second
+    std::string text;
+    double now = 100;
+    InterpretReport report(
+        {false, false, 80, 0.1, 10}, [&](const std::string& part) { text += part; },
+        [&] { return now; });
+    for (double done = 0; done <= 15 * rate; done += rate / 2, now += 0.5) report.update(done, 3e9);
+    EXPECT_EQ(text, rate > 1e6 ? ""
+                               : "the interpreter needs about 50:00 for 3e+09 operations (1e+06 a "
+                                 "second); without --interpret, compiled kernels take a fraction "
+                                 "of that\ninterpret: step 3/1,000, 0.2 steps/s, 1:14:47 left\n");
+  }
 }
 
 }  // namespace
