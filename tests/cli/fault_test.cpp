@@ -97,13 +97,15 @@ constexpr const char* kDouble =
     "program double\ndim n = 3\nparam w[n] = 1.0\ny = w * 2\noutput y\n";
 
 // `tessera eval` of a small program with two processes, after a shell's `preparation`.
-CommandResult eval_after(const std::string& preparation, const std::vector<std::string>& shell) {
+CommandResult eval_after(const std::string& preparation, const std::vector<std::string>& shell,
+                         const std::string& text = kDouble,
+                         const std::string& how = " --ranks 2 --transport mpi") {
   const TestFolder folder;
   CommandResult result;
   SubprocessOptions options = tessera_command({}, result);
   options.argv = shell;
   options.argv.push_back(preparation + " && exec " + TESSERA_PROGRAM + " eval " +
-                         folder.write("double.tess", kDouble) + " --ranks 2 --transport mpi");
+                         folder.write("double.tess", text) + how);
   Subprocess process(std::move(options));
   const auto status = process.wait(60);
   result.code = status ? status->code() : -1;
@@ -117,6 +119,23 @@ TEST(Fault, TooFewOpenFilesAreSaidBeforeMpirunWaitsForThem) {
             "tessera: 2 ranks through mpirun need 80 open files, and 24 are allowed; raise the "
             "limit (ulimit -n 1024) or use transport: local\n");
   EXPECT_EQ(eval_after("ulimit -S -n 24", {"sh", "-c"}).code, 0) << "the soft limit is raised";
+}
+
+TEST(Fault, ALimitOfTheAddressSpaceIsSeen) {
+  const std::string large =
+      "program large\ndim n = 60000, m = 20000\nx[n, m] = f32(n) * f32(m)\noutput x\n";
+  const CommandResult planned = eval_after("ulimit -v 4000000", {"sh", "-c"}, large, "");
+  EXPECT_EQ(planned.code, 2);
+  EXPECT_THAT(planned.err, HasSubstr("no plan for `large` on 1 cpu device of 3.05 GiB"));
+  const CommandResult interpreted =
+      eval_after("ulimit -v 4000000", {"sh", "-c"}, large, " --interpret");
+  EXPECT_EQ(interpreted.code, 1);
+  EXPECT_THAT(interpreted.err,
+              HasSubstr("the interpreter, which keeps all values of `large`, needs "
+                        "4.47 GiB, and "));
+  EXPECT_THAT(interpreted.err, HasSubstr(" are available of 3.81 GiB, the limit of the address "
+                                         "space (ulimit -v): use smaller extents, or compiled "
+                                         "kernels"));
 }
 
 TEST(Fault, SharedMemoryThatIsTooSmallIsNotUsed) {
