@@ -43,6 +43,10 @@ class Orderer {
       std::sort(list.begin(), list.end());
       list.erase(std::unique(list.begin(), list.end()), list.end());
     }
+    // A little for a single value, so that of two such variables the one with fewer neighbours
+    // goes.
+    for (int32_t v = 0; v < network.size(); ++v)
+      logs_.push_back(std::max(std::log2(network.domain(v)), 1e-6));
     scores_.resize(network.size());
     for (int32_t v = 0; v < network.size(); ++v) enter(v);
   }
@@ -67,7 +71,7 @@ class Orderer {
  private:
   double log_size(const std::vector<int32_t>& variables) const {
     double total = 0;
-    for (int32_t v : variables) total += std::log2(network_.domain(v));
+    for (int32_t v : variables) total += logs_[v];
     return total;
   }
 
@@ -76,10 +80,11 @@ class Orderer {
   }
 
   double score(int32_t v) const {
-    double size = log_size(around_[v]) + std::log2(network_.domain(v));
+    double size = log_size(around_[v]) + logs_[v];
     if (rule_ == Rule::kSize) return size;
-    // The table of so many is beyond every limit; counting their pairs again and again is cubic.
-    if (around_[v].size() > kMostToPair) return size + static_cast<double>(network_.size()) * size;
+    const auto degree = static_cast<double>(around_[v].size());
+    // Counting their pairs again and again is cubic, and their table is beyond every limit.
+    if (around_[v].size() > kMostToPair) return degree * (degree - 1) / 2 + size * 1e-3;
     double fill = 0;
     for (size_t i = 0; i < around_[v].size(); ++i)
       for (size_t j = i + 1; j < around_[v].size(); ++j) {
@@ -107,20 +112,20 @@ class Orderer {
 
   void connect(int32_t v, const std::vector<int32_t>& scope) {
     std::set<int32_t> touched(scope.begin(), scope.end());
-    bool joins = false;  // some that were no neighbours
+    std::vector<std::pair<int32_t, int32_t>> joined;  // that were no neighbours
     for (int32_t u : scope) {
-      const size_t before = around_[u].size();
-      std::vector<int32_t> merged;
+      std::vector<int32_t> merged, added;
       std::set_union(around_[u].begin(), around_[u].end(), scope.begin(), scope.end(),
                      std::back_inserter(merged));
       std::erase(merged, u);
       std::erase(merged, v);
+      std::set_difference(merged.begin(), merged.end(), around_[u].begin(), around_[u].end(),
+                          std::back_inserter(added));
+      for (int32_t w : added)
+        if (u < w) joined.emplace_back(u, w);
       around_[u] = std::move(merged);
-      joins = joins || around_[u].size() >= before;
     }
-    // Scores further away change where pairs have become neighbours.
-    if (rule_ != Rule::kSize && (joins || shake_ > 0))
-      for (int32_t u : scope) touched.insert(around_[u].begin(), around_[u].end());
+    if (rule_ != Rule::kSize) touch_around(scope, joined, touched);
     for (int32_t u : touched) {
       queue_.erase({scores_[u], u});
       enter(u);
@@ -128,10 +133,27 @@ class Orderer {
     around_[v].clear();
   }
 
+  // Adds those further away whose scores change: neighbours of both of a pair that was joined. With
+  // noise, or where very many were joined, all around are scored anew.
+  void touch_around(const std::vector<int32_t>& scope,
+                    const std::vector<std::pair<int32_t, int32_t>>& joined,
+                    std::set<int32_t>& touched) const {
+    if (shake_ > 0 || joined.size() > kMostToPair * kMostToPair) {
+      for (int32_t u : scope) touched.insert(around_[u].begin(), around_[u].end());
+      return;
+    }
+    for (auto [a, b] : joined) {
+      if (around_[a].size() > around_[b].size()) std::swap(a, b);
+      for (int32_t w : around_[a])
+        if (adjacent(b, w)) touched.insert(w);
+    }
+  }
+
   const Network& network_;
   Rule rule_;
   double shake_;
   uint64_t seed_;
+  std::vector<double> logs_;  // of the domains
   std::vector<std::vector<int32_t>> around_;
   std::vector<double> scores_;
   std::set<std::pair<double, int32_t>> queue_;

@@ -267,24 +267,45 @@ TEST(Eliminate, EqualsBruteForceForOtherCosts) {
   }
 }
 
-// What hundreds read is a variable with hundreds of neighbours, and with factors, of thousands.
+// What hundreds read is a variable with hundreds of neighbours; so is the nest that reads it at
+// hundreds of places.
 TEST(Eliminate, OfAStarTakesLinearWork) {
   for (const int leaves : {500, 2000}) {
     Network network;
-    const int32_t hub = network.add_variable({0, 1, 2, 3});
+    const std::vector<double> costs = {0, 1, 2, 3};
+    const int32_t hub = network.add_variable(costs), other = network.add_variable(costs);
+    const std::vector<double> table(16, 1);
+    int32_t last = -1;
     for (int n = 0; n < leaves; ++n) {
-      const int32_t leaf = network.add_variable({0, 1, 2, 3});
-      std::vector<double> table(16, 1);
-      table[static_cast<size_t>(n % 4)] = 0;
+      const int32_t leaf = network.add_variable(costs);
       network.add_edge(hub, leaf, table);
+      network.add_edge(other, leaf, table);
+      if (n % 4 != 0) network.add_edge(last, leaf, table);
+      last = leaf;
     }
     const auto begin = std::chrono::steady_clock::now();
     const std::optional<Elimination> plan = plan_elimination(network, 1 << 20, 100'000'000);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
     ASSERT_TRUE(plan);
-    EXPECT_EQ(plan->width, 1);
-    EXPECT_LE(plan->operations, 50 * leaves);
+    EXPECT_EQ(plan->width, 3);
+    EXPECT_LE(plan->operations, 2000 * leaves);
   }
+}
+
+// On one device every variable has one value, and the size of a table says nothing.
+TEST(Eliminate, OfAStarOfSingleValuesLeavesItsMiddleForLast) {
+  Network network;
+  const int32_t hub = network.add_variable({1}), other = network.add_variable({1});
+  for (int n = 0; n < 1000; ++n) {
+    const int32_t leaf = network.add_variable({1});
+    network.add_edge(hub, leaf, {1});
+    network.add_edge(other, leaf, {1});
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const std::optional<Elimination> plan = plan_elimination(network, 1 << 20, 100'000'000);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->width, 2);
 }
 
 TEST(LocalSearch, ObeysRows) {
