@@ -5,11 +5,20 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ir/apart.h"
+#include "ir/derived_limit.h"
 #include "ir/fans.h"
+#include "ir/flagged.h"
 #include "ir/functions.h"
 #include "ir/grad.h"
+#include "ir/hoist_parts.h"
+#include "ir/known_definitions.h"
 #include "ir/limits.h"
+#include "ir/merge_sums.h"
 #include "ir/nest.h"
+#include "ir/order_sum.h"
+#include "ir/prune.h"
+#include "ir/readers.h"
 #include "ir/sequence.h"
 #include "ir/simplify.h"
 #include "ir/structure.h"
@@ -21,59 +30,26 @@ bool is_reduction(const Expr& expr) {
   return as<Reduce>(expr) != nullptr;
 }
 
-// The same reduction over dims that are not among `order`: a definition may repeat its value along
-// a dim that its formula reduces, and a nest's loops are all different.
-Expr apart(const Expr& value, const Dims& order) {
-  const Reduce* reduce = as<Reduce>(value);
-  if (reduce == nullptr || intersect(reduce->dims, order).empty()) return value;
-  std::map<Dim, Expr> renamed;
-  Dims bound;
-  for (const Dim& dim : reduce->dims) {
-    bound.push_back(contains(order, dim) ? Dim(dim.name() + "_", dim.extent(), dim.where()) : dim);
-    if (!(bound.back() == dim)) renamed.emplace(dim, make_index(bound.back(), value.where()));
-  }
-  return make_reduce(reduce->op, bound, substitute(reduce->body, renamed), value.where());
-}
-
-// Sets a flag for as long as it lives.
-class Flagged {
- public:
-  Flagged(bool& flag, bool value) : flag_(flag), before_(flag) { flag_ = value; }
-  ~Flagged() { flag_ = before_; }
-  Flagged(const Flagged&) = delete;
-  Flagged& operator=(const Flagged&) = delete;
-
- private:
-  bool& flag_;
-  const bool before_;
-};
-
-// Operations that all gradients of a program may have: a first gradient has some times as many as
-// the program, and only gradients of gradients go on growing.
-size_t most_derived(const Program& program) {
-  constexpr size_t kAnyProgram = 100'000, kTimes = 30;
-  size_t written = 0;
-  for (const Tensor& tensor : program.tensors())
-    if (tensor.role() == Role::definition) written += subexpressions(tensor.value()).size();
-  return kAnyProgram + kTimes * written;
-}
-
-// A definition of the normal form and the formula that it was made from.
-struct Known {
-  Tensor tensor;
-  Expr value;
-};
+constexpr int kMostRounds = 4;  // of taking parts out of a nest
+constexpr int kMostRuns = 6;    // until nothing changes any more
 
 class Normalizer {
  public:
-  explicit Normalizer(const Program& program)
+  Normalizer(const Program& program, const SumPrices& prices)
       : source_(program),
         fans_(program),
-        most_derived_(most_derived(program)),
-        result_(program.name(), program.where()) {}
+        derived_(program),
+        prices_(prices),
+        result_(program.name(), program.where()),
+        readers_(result_) {
+    for (const Update& carry : program.carries())
+      iterated_ = unite(iterated_, {carry.target.over()});
+    read_once_ = definitions_read_once(program);
+  }
 
   Program run() {
     for (const Dim& dim : source_.dims()) result_.declare(dim);
+    // Loops must be whole before anything differentiates them.
     for (const Tensor& tensor : in_order(source_)) {
       if (tensor.role() == Role::definition) {
         define_from(tensor);
@@ -89,7 +65,7 @@ class Normalizer {
       outputs_.push_back({output.name, stored(output.value), output.order});
     for (const Update& update : source_.updates())
       updates_.push_back({mapped_.at(update.target), stored(update.value)});
-    return prune();
+    return prune(result_, {outputs_, updates_, marked_, source_.pins()});
   }
 
  private:
@@ -101,23 +77,13 @@ class Normalizer {
                        tensor.where());
   }
 
-  // Loops must be whole before anything differentiates them, so theirs is the order of computing.
-  static std::vector<Tensor> in_order(const Program& program) {
-    if (program.carries().empty()) return program.tensors();
-    std::vector<Tensor> all;
-    for (const Tensor& tensor : program.tensors())
-      if (tensor.role() != Role::definition && tensor.role() != Role::carried)
-        all.push_back(tensor);
-    const std::vector<Tensor> computed = tensors_of(sequence_of(program));
-    all.insert(all.end(), computed.begin(), computed.end());
-    return all;
-  }
-
   // The normal form of a definition of the source.
   void define_from(const Tensor& tensor) {
     const Flagged marking(marking_, tensor.checkpoint());
     Expr value = lift(rewritten(tensor.value()), tensor.name());
-    mapped_.emplace(tensor, define(tensor.name(), value, tensor.dims(), tensor.where()));
+    const Tensor result = define(tensor.name(), value, tensor.dims(), tensor.where());
+    mapped_.emplace(tensor, result);
+    if (read_once_.count(tensor) != 0) once_.insert(result);
   }
 
   void carry_from(const Tensor& tensor) {
@@ -141,7 +107,7 @@ class Normalizer {
 
   void add_carry(const Update& carry) {
     result_.add_carry(carry);
-    index_users(carry.target);
+    readers_.look_at(carry.target);
   }
 
   Expr rewritten(const Expr& marked) const {
@@ -162,16 +128,45 @@ class Normalizer {
     Expr lifted = transform(lift_checkpoints(value, stem), [&](const Expr& node) -> Expr {
       if (const Gradient* gradient = as<Gradient>(node))
         return make_read(gradient_of(*gradient), node.where());
-      const Reduce* reduce = as<Reduce>(node);
-      if (reduce == nullptr) return node;
+      if (!is_reduction(node)) return node;
+      const Expr whole = merged(node, stem);
+      const Reduce* reduce = as<Reduce>(whole);
       if (reduce->op == Reduction::argmax || reduce->op == Reduction::argmin)
         return position_of(*reduce, node, stem);
       const Expr body = lift_reductions(reduce->body, stem);
-      return body.is(reduce->body) ? node
+      return body.is(reduce->body) ? whole
                                    : make_reduce(reduce->op, reduce->dims, body, node.where());
     });
     lifted = is_reduction(lifted) ? lifted : lift_reductions(lifted, stem);
     return simplify(lifted);
+  }
+
+  // A sum with the sums that it holds or reads from definitions which nobody else reads, where that
+  // is cheaper; else the sum.
+  Expr merged(const Expr& sum, const std::string& stem) {
+    if (deriving_ || marking_) return sum;
+    SumSurroundings surroundings = surroundings_for(stem);
+    surroundings.known = nullptr;
+    const std::optional<MergedSum> merged = merge_sums(
+        sum,
+        [this](const Tensor& tensor, const std::vector<Tensor>& with) {
+          return absorbed(tensor, with);
+        },
+        surroundings);
+    if (!merged) return sum;
+    for (const Tensor& tensor : merged->absorbed) known_.forget(tensor);
+    return merged->sum;
+  }
+
+  // The formula of a definition that only the formula reads that is being lifted, or only those
+  // that are absorbed in it already.
+  std::optional<Expr> absorbed(const Tensor& tensor, const std::vector<Tensor>& with) {
+    if (tensor.role() != Role::definition || marked_.count(tensor) != 0) return std::nullopt;
+    if (once_.count(tensor) == 0 || several_.count(tensor) != 0) return std::nullopt;
+    if (!intersect(tensor.dims(), iterated_).empty()) return std::nullopt;
+    for (const Tensor& user : readers_.of(tensor))
+      if (std::find(with.begin(), with.end(), user) == with.end()) return std::nullopt;
+    return tensor.value();
   }
 
   // Every checkpoint in `value` becomes a definition, marked as those that it needs to be a nest.
@@ -190,8 +185,7 @@ class Normalizer {
   Expr lift_reductions(const Expr& value, const std::string& stem) {
     return transform(value, [&](const Expr& node) -> Expr {
       if (!is_reduction(node)) return node;
-      return make_read(define(result_.fresh_name(stem + "_1"), node, node.dims(), node.where()),
-                       node.where());
+      return make_read(define_part(node, stem), node.where());
     });
   }
 
@@ -208,40 +202,67 @@ class Normalizer {
                        where(reaches, make_index(dim), none, node.where()), node.where());
   }
 
+  // A definition for one place in the definition `stem`.
+  Tensor define_part(const Expr& value, const std::string& stem) {
+    const Tensor part = define(result_.fresh_name(stem + "_1"), value, value.dims(), value.where());
+    once_.insert(part);
+    return part;
+  }
+
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr value = shared_.share(simplify(apart(formula, order)));
-    count(value, where);
+    const Expr unordered = shared_.share(simplify(apart(formula, order)));
+    if (deriving_) derived_.count(unordered, where);
+    const Expr unordered_form = known_.form_of(unordered);
+    if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
+    const Expr value = shared_.share(ordered(unordered, name));
+    const Expr form = value.is(unordered) ? unordered_form : known_.form_of(value);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {
       if (marking_ && original->role() == Role::definition) marked_.insert(*original);
+      several_.insert(*original);
       return *original;
     }
-    std::vector<Known>& known = known_[structure_hash(value)];
-    if (!marking_)
-      for (const Known& each : known)
-        if (each.tensor.dims() == order && equivalent(each.value, value)) return each.tensor;
+    if (const std::optional<Tensor> known = known_definition(form, order)) return *known;
     const std::string free_name = result_.find(name) ? result_.fresh_name(name) : name;
     const Tensor tensor =
         result_.define(free_name, marking_ ? make_checkpoint(value, where) : value, where, order);
     if (marking_) {
       marked_.insert(tensor);
     } else {
-      known.push_back({tensor, value});
+      known_.add(form, tensor);
+      if (!value.is(unordered)) known_.add(unordered_form, tensor);
     }
     return tensor;
   }
 
-  // A derivative is some times as large as what it is taken of, and so is its own derivative.
-  void count(const Expr& value, const SourceLocation& where) {
-    if (!deriving_) return;
-    derived_ += subexpressions(value).size();
-    if (derived_ > most_derived_)
-      throw UserError(where, "the gradients of `" + source_.name() + "` grow beyond " +
-                                 std::to_string(most_derived_) +
-                                 " operations; take fewer gradients of gradients, or of shorter "
-                                 "formulas");
+  // A definition of this form, which from now on is read in several places.
+  std::optional<Tensor> known_definition(const Expr& form, const Dims& order) {
+    if (marking_) return std::nullopt;
+    const std::optional<Tensor> known = known_.find(form, order);
+    if (known) several_.insert(*known);
+    return known;
+  }
+
+  // A nest of which parts are computed before it, where that is cheaper.
+  Expr ordered(const Expr& value, const std::string& stem) {
+    const SumSurroundings surroundings = surroundings_for(stem);
+    Expr result = value;
+    for (int round = 0; round < kMostRounds; ++round) {
+      const Expr next = simplify(hoist_parts(order_sum(result, surroundings), surroundings));
+      if (next.is(result)) break;
+      result = next;
+    }
+    return result;
+  }
+
+  SumSurroundings surroundings_for(const std::string& stem) {
+    return {iterated_, prices_, [this, stem](const Expr& part) { return define_part(part, stem); },
+            [this](const Expr& part) {
+              return !marking_ &&
+                     known_.find(known_.form_of(simplify(part)), part.dims()).has_value();
+            }};
   }
 
   // What the gradients of `loss` read in place of `tensor`: itself or, where it is marked, a copy
@@ -354,7 +375,7 @@ class Normalizer {
       const Tensor next = open.back();
       const size_t waiting = open.size();
       if (!known(next))
-        for (const Tensor& user : between(next, loss))
+        for (const Tensor& user : readers_.between(next, loss))
           if (!known(user) && passes_on(loss, user, next)) open.push_back(user);
       if (open.size() > waiting) {
         std::reverse(open.begin() + static_cast<std::ptrdiff_t>(waiting), open.end());
@@ -384,7 +405,7 @@ class Normalizer {
     const Define add = [&](const std::string& stem, const Expr& value) {
       return define(stem, lift(reading_again(loss, value), stem), value.dims(), value.where());
     };
-    for (const Tensor& user : between(tensor, loss)) {
+    for (const Tensor& user : readers_.between(tensor, loss)) {
       std::optional<Expr> part;
       if (user.role() == Role::carried) {
         // Within an iteration, what comes from those before it is fixed.
@@ -409,30 +430,6 @@ class Normalizer {
     return false;
   }
 
-  // The definitions that read `tensor` and that `loss` depends on, in program order.
-  std::vector<Tensor> between(const Tensor& tensor, const Tensor& loss) {
-    for (; indexed_ < result_.tensors().size(); ++indexed_)
-      index_users(result_.tensors()[indexed_]);
-    std::vector<Tensor> found;
-    const std::set<Tensor>& needed = reach(loss);
-    const auto it = users_.find(tensor);
-    if (it == users_.end()) return found;
-    for (const Tensor& user : it->second)
-      if (needed.count(user) != 0) found.push_back(user);
-    return found;
-  }
-
-  // What a carried tensor reads is known only when its loop is whole.
-  void index_users(const Tensor& user) {
-    for (const Tensor& read : result_.sources_of(user)) users_[read].insert(user);
-  }
-
-  const std::set<Tensor>& reach(const Tensor& loss) {
-    const auto [it, fresh] = reached_.try_emplace(loss);
-    if (fresh) it->second = result_.ancestors({loss});
-    return it->second;
-  }
-
   // Outputs and updates name definitions: a plain copy of an input is one of its own there.
   Tensor stored(const Tensor& source) {
     const auto known = mapped_.find(source);  // inputs, parameters and states stand for themselves
@@ -447,61 +444,14 @@ class Normalizer {
     return it->second;
   }
 
-  // What outputs and updates need, without markers that only gradients look at.
-  Program prune() const {
-    std::vector<Tensor> roots;
-    for (const Output& output : outputs_) roots.push_back(output.value);
-    for (const Update& update : updates_) roots.push_back(update.value);
-    const std::set<Tensor> needed = result_.ancestors(roots);
-    Program program(result_.name(), result_.where());
-    std::map<Tensor, Tensor> final_form;
-    for (const Tensor& tensor : in_order(result_)) {
-      const bool carried = tensor.role() == Role::carried;
-      if (tensor.role() != Role::definition && !carried) {
-        program.import(tensor);
-      } else if (needed.count(tensor) != 0) {
-        Expr value = simplify(without_markers(replace_tensors(tensor.value(), final_form)));
-        const bool marked = marked_.count(tensor) != 0;
-        const bool same = value.is(tensor.value()) && marked == tensor.checkpoint();
-        if (marked) value = make_checkpoint(value, value.where());
-        if (same) {
-          program.import(tensor);
-        } else if (carried) {
-          final_form.emplace(tensor,
-                             program.carry(tensor.name(), tensor.over(), value, tensor.descending(),
-                                           tensor.dims(), tensor.where()));
-        } else {
-          final_form.emplace(tensor,
-                             program.define(tensor.name(), value, tensor.where(), tensor.dims()));
-        }
-      }
-    }
-    const auto find = [&](const Tensor& tensor) {
-      const auto it = final_form.find(tensor);
-      return it == final_form.end() ? tensor : it->second;
-    };
-    for (const Update& carry : result_.carries())
-      if (needed.count(carry.target) != 0)
-        program.add_carry({find(carry.target), find(carry.value)});
-    for (const Output& output : outputs_)
-      program.add_output({output.name, find(output.value), output.order});
-    for (const Update& update : updates_) program.add_update({update.target, find(update.value)});
-    for (const Pin& pin : source_.pins())
-      if (program.find(pin.tensor)) program.pin(pin.tensor, pin.dim, pin.axis, pin.where);
-    return program;
-  }
-
-  static Expr without_markers(const Expr& value) {
-    return transform(value, [](const Expr& node) -> Expr {
-      const Apply* apply = as<Apply>(node);
-      return apply != nullptr && apply->fn == Fn::stop_gradient ? apply->args[0] : node;
-    });
-  }
-
   const Program& source_;
   const FanFinder fans_;
-  const size_t most_derived_;
+  DerivedLimit derived_;
+  const SumPrices prices_;
   Program result_;
+  Readers readers_;             // in the result
+  Dims iterated_;               // by loops of the source
+  std::set<Tensor> read_once_;  // of the source: in one place of one formula
   std::vector<Output> outputs_;
   std::vector<Update> updates_;
   std::map<Tensor, Tensor> mapped_;
@@ -509,24 +459,28 @@ class Normalizer {
   std::map<std::pair<Tensor, Tensor>, std::optional<Tensor>> adjoints_;
   std::map<std::pair<Tensor, Tensor>, Tensor> adjoints_from_later_;
   std::vector<std::pair<Tensor, Tensor>> later_;  // carried tensor, what its adjoint goes into
-  std::map<Tensor, std::set<Tensor>> reached_;
-  std::map<Tensor, std::set<Tensor>> users_;  // in the order of making
-  size_t indexed_ = 0;                        // tensors of the result whose uses are in `users_`
-  bool marking_ = false;                      // definitions that are made now are marked
-  std::set<Tensor> marked_;                   // gradients compute them again
+  bool marking_ = false;                          // definitions that are made now are marked
+  std::set<Tensor> marked_;                       // gradients compute them again
   std::map<Tensor, Tensor> copied_from_;
   std::map<std::pair<Tensor, Tensor>, Tensor> again_;  // of a loss and a marked definition
-  std::unordered_map<uint64_t, std::vector<Known>> known_;
   SharedNodes shared_;
-  bool deriving_ = false;  // definitions that are made now belong to a gradient
-  size_t derived_ = 0;     // operations of those
+  KnownDefinitions known_;
+  std::set<Tensor> several_;  // definitions that stand for more than one of the source's, or parts
+  std::set<Tensor> once_;     // that only one formula of the source reads, in one place
+  bool deriving_ = false;     // definitions that are made now belong to a gradient
 };
 
 }  // namespace
 
-Program normalize(const Program& program) {
+Program normalize(const Program& program, const SumPrices& prices) {
   check_sizes(program);
-  Program normal = Normalizer(program).run();
+  Program normal = Normalizer(program, prices).run();
+  // What gradients added may be put in order together with what was there.
+  for (int run = 0; run < kMostRuns; ++run) {
+    Program next = Normalizer(normal, prices).run();
+    if (next == normal) break;
+    normal = std::move(next);
+  }
   check_sizes(normal);
   return normal;
 }

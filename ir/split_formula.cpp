@@ -26,16 +26,6 @@ int64_t weight(const Expr& node) {
   return apply == nullptr ? 1 : std::max<int64_t>(1, std::lround(info(apply->fn).flops));
 }
 
-// May reading it go outside of the tensor?
-bool may_leave(const Read& read) {
-  for (size_t i = 0; i < read.indices.size(); ++i) {
-    if (read.indices[i].padded) continue;
-    const std::optional<IndexRange> range = index_range(read.indices[i].value);
-    if (!range || range->low < 0 || range->high >= read.tensor.dims()[i].extent()) return true;
-  }
-  return false;
-}
-
 class Splitter {
  public:
   Splitter(const Expr& value, bool checkpoint)
@@ -130,6 +120,21 @@ Expr split(const Expr& value, const std::string& name, bool checkpoint) {
 }
 
 }  // namespace
+
+bool may_leave(const Read& read) {
+  for (size_t i = 0; i < read.indices.size(); ++i) {
+    if (read.indices[i].padded) continue;
+    const std::optional<IndexRange> range = index_range(read.indices[i].value);
+    if (!range || range->low < 0 || range->high >= read.tensor.dims()[i].extent()) return true;
+  }
+  return false;
+}
+
+bool reads_may_leave(const Expr& formula) {
+  return any_node(formula, [](const Expr& node) {
+    return as<Read>(node) != nullptr && may_leave(*as<Read>(node));
+  });
+}
 
 int64_t written_size(const Expr& expr, int64_t limit) {
   Sizes sizes;

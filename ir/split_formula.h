@@ -25,6 +25,11 @@ int64_t written_size(const Expr& expr, int64_t limit = int64_t{1} << 40);
 
 double flops_of(const Expr& expr);
 
+// May reading it go outside of the tensor?
+bool may_leave(const Read& read);
+// May some read of the formula?
+bool reads_may_leave(const Expr& formula);
+
 // `value` of the definition `name`, reading new definitions in place of parts where it is longer
 // than kMostWritten, or does more than kMostWork. Those of a checkpoint are checkpoints. Parts stay
 // in place where taking them out could read outside of a tensor, or would need much more memory

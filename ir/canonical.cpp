@@ -1,0 +1,82 @@
+#include "ir/canonical.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMostFactors = 24;  // that are sorted; longer products stay as they are
+
+bool commutes(Fn fn) {
+  switch (fn) {
+    case Fn::add:
+    case Fn::eq:
+    case Fn::ne:
+    case Fn::logical_and:
+    case Fn::logical_or:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Equal formulas are one node, so the places of nodes give an order.
+bool before(const Expr& a, const Expr& b) {
+  return std::less<>()(&a.node(), &b.node());
+}
+
+void add_factors(const Expr& node, std::vector<Expr>& factors) {
+  const Apply* apply = as<Apply>(node);
+  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostFactors) {
+    factors.push_back(node);
+    return;
+  }
+  for (const Expr& arg : apply->args) add_factors(arg, factors);
+}
+
+}  // namespace
+
+Expr CanonicalForms::operator()(const Expr& formula) {
+  return transform(with_own_dims(formula),
+                   [this](const Expr& node) { return sorted_node(keep(node)); });
+}
+
+Expr CanonicalForms::sorted_node(const Expr& node) {
+  const Apply* apply = as<Apply>(node);
+  if (apply == nullptr) return node;
+  if (apply->fn == Fn::mul) return sorted_product(node);
+  if (!commutes(apply->fn) || before(apply->args[0], apply->args[1])) return node;
+  return keep(make_apply(apply->fn, {apply->args[1], apply->args[0]}, node.where()));
+}
+
+Expr CanonicalForms::sorted_product(const Expr& node) {
+  std::vector<Expr> factors;
+  add_factors(node, factors);
+  if (factors.size() > kMostFactors) return node;
+  std::sort(factors.begin(), factors.end(), before);
+  Expr product = factors[0];
+  for (size_t i = 1; i < factors.size(); ++i)
+    product = keep(make_apply(Fn::mul, {product, factors[i]}, node.where()));
+  return product;
+}
+
+// A reduction over dims that depend on nothing but the extents.
+Expr CanonicalForms::with_own_dims(const Expr& value) {
+  const Reduce* reduce = as<Reduce>(value);
+  if (reduce == nullptr) return value;
+  Dims bound = reduce->dims;
+  std::stable_sort(bound.begin(), bound.end(),
+                   [](const Dim& a, const Dim& b) { return a.extent() < b.extent(); });
+  std::map<Dim, Expr> renamed;
+  Dims own;
+  for (size_t i = 0; i < bound.size(); ++i) {
+    const int64_t extent = bound[i].extent();
+    const auto it = dims_.try_emplace({extent, i}, Dim("k" + std::to_string(i), extent)).first;
+    renamed.emplace(bound[i], make_index(it->second));
+    own.push_back(it->second);
+  }
+  return make_reduce(reduce->op, sorted(own), substitute(reduce->body, renamed), value.where());
+}
+
+}  // namespace tessera

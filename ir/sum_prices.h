@@ -1,0 +1,11 @@
+#pragma once
+
+namespace tessera {
+
+// When another order of a sum pays (order_sum.h).
+struct SumPrices {
+  double call = 50'000;  // operations that a nest costs by itself
+  double gain = 0.75;    // of the price as it stands: another order must stay below
+};
+
+}  // namespace tessera
