@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/hash.h"
+
 namespace tessera {
 namespace {
 
@@ -35,7 +37,28 @@ void add_factors(const Expr& node, std::vector<Expr>& factors) {
   for (const Expr& arg : apply->args) add_factors(arg, factors);
 }
 
+// Equal for equivalent nodes whose children are kept.
+uint64_t hash_of(const Expr& node) {
+  const Apply* apply = as<Apply>(node);
+  const Reduce* reduce = as<Reduce>(node);
+  if (apply == nullptr && reduce == nullptr) return structure_hash(node);
+  std::vector<uint64_t> parts = {static_cast<uint64_t>(node.type())};
+  parts.push_back(apply != nullptr ? static_cast<uint64_t>(apply->fn)
+                                   : 1000 + static_cast<uint64_t>(reduce->op));
+  for (const Expr& child : children(node))
+    parts.push_back(reinterpret_cast<uint64_t>(&child.node()));
+  return hash_bytes({reinterpret_cast<const char*>(parts.data()), 8 * parts.size()});
+}
+
 }  // namespace
+
+Expr CanonicalForms::keep(const Expr& node) {
+  std::vector<Expr>& alike = kept_[hash_of(node)];
+  for (const Expr& other : alike)
+    if (equivalent(other, node)) return other;
+  alike.push_back(node);
+  return node;
+}
 
 Expr CanonicalForms::operator()(const Expr& formula) {
   return transform(with_own_dims(formula),

@@ -20,9 +20,10 @@ class CanonicalForms {
   Expr sorted_node(const Expr& node);
   Expr sorted_product(const Expr& node);
   Expr with_own_dims(const Expr& value);
-  Expr keep(const Expr& node) { return shared_.share(node); }
+  // The one node like `node`, whose children were kept.
+  Expr keep(const Expr& node);
 
-  SharedNodes shared_;
+  std::unordered_map<uint64_t, std::vector<Expr>> kept_;
   std::map<std::pair<int64_t, size_t>, Dim> dims_;  // of an extent, the first, second, …
 };
 

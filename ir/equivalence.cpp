@@ -47,7 +47,8 @@ uint64_t node_hash(const Expr& expr) {
   if (const Apply* x = as<Apply>(expr)) return mix(hash, static_cast<uint64_t>(x->fn));
   if (const Read* x = as<Read>(expr)) return mix(hash, reinterpret_cast<uint64_t>(x->tensor.id()));
   if (const Reduce* x = as<Reduce>(expr)) hash = mix(hash, static_cast<uint64_t>(x->op));
-  for (const Dim& dim : expr.dims()) hash = mix(hash, hash_bytes(dim.name()));
+  // Many dims may have one name; a dim's own place tells it from the others.
+  for (const Dim& dim : expr.dims()) hash = mix(hash, reinterpret_cast<uint64_t>(&dim.name()));
   return hash;
 }
 

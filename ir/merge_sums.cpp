@@ -10,7 +10,9 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMostFactors = 24;
-constexpr size_t kMostAbsorbed = 12;  // definitions, so that long chains are not gone through again
+constexpr double kMostPoints = int64_t{1} << 60;  // well below what a nest may have
+constexpr double kWorthALook = 20;                // calls of a kernel that all of it must cost
+constexpr size_t kMostAbsorbed = 4;  // definitions: each of a long chain looks at these again
 
 // Are the indices distinct dims as they stand?
 bool reads_plainly(const Read& read) {
@@ -31,13 +33,19 @@ class Merger {
   }
 
   std::optional<MergedSum> result(const Expr& sum) const {
-    if (!merged_ || factors_.size() > kMostFactors) return std::nullopt;
+    if (!merged_ || factors_.size() > kMostFactors || points() > kMostPoints) return std::nullopt;
     const Expr product = product_of(factors_, sum.type(), sum.where());
     if (!subtract(summed_, product.dims()).empty()) return std::nullopt;
     return MergedSum{make_reduce(Reduction::sum, sorted(summed_), product, sum.where()), absorbed_};
   }
 
  private:
+  double points() const {
+    double product = 1;
+    for (const Dim& dim : all_) product *= static_cast<double>(dim.extent());
+    return product;
+  }
+
   void take(const Expr& formula) {
     const std::vector<Factor> factors = products_.factors_of(formula);
     for (const Factor& factor : factors) {
@@ -133,6 +141,7 @@ std::optional<MergedSum> merge_sums(const Expr& sum, const Absorb& absorb,
   std::optional<MergedSum> merged = Merger(*reduce, absorb).result(sum);
   if (!merged) return std::nullopt;
   const double before = price_as_it_stands(sum, merged->absorbed, surroundings);
+  if (before < kWorthALook * surroundings.prices.call) return std::nullopt;
   const bool pays = ordered_price(merged->sum, surroundings) < surroundings.prices.gain * before;
   return pays ? merged : std::nullopt;
 }

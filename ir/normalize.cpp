@@ -68,6 +68,11 @@ class Normalizer {
     return prune(result_, {outputs_, updates_, marked_, source_.pins()});
   }
 
+  // Is the result of a program in normal form another one?
+  bool changed() const {
+    return reordered_ || result_.tensors().size() != source_.tensors().size();
+  }
+
  private:
   // Fans follow from the program as it is written, so they are found before anything is derived.
   Tensor settled(const Tensor& tensor) const {
@@ -154,6 +159,7 @@ class Normalizer {
         },
         surroundings);
     if (!merged) return sum;
+    reordered_ = true;
     for (const Tensor& tensor : merged->absorbed) known_.forget(tensor);
     return merged->sum;
   }
@@ -252,6 +258,7 @@ class Normalizer {
     for (int round = 0; round < kMostRounds; ++round) {
       const Expr next = simplify(hoist_parts(order_sum(result, surroundings), surroundings));
       if (next.is(result)) break;
+      reordered_ = true;
       result = next;
     }
     return result;
@@ -467,6 +474,7 @@ class Normalizer {
   KnownDefinitions known_;
   std::set<Tensor> several_;  // definitions that stand for more than one of the source's, or parts
   std::set<Tensor> once_;     // that only one formula of the source reads, in one place
+  bool reordered_ = false;    // some definition, by price
   bool deriving_ = false;     // definitions that are made now belong to a gradient
 };
 
@@ -477,8 +485,9 @@ Program normalize(const Program& program, const SumPrices& prices) {
   Program normal = Normalizer(program, prices).run();
   // What gradients added may be put in order together with what was there.
   for (int run = 0; run < kMostRuns; ++run) {
-    Program next = Normalizer(normal, prices).run();
-    if (next == normal) break;
+    Normalizer again(normal, prices);
+    Program next = again.run();
+    if (!again.changed()) break;
     normal = std::move(next);
   }
   check_sizes(normal);
