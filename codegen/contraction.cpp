@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "codegen/contraction_layout.h"
+#include "codegen/scan.h"
+#include "codegen/scatter.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -71,17 +73,15 @@ std::optional<Contraction> roles(const Nest& nest, const std::vector<Expr>& fact
                 .k = nest.reduced,
                 .a = *product(factors, split.a),
                 .b = *product(factors, split.b),
-                .scale = product(factors, split.scale)};
+                .scale = product(factors, split.scale),
+                .pair = std::nullopt};
   if (c.m.empty() || c.n.empty() || !subtract(out, unite(in_a, in_b)).empty()) return std::nullopt;
   return c;
 }
 
-}  // namespace
-
-std::optional<Contraction> find_contraction(const Nest& nest) {
-  const DType type = nest.body.type();
-  if (nest.op != ReduceOp::sum || nest.reduced.empty() || type == DType::b8) return std::nullopt;
-  if (volume(nest.loops()) == 0) return std::nullopt;  // the sum of nothing needs no tiles
+std::optional<Contraction> find_product(const Nest& nest) {
+  if (nest.op != ReduceOp::sum || nest.reduced.empty() || nest.body.type() == DType::b8)
+    return std::nullopt;
   std::vector<Expr> factors;
   collect_factors(nest.body, factors);
   if (factors.size() < 2 || factors.size() > kMaxFactors) return std::nullopt;
@@ -110,6 +110,33 @@ std::optional<Contraction> find_contraction(const Nest& nest) {
     if (unreduced == 0) break;
   }
   return best;
+}
+
+std::optional<Contraction> find_pairs(const Nest& nest) {
+  std::optional<Pairing> found = find_pairing(nest);
+  if (!found || find_scatter(nest) || find_scan(nest)) return std::nullopt;
+  return Contraction{.nest = nest,
+                     .type = nest.body.type(),
+                     .batch = std::move(found->batch),
+                     .m = std::move(found->m),
+                     .n = std::move(found->n),
+                     .k = nest.reduced,
+                     .a = std::move(found->a),
+                     .b = std::move(found->b),
+                     .scale = std::nullopt,
+                     .pair = std::move(found->body)};
+}
+
+}  // namespace
+
+std::optional<Contraction> find_contraction(const Nest& nest) {
+  if (volume(nest.loops()) == 0) return std::nullopt;  // combining nothing needs no tiles
+  std::optional<Contraction> product = find_product(nest);
+  return product ? product : find_pairs(nest);
+}
+
+double cycles_of_pair(const Contraction& contraction) {
+  return contraction.pair ? cycles_of(*contraction.pair, *contraction.nest.op) : 1;
 }
 
 namespace {
@@ -199,6 +226,7 @@ Contraction swapped(const Contraction& contraction) {
   Contraction c = contraction;
   std::swap(c.m, c.n);
   std::swap(c.a, c.b);
+  if (c.pair) std::swap(c.pair->left, c.pair->right);
   return c;
 }
 

@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "codegen/kernel_group.h"
+#include "codegen/pair_body.h"
 #include "ir/nest.h"
 
 namespace tessera {
 
-// A sum of products, seen as a batch of matrix products by how its loop indices are used:
+// A reduction over pairs of elements, seen as a batch of matrix products by how its loop indices
+// are used:
 //
 //   in both operands and the result          batch
 //   in one operand and the result            m (operand a) or n (operand b)
@@ -22,19 +24,24 @@ namespace tessera {
 //   m = batch, oy, ox, row    n = cout, col    k = ky, kx, cin, mid    batch = nothing
 struct Contraction {
   Nest nest;
-  DType type = DType::f32;  // of the products and of the result: f32, f64, i32 or i64
+  DType type = DType::f32;  // of what is combined and of the result: f32, f64, i32 or i64
   Dims batch, m, n, k;      // sorted
   Expr a;                   // over dims of batch, m and k
   Expr b;                   // over dims of batch, n and k
   // A factor without reduced dims that would otherwise join m and n; it multiplies the sum.
   std::optional<Expr> scale;
+  std::optional<PairBody> pair;  // what is combined by nest.op; nothing: a * b, by a sum
 };
 
-// The contraction that a nest is, or nothing: its op is sum, no loop is empty and its body a
-// product of factors of a number type that can be split into two operands with a non-empty m and n.
-// Of all splits the one with the largest smaller side of m and n, then the smallest operands, is
-// taken; a is the factor group that holds the first factor.
+// The contraction that a nest is, or nothing. No loop is empty, and the body is either summed up
+// and a product of factors of a number type that can be split into two operands with a non-empty m
+// and n: of all splits the one with the largest smaller side of m and n, then the smallest
+// operands, is taken, and a is the factor group that holds the first factor. Or it is a pairing
+// (pair_body.h), which is neither a scatter nor a scan.
 std::optional<Contraction> find_contraction(const Nest& nest);
+
+// Cycles of a vector unit for each element of a tile and step of k, in multiply-adds.
+double cycles_of_pair(const Contraction& contraction);
 
 // A contraction and the maps over its result that run on each tile while it is hot.
 struct ContractionGroup {

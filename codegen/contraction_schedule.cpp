@@ -23,9 +23,9 @@ constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its
 constexpr int kDirectRows = 8;          // row pointers that fit general registers
 constexpr int kMostRows = 14, kMostVectors = 4;
 
-// The accumulators, one row of b and a broadcast element of a.
-bool fits_registers(int rows, int vectors, const VectorTarget& target) {
-  return rows * vectors + vectors + 1 <= target.registers;
+// The accumulators, one row of b, a broadcast element of a, and what a pair needs in between.
+bool fits_registers(int rows, int vectors, const Contraction& c, const VectorTarget& target) {
+  return rows * vectors + vectors + (c.pair ? 3 : 1) <= target.registers;
 }
 
 int64_t ceil_div(int64_t a, int64_t b) {
@@ -42,21 +42,22 @@ int64_t even_block(int64_t extent, int64_t limit, int64_t unit) {
   return round_up(ceil_div(whole, ceil_div(whole, cap)), unit);
 }
 
-double step_cycles(int64_t rows, int64_t vectors) {
+// `pair`: cycles_of_pair.
+double step_cycles(int64_t rows, int64_t vectors, double pair) {
   if (rows == 0 || vectors == 0) return 0;
-  const double multiply = static_cast<double>(rows * vectors);
+  const double multiply = pair * static_cast<double>(rows * vectors);
   return std::max({multiply, kLoadCost * static_cast<double>(rows + vectors) + 1, kLatency});
 }
 
 // Cycles of all register tiles over m x n x k.
-double tile_cycles(int64_t m, int64_t n, int64_t k, int64_t k_block, const ContractionSchedule& s) {
+double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const ContractionSchedule& s) {
   const int64_t n_vectors = ceil_div(n, s.lanes);
   const int64_t down = m / s.rows, across = n_vectors / s.vectors;
   const int64_t m_rest = m % s.rows, n_rest = n_vectors % s.vectors;
   const auto tiles = [&](int64_t count, int64_t rows, int64_t vectors) {
-    const double blocks = static_cast<double>(ceil_div(k, k_block));
+    const double blocks = static_cast<double>(ceil_div(k, s.k_block));
     return static_cast<double>(count) *
-           (static_cast<double>(k) * step_cycles(rows, vectors) +
+           (static_cast<double>(k) * step_cycles(rows, vectors, pair) +
             blocks *
                 (rows * vectors == 0 ? 0 : kTileCost + 2.0 * static_cast<double>(rows * vectors)));
   };
@@ -148,7 +149,7 @@ std::vector<Tile> ranked(const Sides& sides, const VectorTarget& target) {
     const int64_t m = volume(sides.layouts[side].m);
     for (int vectors = 1; vectors <= kMostVectors; ++vectors)
       for (int rows = 1; rows <= kMostRows && rows <= m; ++rows)
-        if (fits_registers(rows, vectors, target))
+        if (fits_registers(rows, vectors, sides.groups[side].contraction, target))
           tiles.push_back(
               {make_schedule(sides.groups[side], sides.layouts[side], target, rows, vectors),
                side == 1});
@@ -184,7 +185,7 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
     s.b = Feed::direct;
 
   const double batch = static_cast<double>(volume(layout.batch));
-  s.cycles = tile_cycles(m, n, k, s.k_block, s);
+  s.cycles = tile_cycles(m, n, k, cycles_of_pair(c), s);
   if (s.a == Feed::packed)
     s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
                 pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows);
@@ -228,7 +229,7 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
   const int64_t m = volume(plan.layout.m), n = volume(plan.layout.n), k = volume(plan.layout.k);
   const bool tile = choice.rows >= 1 && choice.rows <= std::min<int64_t>(kMostRows, m) &&
                     choice.vectors >= 1 && choice.vectors <= kMostVectors &&
-                    fits_registers(choice.rows, choice.vectors, target);
+                    fits_registers(choice.rows, choice.vectors, group.contraction, target);
   if (!tile) return std::nullopt;
   plan.schedule = make_schedule(plan.group, plan.layout, target, choice.rows, choice.vectors);
   ContractionSchedule& s = plan.schedule;

@@ -74,7 +74,8 @@ class Inliner {
     int reads = 0;
     for (const Expr& node : reads_of(reader)) reads += as<Read>(node)->tensor == map.out ? 1 : 0;
     const bool once = readers == 1 && reads == 1 && points_of(reader) <= points_of(map);
-    return once && !find_contraction(reader);
+    const std::optional<Contraction> contraction = find_contraction(reader);
+    return once && !(contraction && (!contraction->pair || worth_tiling(*contraction)));
   }
 
   // The reader's body with the map's formula in place of its values; nothing when some read is

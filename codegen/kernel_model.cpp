@@ -115,6 +115,7 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
     return;
   }
   const Contraction& c = *contraction;
+  pair_cycles_ = cycles_of_pair(c);
   for (const Dim& dim : loops)
     roles_.push_back(contains(c.batch, dim) ? Role::batch
                      : contains(c.m, dim)   ? Role::m
@@ -156,7 +157,8 @@ double KernelModel::tiled_cycles(std::span<const int64_t> extents) const {
     const double vectors = std::ceil(n / lanes_);
     const double in_tile = std::min(m, kTileRows) * std::min(vectors, kTileVectors);
     const double stall = std::max(1.0, kLatency / std::max(1.0, in_tile));
-    const double multiply = m * vectors * (k_steps * stall + blocks * kTileCycles) * kSlack;
+    const double multiply =
+        m * vectors * (k_steps * std::max(stall, pair_cycles_) + blocks * kTileCycles) * kSlack;
     const double pack_n = m > 2 * kTileRows ? side.pack_n * n * k_steps : 0;
     const double pack_m = vectors > kTileVectors ? std::min(side.pack_m, 0.5) * m * k_steps / 4 : 0;
     return multiply + pack_n + pack_m + side.store * m * n;

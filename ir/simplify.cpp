@@ -39,6 +39,24 @@ Expr fold(const Expr& expr, const Apply& apply) {
   return make_constant(settled(evaluate(apply.fn, values, expr.type())), expr.where());
 }
 
+// Few multiplications instead of a logarithm and an exponential. They agree at 0, infinity and NaN,
+// and are as exact to a rounding or two.
+Expr simplify_power(const Expr& expr, const Expr& base, const Expr& exponent) {
+  const auto times = [&](const Expr& x, const Expr& y) {
+    return make_apply(Fn::mul, {x, y}, expr.where());
+  };
+  if (is_number(exponent, 1)) return base;
+  if (is_number(exponent, 2)) return times(base, base);
+  if (is_number(exponent, 3)) return times(times(base, base), base);
+  if (is_number(exponent, 4)) {
+    const Expr square = times(base, base);
+    return times(square, square);
+  }
+  if (!is_number(exponent, -1)) return expr;
+  const Expr one = make_constant(Scalar::of_float(expr.type(), 1), expr.where());
+  return make_apply(Fn::div, {one, base}, expr.where());
+}
+
 Expr simplify_binary(const Expr& expr, const Apply& apply) {
   const Expr& a = apply.args[0];
   const Expr& b = apply.args[1];
@@ -60,8 +78,9 @@ Expr simplify_binary(const Expr& expr, const Apply& apply) {
       if (is_number(b, -1)) return make_apply(Fn::neg, {a}, expr.where());
       return expr;
     case Fn::div:
-    case Fn::pow:
       return is_number(b, 1) ? a : expr;
+    case Fn::pow:
+      return simplify_power(expr, a, b);
     case Fn::logical_and:
       return is_bool(a, false) || is_bool(b, true)   ? a
              : is_bool(b, false) || is_bool(a, true) ? b

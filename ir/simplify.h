@@ -7,7 +7,8 @@
 namespace tessera {
 
 // An equal formula with constants folded and neutral operations removed: x + 0, x * 1, x / 1,
-// -(-x), where with a constant condition or equal sides, a cast to the type already there.
+// -(-x), where with a constant condition or equal sides, a cast to the type already there. Powers
+// of 2, 3, 4 and -1 become multiplications and a division.
 // NaN, infinities and signed zeros are honoured: x * 0 and x - x stay.
 Expr simplify(const Expr& expr);
 

@@ -231,7 +231,8 @@ int64_t kept_sums(const ContractionPlan& plan) {
 }
 
 bool is_compensated(const ContractionPlan& plan) {
-  return is_float(plan.group.contraction.type) && k_blocks_of(plan) > kPlainBlocks;
+  return is_float(plan.group.contraction.type) && plan.group.contraction.nest.op == ReduceOp::sum &&
+         k_blocks_of(plan) > kPlainBlocks;
 }
 
 ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,

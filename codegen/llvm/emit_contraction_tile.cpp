@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/llvm/compensated_sum.h"
+#include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/masked_access.h"
 #include "codegen/llvm/scalars.h"
@@ -66,7 +67,15 @@ struct TileCode {
     return vectors;
   }
 
-  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
+  // The sum, or whatever is combined, with one more pair.
+  llvm::Value* with_pair(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
+    const Contraction& contraction = c.plan.group.contraction;
+    if (const std::optional<PairBody>& pair = contraction.pair) {
+      FormulaSite site{.point = {}, .lanes = lanes_of(x), .known = {}};
+      site.known = {{pair->left, x}, {pair->right, y}};
+      return emit_combine(b, *contraction.nest.op, contraction.type, sum,
+                          emit_formula(c, b, site, pair->value));
+    }
     if (c.element->isFloatingPointTy())
       return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {sum->getType()}, {x, y, sum});
     return b.CreateAdd(b.CreateMul(x, y), sum);
@@ -92,23 +101,27 @@ struct TileCode {
                                               b.CreateAlignedLoad(c.element, from, align()));
       for (int v = 0; v < shape.vectors; ++v) {
         llvm::Value*& sum = sums[static_cast<size_t>(r * shape.vectors + v)];
-        sum = multiply_add(low_lanes(left, lanes(v)), right[static_cast<size_t>(v)], sum);
+        sum = with_pair(low_lanes(left, lanes(v)), right[static_cast<size_t>(v)], sum);
       }
     }
   }
 };
 
-std::vector<llvm::Value*> zeros(const TileCode& t) {
+// Sums, or whatever is combined, of nothing.
+std::vector<llvm::Value*> identities(const TileCode& t) {
+  const Contraction& contraction = t.c.plan.group.contraction;
+  const Scalar nothing = identity(*contraction.nest.op, contraction.type);
   std::vector<llvm::Value*> sums;
   for (int r = 0; r < t.shape.rows; ++r)
     for (int v = 0; v < t.shape.vectors; ++v)
-      sums.push_back(llvm::Constant::getNullValue(t.type(v)));
+      sums.push_back(constant_of(t.c.llvm, nothing, t.lanes(v)));
   return sums;
 }
 
-// The sums to start from: zeros, or what memory holds.
+// The sums to start from: those of nothing, or what memory holds.
 std::vector<llvm::Value*> start_sums(TileCode& t) {
-  if (is_compensated(t.c.plan)) return zeros(t);
+  const std::vector<llvm::Value*> nothing = identities(t);
+  if (is_compensated(t.c.plan)) return nothing;
   llvm::IRBuilder<>& b = t.b;
   llvm::BasicBlock* entry = b.GetInsertBlock();
   llvm::BasicBlock* more = llvm::BasicBlock::Create(t.c.llvm, "more", t.function);
@@ -122,10 +135,10 @@ std::vector<llvm::Value*> start_sums(TileCode& t) {
   b.CreateBr(start);
   b.SetInsertPoint(start);
   std::vector<llvm::Value*> sums;
-  for (llvm::Value* value : loaded) {
-    llvm::PHINode* sum = b.CreatePHI(value->getType(), 2);
-    sum->addIncoming(llvm::Constant::getNullValue(value->getType()), entry);
-    sum->addIncoming(value, more);
+  for (size_t i = 0; i < loaded.size(); ++i) {
+    llvm::PHINode* sum = b.CreatePHI(loaded[i]->getType(), 2);
+    sum->addIncoming(nothing[i], entry);
+    sum->addIncoming(loaded[i], more);
     sums.push_back(sum);
   }
   return sums;
