@@ -27,7 +27,7 @@ class Hoister {
   // Nothing where the body is best as it is.
   std::optional<Expr> run() const {
     if (parts_.empty()) return std::nullopt;
-    const double points = static_cast<double>(volume(loops_));
+    const double points = points_of(loops_);
     const Work work = work_of(body_);
     const double before = points * (work.flops + work.reads + 1);
     double after = before;
@@ -56,15 +56,15 @@ class Hoister {
   }
 
   bool is_part(const Expr& expr) const {
-    if (expr.dims().empty() || volume(expr.dims()) >= volume(loops_)) return false;
+    if (expr.dims().empty() || points_of(expr.dims()) >= points_of(loops_)) return false;
     if (reads_may_leave(expr)) return false;
-    const double saved = static_cast<double>(volume(loops_)) * work_of(expr).flops;
+    const double saved = points_of(loops_) * work_of(expr).flops;
     return saved > 2 * price_beside(expr);
   }
 
   // Of computing it once, storing and reading it.
   double price_beside(const Expr& part) const {
-    const double points = static_cast<double>(volume(part.dims()));
+    const double points = points_of(part.dims());
     const Work work = work_of(part);
     double calls = 1;
     for (const Dim& dim : intersect(part.dims(), surroundings_.iterated))
@@ -103,7 +103,7 @@ bool is_guarded(const Reduce& reduce) {
 
 Expr hoist_parts(const Expr& value, const SumSurroundings& surroundings) {
   const Reduce* reduce = as<Reduce>(value);
-  if (reduce == nullptr || volume(reduce->body.dims()) == 0 || is_guarded(*reduce)) return value;
+  if (reduce == nullptr || points_of(reduce->body.dims()) == 0 || is_guarded(*reduce)) return value;
   const std::optional<Expr> body = Hoister(*reduce, surroundings).run();
   return body ? make_reduce(reduce->op, reduce->dims, *body, value.where()) : value;
 }

@@ -33,19 +33,14 @@ class Merger {
   }
 
   std::optional<MergedSum> result(const Expr& sum) const {
-    if (!merged_ || factors_.size() > kMostFactors || points() > kMostPoints) return std::nullopt;
+    if (!merged_ || factors_.size() > kMostFactors || points_of(all_) > kMostPoints)
+      return std::nullopt;
     const Expr product = product_of(factors_, sum.type(), sum.where());
     if (!subtract(summed_, product.dims()).empty()) return std::nullopt;
     return MergedSum{make_reduce(Reduction::sum, sorted(summed_), product, sum.where()), absorbed_};
   }
 
  private:
-  double points() const {
-    double product = 1;
-    for (const Dim& dim : all_) product *= static_cast<double>(dim.extent());
-    return product;
-  }
-
   void take(const Expr& formula) {
     const std::vector<Factor> factors = products_.factors_of(formula);
     for (const Factor& factor : factors) {
@@ -125,9 +120,8 @@ double price_as_it_stands(const Expr& sum, const std::vector<Tensor>& absorbed,
   });
   for (const Tensor& tensor : absorbed) {
     const Expr& value = tensor.value();
-    price += as<Reduce>(value) != nullptr
-                 ? nest_price(value, surroundings)
-                 : static_cast<double>(volume(value.dims())) * work_of(value).flops;
+    price += as<Reduce>(value) != nullptr ? nest_price(value, surroundings)
+                                          : points_of(value.dims()) * work_of(value).flops;
   }
   return price + ordered_price(make_reduce(reduce.op, reduce.dims, body), surroundings);
 }

@@ -46,7 +46,7 @@ class OrderedSum {
     loops_ = reduce_.body.dims();
     const DType type = reduce_.body.type();
     const bool number = is_float(type) ? !is_half(type) : is_integer(type);
-    if (!number || loops_.size() > kMostLoops || volume(loops_) == 0) return false;
+    if (!number || loops_.size() > kMostLoops || points_of(loops_) == 0) return false;
     take_guards();
     take_factors();
     return groups_.size() > 1 && same_set(all_dims(), loops_);
@@ -293,7 +293,7 @@ Expr order_sum(const Expr& value, const SumSurroundings& surroundings) {
 }
 
 double nest_price(const Expr& value, const SumSurroundings& surroundings) {
-  const double bytes = static_cast<double>(volume(value.dims()) * size_of(value.type()));
+  const double bytes = points_of(value.dims()) * static_cast<double>(size_of(value.type()));
   const Reduce* reduce = as<Reduce>(value);
   if (reduce != nullptr && reduce->op == Reduction::sum) {
     OrderedSum sum(value, *reduce, surroundings);
@@ -301,8 +301,8 @@ double nest_price(const Expr& value, const SumSurroundings& surroundings) {
   }
   const Expr& body = reduce != nullptr ? reduce->body : value;
   const Work work = work_of(body);
-  return static_cast<double>(volume(body.dims())) * (work.flops + work.reads + 1) +
-         storing_price(bytes) + surroundings.prices.call;
+  return points_of(body.dims()) * (work.flops + work.reads + 1) + storing_price(bytes) +
+         surroundings.prices.call;
 }
 
 double ordered_price(const Expr& value, const SumSurroundings& surroundings) {

@@ -119,4 +119,10 @@ Work work_of(const Expr& formula) {
   return work;
 }
 
+double points_of(const Dims& dims) {
+  double points = 1;
+  for (const Dim& dim : dims) points *= static_cast<double>(dim.extent());
+  return points;
+}
+
 }  // namespace tessera

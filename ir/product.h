@@ -44,4 +44,7 @@ struct Work {
 };
 Work work_of(const Expr& formula);
 
+// Points of the box that the dims span, however many.
+double points_of(const Dims& dims);
+
 }  // namespace tessera

@@ -136,8 +136,8 @@ double LinearCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes
 }
 
 // Blocks never grow along an axis, so the busiest group is that of rank 0. In it, the member with
-// the smallest block lacks the most before an all-gather and keeps the least of a reduce-scatter; of
-// an all-to-all, any member may be the busiest.
+// the smallest block lacks the most before an all-gather and keeps the least of a reduce-scatter;
+// of an all-to-all, any member may be the busiest.
 int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
                       const Mesh& mesh) {
   if (!communicates(step.kind)) return 0;

@@ -373,5 +373,14 @@ TEST(OrderSum, FindsOrdersOfManyFactors) {
   }
 }
 
+// Taken together, sums that stand in one another could run over more points than a nest may have.
+TEST(OrderSum, SumsInOneAnotherStayWithinThePointsOfANest) {
+  std::string text = "program p\ndim a = 8192, b = 8192\ninput h0[a]\ninput w[a, b]\n";
+  for (int i = 0; i < 30; ++i)
+    text += "h" + std::to_string(i + 1) + " = sum[b](h" + std::to_string(i) + "[a: b] * w)\n";
+  const Program normal = normalize(parse(text + "output h30\n"));
+  EXPECT_EQ(nests_of(normal).size(), 30u) << print(normal);
+}
+
 }  // namespace
 }  // namespace tessera
