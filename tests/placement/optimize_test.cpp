@@ -423,7 +423,7 @@ TEST(Explain, IsAPageOfAHundredColumns) {
   for (const char* part :
        {"plan of mlp for 8 cpu devices of 16.0 GiB in 1 node", "data=2,model=4",
         "predicted time per step", "proven lower bound", "0 (no plan in the space is faster)",
-        "peak memory per device", "user: pinned to hidden2: model", "costs",
+        "peak memory per device", "user: pinned to hidden2:", "costs",
         "collectives of one device, in order", "nests that take longest",
         "memory at the fullest moment"})
     EXPECT_THAT(text, HasSubstr(part));
