@@ -12,8 +12,8 @@
 #include "models/mlp.h"
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
-#include "tests/runtime/close.h"
 #include "tests/partition/random_plan.h"
+#include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
 
 namespace tessera {
@@ -199,8 +199,9 @@ TEST(Executable, RunsOnAfterAGatherThatLedOutside) {
       for (int times = 0; times < 3; ++times) {
         at.set(5, 9);
         step.feed("at", at);
-        EXPECT_THAT(error_of_run(),
-                    HasSubstr("is 9, at i = 5, where it reads `table` along `v`; allowed is 0 to 3"));
+        EXPECT_THAT(
+            error_of_run(),
+            HasSubstr("is 9, at i = 5, where it reads `table` along `v`; allowed is 0 to 3"));
         EXPECT_THROW(step.output("y"), UserError);
         at.set(5, 3);
         step.feed("at", at);
