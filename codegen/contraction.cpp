@@ -175,11 +175,6 @@ bool reads_in_place(const Nest& nest, const Tensor& tensor) {
   return true;
 }
 
-bool contains_read(const Nest& nest, const Tensor& tensor) {
-  const std::vector<Tensor> read = tensors_read(nest.body);
-  return std::find(read.begin(), read.end(), tensor) != read.end();
-}
-
 bool is_epilogue(const Nest& nest, const Nest& contraction, const std::vector<Nest>& before) {
   if (nest.op || !same_set(nest.out.dims(), contraction.out.dims())) return false;
   if (!reads_in_place(nest, contraction.out)) return false;
@@ -216,7 +211,7 @@ std::optional<ContractionGroup> find_contraction(const KernelGroup& group) {
   for (auto later = at + 1; later != group.nests.end(); ++later) {
     if (!is_epilogue(*later, nest, result.epilogue)) return std::nullopt;
     for (auto producer = group.nests.begin(); producer != at; ++producer)
-      if (contains_read(*later, producer->out)) return std::nullopt;
+      if (reads_tensor(later->body, producer->out)) return std::nullopt;
     result.epilogue.push_back(*later);
   }
   return result;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "codegen/solve_guards.h"
+#include "ir/guards.h"
 #include "ir/index_range.h"
 
 namespace tessera {

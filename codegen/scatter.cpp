@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "codegen/solve_guards.h"
+#include "ir/guards.h"
 
 namespace tessera {
 namespace {

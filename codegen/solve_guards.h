@@ -18,14 +18,4 @@ namespace tessera {
 // which is -inf or inf outside, is solved in the same way.
 Nest solve_guards(const Nest& nest);
 
-// The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. In the
-// place of 0 stands what the operation ignores: 1 for a product, -inf for a maximum.
-struct GuardedValue {
-  std::vector<Expr> conditions;
-  Expr value;
-};
-GuardedValue split_guards(const Expr& body, ReduceOp op = ReduceOp::sum);
-// The reverse; the value itself when there are no conditions.
-Expr join_guards(const GuardedValue& guarded, ReduceOp op = ReduceOp::sum);
-
 }  // namespace tessera

@@ -237,4 +237,8 @@ std::optional<Expr> adjoint_contribution(const Nest& whole, const Tensor& wrt,
   return total;
 }
 
+bool is_differentiable(const Nest& nest, const Tensor& wrt) {
+  return is_float(nest.body.type()) && is_float(wrt.type()) && reads_tensor(nest.body, wrt);
+}
+
 }  // namespace tessera

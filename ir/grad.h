@@ -27,6 +27,9 @@ std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
                                          const Expr& out_adjoint, const Dims& along,
                                          const Define& define);
 
+// Can a derivative lead from the nest to `wrt`, which it may read?
+bool is_differentiable(const Nest& nest, const Tensor& wrt);
+
 // d fn(args) / d args[k], given the value of fn itself; nothing where it is zero.
 std::optional<Expr> derivative(Fn fn, const std::vector<Expr>& args, const Expr& value, size_t k);
 

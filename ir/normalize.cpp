@@ -21,6 +21,7 @@
 #include "ir/readers.h"
 #include "ir/sequence.h"
 #include "ir/simplify.h"
+#include "ir/split_phases.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -33,13 +34,16 @@ bool is_reduction(const Expr& expr) {
 constexpr int kMostRounds = 4;  // of taking parts out of a nest
 constexpr int kMostRuns = 6;    // until nothing changes any more
 
+enum class NormalStage : uint8_t { gradients, order };  // gradients are all taken in the first
+
 class Normalizer {
  public:
-  Normalizer(const Program& program, const SumPrices& prices)
+  Normalizer(const Program& program, const SumPrices& prices, NormalStage stage)
       : source_(program),
         fans_(program),
         derived_(program),
         prices_(prices),
+        stage_(stage),
         result_(program.name(), program.where()),
         readers_(result_) {
     for (const Update& carry : program.carries())
@@ -222,7 +226,7 @@ class Normalizer {
     if (deriving_) derived_.count(unordered, where);
     const Expr unordered_form = known_.form_of(unordered);
     if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
-    const Expr value = shared_.share(ordered(unordered, name));
+    const Expr value = shared_.share(ordered(in_phases(unordered, order, name), name));
     const Expr form = value.is(unordered) ? unordered_form : known_.form_of(value);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {
@@ -249,6 +253,16 @@ class Normalizer {
     const std::optional<Tensor> known = known_.find(form, order);
     if (known) several_.insert(*known);
     return known;
+  }
+
+  Expr in_phases(const Expr& value, const Dims& order, const std::string& stem) {
+    if (stage_ == NormalStage::gradients || marking_) return value;
+    const Expr result =
+        split_phases(value, order, iterated_, [&](const Expr& phases, const Dims& dims) {
+          return define(result_.fresh_name(stem + "_1"), phases, dims, phases.where());
+        });
+    reordered_ = reordered_ || !result.is(value);
+    return result;
   }
 
   // A nest of which parts are computed before it, where that is cheaper.
@@ -344,7 +358,7 @@ class Normalizer {
     const Update* carry = result_.update_of(carried);
     if (carry != nullptr && carry->value == tensor)
       total = make_read(adjoint_from_later(loss, carried), carried.where());
-    if (!begins_with(carried, tensor)) return total;
+    if (!reads_tensor(carried.value(), tensor)) return total;
     const Dim& over = carried.over();
     const int64_t first = carried.descending() ? over.extent() - 1 : 0;
     const std::optional<Tensor> all = adjoint(loss, carried);
@@ -396,14 +410,9 @@ class Normalizer {
 
   // Does `tensor` receive something of the adjoint of `user`, which reads it?
   bool passes_on(const Tensor& loss, const Tensor& user, const Tensor& tensor) const {
-    if (user.role() != Role::carried) return differentiable(nest_of(user), tensor);
+    if (user.role() != Role::carried) return is_differentiable(nest_of(user), tensor);
     return is_float(user.type()) && !contains(loss.dims(), user.over()) &&
-           begins_with(user, tensor);
-  }
-
-  static bool begins_with(const Tensor& carried, const Tensor& tensor) {
-    const std::vector<Tensor> begins = tensors_read(carried.value());
-    return std::find(begins.begin(), begins.end(), tensor) != begins.end();
+           reads_tensor(user.value(), tensor);
   }
 
   std::optional<Tensor> adjoint_by_users(const Tensor& loss, const Tensor& tensor) {
@@ -417,7 +426,7 @@ class Normalizer {
       if (user.role() == Role::carried) {
         // Within an iteration, what comes from those before it is fixed.
         if (!contains(loss.dims(), user.over())) part = through_loop(loss, user, tensor, add);
-      } else if (const Nest nest = nest_of(user); differentiable(nest, tensor)) {
+      } else if (const Nest nest = nest_of(user); is_differentiable(nest, tensor)) {
         if (const std::optional<Tensor> out_adjoint = adjoint(loss, user))
           part = adjoint_contribution(nest, tensor, make_read(*out_adjoint, user.where()),
                                       sorted(loss.dims()), add);
@@ -428,13 +437,6 @@ class Normalizer {
     const std::string name = "d_" + tensor.name();
     return define(name, lift(reading_again(loss, *total), name), adjoint_dims(loss, tensor),
                   tensor.where());
-  }
-
-  static bool differentiable(const Nest& nest, const Tensor& tensor) {
-    if (!is_float(nest.body.type())) return false;
-    for (const Expr& read : reads_of(nest))
-      if (as<Read>(read)->tensor == tensor) return is_float(tensor.type());
-    return false;
   }
 
   // Outputs and updates name definitions: a plain copy of an input is one of its own there.
@@ -455,6 +457,7 @@ class Normalizer {
   const FanFinder fans_;
   DerivedLimit derived_;
   const SumPrices prices_;
+  const NormalStage stage_;
   Program result_;
   Readers readers_;             // in the result
   Dims iterated_;               // by loops of the source
@@ -482,10 +485,10 @@ class Normalizer {
 
 Program normalize(const Program& program, const SumPrices& prices) {
   check_sizes(program);
-  Program normal = Normalizer(program, prices).run();
+  Program normal = Normalizer(program, prices, NormalStage::gradients).run();
   // What gradients added may be put in order together with what was there.
   for (int run = 0; run < kMostRuns; ++run) {
-    Normalizer again(normal, prices);
+    Normalizer again(normal, prices, NormalStage::order);
     Program next = again.run();
     if (!again.changed()) break;
     normal = std::move(next);

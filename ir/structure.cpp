@@ -102,6 +102,11 @@ std::vector<Tensor> tensors_read(const Expr& expr) {
   return found;
 }
 
+bool reads_tensor(const Expr& expr, const Tensor& tensor) {
+  const std::vector<Tensor> read = tensors_read(expr);
+  return std::find(read.begin(), read.end(), tensor) != read.end();
+}
+
 std::vector<Expr> children(const Expr& expr) {
   std::vector<Expr> result;
   each_child(expr, [&](const Expr& child) { result.push_back(child); });

@@ -22,6 +22,7 @@ std::vector<Expr> subexpressions(const Expr& expr);
 
 // The tensors that `expr` reads (in gradients too), each once, in order of first appearance.
 std::vector<Tensor> tensors_read(const Expr& expr);
+bool reads_tensor(const Expr& expr, const Tensor& tensor);
 
 // The direct children: arguments, indices, body.
 std::vector<Expr> children(const Expr& expr);

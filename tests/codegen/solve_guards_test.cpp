@@ -6,6 +6,7 @@
 
 #include "ir/functions.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "ir/random_inputs.h"
 #include "tests/codegen/run_program.h"
 
@@ -32,12 +33,27 @@ TEST(SolveGuards, LeavesTheFewestSteps) {
   const auto steps = [](const Guarded& guarded) {
     return volume(solve_guards(guarded.nest()).reduced);
   };
-  EXPECT_EQ(volume(Guarded(Reduction::sum, 2, 1, 0).nest().reduced), 18);
+  EXPECT_EQ(volume(Guarded(Reduction::max, 2, 1, 0).nest().reduced), 18);
   EXPECT_EQ(steps(Guarded(Reduction::sum, 1, 1, 0)), 3);  // o = i - k
-  EXPECT_EQ(steps(Guarded(Reduction::sum, 2, 1, 0)), 3);  // o = (i - k) // 2
+  EXPECT_EQ(steps(Guarded(Reduction::sum, 2, 2, 0)), 3);  // o = (i - 2*k) // 2
   EXPECT_EQ(steps(Guarded(Reduction::sum, 3, 2, 1)), 3);
   EXPECT_EQ(steps(Guarded(Reduction::max, 2, 1, 0)), 3);
   EXPECT_EQ(steps(Guarded(Reduction::min, 2, 1, 0)), 3);
+}
+
+// `where(c, x, 0) * w` is guarded, too: second derivatives of windows are such products.
+TEST(SolveGuards, SeesGuardsOfFactors) {
+  const Program program = parse(R"(program p
+dim i = 9, o = 4, k = 3
+input x[i]
+input w[k]
+y = sum[i, k](w * where(2*o + k == i, x, 0.0))
+output y
+)");
+  const Nest solved = solve_guards(nest_of(normalize(program).get("y")));
+  EXPECT_EQ(volume(solved.reduced), 3);
+  Compiler compiler = plain_compiler();
+  EXPECT_EQ(run_and_compare(program, random_inputs(program, 3), compiler), "");
 }
 
 TEST(SolveGuards, KeepsTheValue) {

@@ -1,0 +1,132 @@
+#include "ir/guards.h"
+
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+void split_condition(const Expr& condition, std::vector<Expr>& parts) {
+  const Apply* apply = as<Apply>(condition);
+  if (apply != nullptr && apply->fn == Fn::logical_and) {
+    split_condition(apply->args[0], parts);
+    split_condition(apply->args[1], parts);
+  } else {
+    parts.push_back(condition);
+  }
+}
+
+// Does evaluating it where it was guarded against matter? An index that is read may be outside.
+bool may_fault(const Expr& condition) {
+  return any_node(condition, [](const Expr& node) {
+    const Read* read = as<Read>(node);
+    if (read == nullptr) return false;
+    for (const Index& index : read->indices)
+      if (!tensors_read(index.value).empty()) return true;
+    return false;
+  });
+}
+
+// Is it what the operation ignores: 0 for a sum?
+bool is_neutral(const Expr& expr, ReduceOp op) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr &&
+         constant->value.number() == identity(op, constant->value.type).number();
+}
+
+// Is a factor of the product a read that is 0 wherever `index` is outside 0 … extent-1?
+bool vanishes_outside(const Expr& value, const Expr& index, int64_t extent) {
+  if (const Apply* apply = as<Apply>(value))
+    return apply->fn == Fn::mul && (vanishes_outside(apply->args[0], index, extent) ||
+                                    vanishes_outside(apply->args[1], index, extent));
+  const Read* read = as<Read>(value);
+  if (read == nullptr || !read->pad || read->pad->number() != 0) return false;
+  for (size_t i = 0; i < read->indices.size(); ++i)
+    if (read->indices[i].padded && read->tensor.dims()[i].extent() == extent &&
+        affine_form(read->indices[i].value) == affine_form(index))
+      return true;
+  return false;
+}
+
+Expr integer(int64_t value) {
+  return make_constant(Scalar::of_int(DType::i32, value));
+}
+
+}  // namespace
+
+namespace {
+
+// `value` without the guards around it, or around factors of a term: those go to `conditions`.
+Expr without_guards(const Expr& value, ReduceOp op, std::vector<Expr>& conditions) {
+  const Apply* apply = as<Apply>(value);
+  if (apply == nullptr) return value;
+  if (apply->fn == Fn::where && is_neutral(apply->args[2], op)) {
+    if (!conditions.empty() && may_fault(apply->args[0])) return value;
+    split_condition(apply->args[0], conditions);
+    return without_guards(apply->args[1], op, conditions);
+  }
+  if (apply->fn != Fn::mul || op != ReduceOp::sum) return value;
+  const Expr a = without_guards(apply->args[0], op, conditions);
+  const Expr b = without_guards(apply->args[1], op, conditions);
+  const bool same = a.is(apply->args[0]) && b.is(apply->args[1]);
+  return same ? value : make_apply(Fn::mul, {a, b}, value.where());
+}
+
+}  // namespace
+
+GuardedValue split_guards(const Expr& body, ReduceOp op) {
+  GuardedValue result{{}, body};
+  result.value = without_guards(body, op, result.conditions);
+  return result;
+}
+
+Expr join_guards(const GuardedValue& guarded, ReduceOp op) {
+  if (guarded.conditions.empty()) return guarded.value;
+  Expr condition = guarded.conditions[0];
+  for (size_t i = 1; i < guarded.conditions.size(); ++i)
+    condition = make_apply(Fn::logical_and, {condition, guarded.conditions[i]});
+  const Expr outside = make_constant(identity(op, guarded.value.type()));
+  return make_apply(Fn::where, {condition, guarded.value, outside}, guarded.value.where());
+}
+
+std::optional<Affine> equation_of(const Expr& condition) {
+  const Apply* apply = as<Apply>(condition);
+  if (apply == nullptr || apply->fn != Fn::eq || !is_integer(apply->args[0].type()))
+    return std::nullopt;
+  const std::optional<Affine> left = affine_form(apply->args[0]);
+  const std::optional<Affine> right = affine_form(apply->args[1]);
+  if (!left || !right) return std::nullopt;
+  Affine sum = *left;
+  sum.constant -= right->constant;
+  for (const auto& [dim, coefficient] : right->terms)
+    if ((sum.terms[dim] -= coefficient) == 0) sum.terms.erase(dim);
+  return sum;
+}
+
+Expr pad_reads(const Expr& expr, const Dim& dim) {
+  return transform(expr, [&](const Expr& node) -> Expr {
+    const Read* read = as<Read>(node);
+    if (read == nullptr || !contains(node.dims(), dim)) return node;
+    std::vector<Index> indices = read->indices;
+    for (Index& index : indices) index.padded = index.padded || contains(index.value.dims(), dim);
+    const Scalar pad = read->pad ? *read->pad : Scalar::of_number(node.type(), 0);
+    return make_read(read->tensor, indices, pad, node.where());
+  });
+}
+
+bool can_pad_reads(const Expr& expr, const Dim& dim) {
+  return !any_node(expr, [&](const Expr& node) {
+    const Read* read = as<Read>(node);
+    return read != nullptr && contains(node.dims(), dim) && read->pad && read->pad->number() != 0;
+  });
+}
+
+void guard_inside(GuardedValue& guarded, const Expr& index, int64_t extent, ReduceOp op) {
+  const std::optional<IndexRange> range = index_range(index);
+  if (range && range->low >= 0 && range->high < extent) return;
+  if (op == ReduceOp::sum && affine_form(index) && vanishes_outside(guarded.value, index, extent))
+    return;
+  guarded.conditions.push_back(make_apply(Fn::ge, {index, integer(0)}));
+  guarded.conditions.push_back(make_apply(Fn::lt, {index, integer(extent)}));
+}
+
+}  // namespace tessera
