@@ -86,14 +86,17 @@ std::optional<Contraction> find_product(const Nest& nest) {
   collect_factors(nest.body, factors);
   if (factors.size() < 2 || factors.size() > kMaxFactors) return std::nullopt;
 
+  uint32_t scalars = 0;    // factors that are the same everywhere
   uint32_t unreduced = 0;  // factors that could stand outside the sum
-  for (size_t i = 0; i < factors.size(); ++i)
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if (factors[i].dims().empty()) scalars |= 1u << i;
     if (intersect(factors[i].dims(), nest.reduced).empty()) unreduced |= 1u << i;
+  }
   const uint32_t all = (1u << factors.size()) - 1;
 
   std::optional<Contraction> best;
   Split best_split;
-  for (const uint32_t scale : {0u, unreduced}) {
+  for (const uint32_t scale : {scalars, unreduced}) {
     const uint32_t rest = all & ~scale;
     for (uint32_t a = rest; a != 0; a = (a - 1) & rest) {
       const uint32_t first = rest & (~rest + 1);
@@ -107,7 +110,7 @@ std::optional<Contraction> find_product(const Nest& nest) {
       best = std::move(c);
       best_split = split;
     }
-    if (unreduced == 0) break;
+    if (unreduced == scalars) break;
   }
   return best;
 }

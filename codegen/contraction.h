@@ -28,7 +28,8 @@ struct Contraction {
   Dims batch, m, n, k;      // sorted
   Expr a;                   // over dims of batch, m and k
   Expr b;                   // over dims of batch, n and k
-  // A factor without reduced dims that would otherwise join m and n; it multiplies the sum.
+  // Factors that multiply the sum instead of each product: numbers, and one without reduced dims
+  // that would otherwise join m and n.
   std::optional<Expr> scale;
   std::optional<PairBody> pair;  // what is combined by nest.op; nothing: a * b, by a sum
 };

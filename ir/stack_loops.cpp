@@ -13,7 +13,9 @@ class Stacker {
       : source_(program),
         sequence_(sequence_of(program)),
         around_(loops_around(sequence_)),
-        result_(program.name(), program.where()) {}
+        result_(program.name(), program.where()) {
+    for (const Tensor& tensor : tensors_of(sequence_)) find_stepped(tensor);
+  }
 
   Program run() {
     for (const Dim& dim : source_.dims()) result_.declare(dim);
@@ -39,6 +41,22 @@ class Stacker {
   }
 
  private:
+  // What iterations read of tensors that are computed outside of their loops.
+  void find_stepped(const Tensor& user) {
+    const Dims around = sorted(loops(user));
+    if (around.empty()) return;
+    for (const Expr& node : subexpressions(source_.formula_of(user))) {
+      const Read* read = as<Read>(node);
+      if (read == nullptr || read->tensor.role() != Role::definition) continue;
+      for (size_t d = 0; d < read->indices.size(); ++d) {
+        Dims& stepped = stepped_[read->tensor];
+        const Dim& dim = read->tensor.dims()[d];
+        if (!intersect(read->indices[d].value.dims(), around).empty() && !contains(stepped, dim))
+          stepped.push_back(dim);
+      }
+    }
+  }
+
   Dims loops(const Tensor& tensor) const {
     const auto it = around_.find(tensor);
     return it == around_.end() ? Dims{} : it->second;
@@ -51,8 +69,12 @@ class Stacker {
 
   Dims order_of(const Tensor& tensor) const {
     Dims order = loops(tensor);
-    for (const Dim& dim : tensor.dims())
-      if (!contains(order, dim)) order.push_back(dim);
+    const auto add = [&](const Dims& dims) {
+      for (const Dim& dim : dims)
+        if (!contains(order, dim)) order.push_back(dim);
+    };
+    if (const auto it = stepped_.find(tensor); it != stepped_.end()) add(it->second);
+    add(tensor.dims());
     return order;
   }
 
@@ -105,6 +127,7 @@ class Stacker {
   const Sequence sequence_;
   const std::map<Tensor, Dims> around_;
   Program result_;
+  std::map<Tensor, Dims> stepped_;  // dims through which iterations of other loops step
   std::map<Tensor, Tensor> made_;
 };
 

@@ -8,6 +8,8 @@ namespace tessera {
 // values, but
 //   - a tensor that a loop computes has the dims that the loops around it iterate first, outermost
 //     first, so that what one iteration computes is one piece of memory;
+//   - a tensor that is computed before a loop, and of which an iteration reads one place along some
+//     dim, has that dim first, too;
 //   - a carried tensor begins as another tensor, and has the order of dims of what it is
 //     updated with;
 //   - a carried tensor that stands in no loop over its dim (see sequence.h) is a definition.

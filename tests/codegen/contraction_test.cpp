@@ -122,6 +122,18 @@ TEST(Contraction, RolesOfCapsules) {
             "m = batch, oy, ox, row; n = cout, col; k = ky, kx, cin, mid; batch = no dims");
 }
 
+// An operand that is multiplied by a number would have to be computed where it could be read.
+TEST(Contraction, NumbersMultiplyTheSum) {
+  const std::string text =
+      "program p\ndim i = 9, j = 8, k = 17\ninput a[i, k]\ninput b[j, k]\ninput s\n"
+      "c = sum[k](-a * b * s * 0.5)\noutput c[i, j]\n";
+  expect_as_interpreted(text);
+  const std::optional<Contraction> c = find_contraction(nests_of(normalize(parse(text)))[0]);
+  ASSERT_TRUE(c);
+  EXPECT_NE(as<Read>(c->a), nullptr);
+  EXPECT_NE(as<Read>(c->b), nullptr);
+}
+
 TEST(Contraction, FactorsOutsideTheSumBecomeAScale) {
   const Program p = normalize(
       parse("program p\ndim i = 9, j = 8, k = 7\ninput a[i, k]\ninput b[j, k]\ninput s[i, j]\n"

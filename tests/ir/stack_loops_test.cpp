@@ -88,5 +88,19 @@ TEST(StackLoops, KeepsRandomPrograms) {
   }
 }
 
+// What is computed for all iterations before a loop lies so that each finds its part in one piece.
+TEST(StackLoops, PutsFirstWhatIterationsStepThrough) {
+  const Program stacked = stack_loops(normalize(parse(R"(program recurrent
+dim time = 5, n = 3, d = 4, h = 2
+input x[time, n, d]
+input w[d, h]
+loop t over time carry s[n, h] = 0.0 { s = tanh(s + sum[d](x[time: t] * w)) }
+output s
+)")));
+  for (const Tensor& tensor : stacked.definitions())
+    if (as<Reduce>(tensor.value()) != nullptr)
+      EXPECT_EQ(tensor.dims()[0].extent(), 5) << print(stacked);
+}
+
 }  // namespace
 }  // namespace tessera
