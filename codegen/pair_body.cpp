@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ir/index_range.h"
 #include "ir/split_formula.h"
 #include "ir/structure.h"
 
@@ -21,20 +20,6 @@ constexpr double kMostCycles = 12;
 
 bool is_leaf(const Expr& expr) {
   return as<Read>(expr) != nullptr || as<IndexOf>(expr) != nullptr;
-}
-
-// May a read inside lead outside of its tensor and report it?
-bool may_fault(const Expr& expr) {
-  return any_node(expr, [](const Expr& node) {
-    const Read* read = as<Read>(node);
-    if (read == nullptr) return false;
-    for (size_t d = 0; d < read->indices.size(); ++d) {
-      const std::optional<IndexRange> range = index_range(read->indices[d].value);
-      const bool inside = range && range->low >= 0 && range->high < read->tensor.dims()[d].extent();
-      if (!inside && !read->indices[d].padded) return true;
-    }
-    return false;
-  });
 }
 
 bool has_where(const Expr& expr) {
@@ -169,7 +154,8 @@ std::optional<Pairing> find_pairing(const Nest& nest) {
   if (!is_number(nest.body.type()) || as<Apply>(nest.body) == nullptr) return std::nullopt;
   std::optional<Pairing> found = Pairer(nest).run();
   if (!found || cycles_of(found->body, *nest.op) > kMostCycles) return std::nullopt;
-  if (has_where(nest.body) && (may_fault(found->a) || may_fault(found->b))) return std::nullopt;
+  if (has_where(nest.body) && (reads_may_leave(found->a) || reads_may_leave(found->b)))
+    return std::nullopt;
   return found;
 }
 

@@ -11,10 +11,6 @@
 namespace tessera {
 namespace {
 
-Expr integer(int64_t value) {
-  return make_constant(Scalar::of_int(DType::i32, value));
-}
-
 // dim == value, provided that `divides` holds where it is there.
 struct Solution {
   Dim dim;
@@ -45,9 +41,10 @@ std::optional<Solution> solve(const Expr& condition, const Dims& reduced) {
   sum.constant *= sign;
   const Expr rest = to_expr(sum);
   if (std::abs(coefficient) == 1) return Solution{dim, rest, std::nullopt};
-  const Expr divisor = integer(std::abs(coefficient));
-  return Solution{dim, make_apply(Fn::floordiv, {rest, divisor}),
-                  make_apply(Fn::eq, {make_apply(Fn::mod, {rest, divisor}), integer(0)})};
+  const Expr divisor = to_expr(Affine{{}, std::abs(coefficient)});
+  return Solution{
+      dim, make_apply(Fn::floordiv, {rest, divisor}),
+      make_apply(Fn::eq, {make_apply(Fn::mod, {rest, divisor}), to_expr(Affine{{}, 0})})};
 }
 
 // Replaces the dim by its solution.

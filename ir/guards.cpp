@@ -1,5 +1,6 @@
 #include "ir/guards.h"
 
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -13,17 +14,6 @@ void split_condition(const Expr& condition, std::vector<Expr>& parts) {
   } else {
     parts.push_back(condition);
   }
-}
-
-// Does evaluating it where it was guarded against matter? An index that is read may be outside.
-bool may_fault(const Expr& condition) {
-  return any_node(condition, [](const Expr& node) {
-    const Read* read = as<Read>(node);
-    if (read == nullptr) return false;
-    for (const Index& index : read->indices)
-      if (!tensors_read(index.value).empty()) return true;
-    return false;
-  });
 }
 
 // Is it what the operation ignores: 0 for a sum?
@@ -47,10 +37,6 @@ bool vanishes_outside(const Expr& value, const Expr& index, int64_t extent) {
   return false;
 }
 
-Expr integer(int64_t value) {
-  return make_constant(Scalar::of_int(DType::i32, value));
-}
-
 }  // namespace
 
 namespace {
@@ -60,15 +46,18 @@ Expr without_guards(const Expr& value, ReduceOp op, std::vector<Expr>& condition
   const Apply* apply = as<Apply>(value);
   if (apply == nullptr) return value;
   if (apply->fn == Fn::where && is_neutral(apply->args[2], op)) {
-    if (!conditions.empty() && may_fault(apply->args[0])) return value;
+    if (!conditions.empty() && reads_may_leave(apply->args[0])) return value;
     split_condition(apply->args[0], conditions);
     return without_guards(apply->args[1], op, conditions);
   }
   if (apply->fn != Fn::mul || op != ReduceOp::sum) return value;
-  const Expr a = without_guards(apply->args[0], op, conditions);
-  const Expr b = without_guards(apply->args[1], op, conditions);
-  const bool same = a.is(apply->args[0]) && b.is(apply->args[1]);
-  return same ? value : make_apply(Fn::mul, {a, b}, value.where());
+  // A factor that may be read outside reports it also where the other one is 0 by its guard.
+  std::vector<Expr> factors = apply->args;
+  for (const size_t k : {0, 1})
+    if (!reads_may_leave(apply->args[1 - k]))
+      factors[k] = without_guards(apply->args[k], op, conditions);
+  const bool same = factors[0].is(apply->args[0]) && factors[1].is(apply->args[1]);
+  return same ? value : make_apply(Fn::mul, factors, value.where());
 }
 
 }  // namespace
@@ -125,8 +114,8 @@ void guard_inside(GuardedValue& guarded, const Expr& index, int64_t extent, Redu
   if (range && range->low >= 0 && range->high < extent) return;
   if (op == ReduceOp::sum && affine_form(index) && vanishes_outside(guarded.value, index, extent))
     return;
-  guarded.conditions.push_back(make_apply(Fn::ge, {index, integer(0)}));
-  guarded.conditions.push_back(make_apply(Fn::lt, {index, integer(extent)}));
+  guarded.conditions.push_back(make_apply(Fn::ge, {index, to_expr(Affine{{}, 0})}));
+  guarded.conditions.push_back(make_apply(Fn::lt, {index, to_expr(Affine{{}, extent})}));
 }
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "ir/guards.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -72,10 +73,6 @@ struct Phases {
   Dim unit, phase, step;
 };
 
-Expr integer(int64_t value) {
-  return make_constant(Scalar::of_int(DType::i32, value));
-}
-
 Expr outer_index(const StrideEquation& e, const Phases& p) {
   Affine form{{{p.unit, 1}, {p.step, -e.sign}}, p.first};
   return to_expr(form);
@@ -95,14 +92,14 @@ Dims replaced(const Dims& order, const StrideEquation& e, const Phases& p) {
   return result;
 }
 
-// Does anything but the equation use the place, or is it too small for phases?
+// Does nothing but the equation use the place, and may all else be read where phases are padded?
 bool splits(const GuardedValue& rest, const StrideEquation& e, const Dims& iterated) {
   const Dims used = sorted({e.place, e.outer, e.tap});
   if (!intersect(used, sorted(iterated)).empty() || e.place.extent() <= e.stride) return false;
   if (e.outer.extent() == 0 || e.tap.extent() == 0) return false;
   const Expr whole = join_guards(rest);
-  return !contains(whole.dims(), e.place) && can_pad_reads(whole, e.outer) &&
-         can_pad_reads(whole, e.tap);
+  return !contains(whole.dims(), e.place) && !reads_may_leave(whole) &&
+         can_pad_reads(whole, e.outer) && can_pad_reads(whole, e.tap);
 }
 
 // t of the example.
@@ -127,10 +124,10 @@ Expr assembled(const Tensor& phases, const StrideEquation& e, const Phases& p, D
   for (const Dim& dim : phases.dims()) {
     Expr index = make_index(dim);
     if (dim == p.unit) {
-      index = make_apply(Fn::floordiv, {from_shift, integer(e.stride)});
-      if (p.first != 0) index = make_apply(Fn::sub, {index, integer(p.first)});
+      index = make_apply(Fn::floordiv, {from_shift, to_expr(Affine{{}, e.stride})});
+      if (p.first != 0) index = make_apply(Fn::sub, {index, to_expr(Affine{{}, p.first})});
     }
-    if (dim == p.phase) index = make_apply(Fn::mod, {from_shift, integer(e.stride)});
+    if (dim == p.phase) index = make_apply(Fn::mod, {from_shift, to_expr(Affine{{}, e.stride})});
     indices.push_back({index, dim == p.phase && dim.extent() < e.stride});
   }
   const bool padded = p.phase.extent() < e.stride;

@@ -13,9 +13,8 @@ void collect(const Program& program, const Scopes& scopes, const Sequence& seque
     const SequenceLoop* loop = std::get_if<SequenceLoop>(&step.what);
     if (loop == nullptr) continue;
     const std::optional<Tensor> condition = condition_of(program, *loop);
-    if (condition && std::find(found.begin(), found.end(), *condition) == found.end() &&
-        !scopes.of(*condition).empty())
-      found.push_back(*condition);
+    const Scope scope = condition ? scopes.of(*condition) : Scope{};
+    if (!scope.empty() && scopes.loop(scope).over == loop->over) found.push_back(*condition);
     collect(program, scopes, loop->body, found);
   }
 }

@@ -56,6 +56,20 @@ output y
   EXPECT_EQ(run_and_compare(program, random_inputs(program, 3), compiler), "");
 }
 
+// The guard of one factor does not excuse what another one reads.
+TEST(SolveGuards, LeavesGuardsBesideAFactorThatMayBeReadOutside) {
+  const Program program = normalize(parse(R"(program p
+dim i = 8, k = 20, v = 4
+input x[k]
+input at[k] : i32
+input t[v]
+y = sum[k](where(2*i + 1 == k, x, 0.0) * t[v: at])
+output y
+)"));
+  const Nest nest = nest_of(program.get("y"));
+  EXPECT_EQ(solve_guards(nest).reduced, nest.reduced);
+}
+
 TEST(SolveGuards, KeepsTheValue) {
   Compiler compiler = plain_compiler();
   for (const Reduction op : {Reduction::sum, Reduction::max, Reduction::min})
