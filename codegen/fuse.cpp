@@ -13,13 +13,13 @@
 #include "codegen/scatter.h"
 #include "codegen/solve_guards.h"
 #include "codegen/stages.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
 namespace {
 
 constexpr size_t kMostNests = 24;             // of a group
-constexpr double kMostFlops = 2000;           // a point: LLVM's time grows faster than a kernel
 constexpr size_t kMostSiblings = 8;           // groups that read the same tensor and are tried
 constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
 constexpr int64_t kEnoughPoints = 64;         // to share between threads
@@ -119,7 +119,7 @@ class Fuser {
     all.insert(all.end(), y.nests.begin(), y.nests.end());
     double flops = 0;  // the length of the kernel
     for (size_t i : all) flops += flops_[i];
-    if (flops > kMostFlops || has_detour(a, b)) return false;
+    if (flops > kMostWork || has_detour(a, b)) return false;
     std::sort(all.begin(), all.end());
     const std::vector<Nest> nests = nests_in(all);
     if (x.contraction) return !nests_[y.nests[0]].op && is_epilogue(nests);
