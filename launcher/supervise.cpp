@@ -189,8 +189,10 @@ int supervise(const SupervisedJob& job) {
   const std::string problem = wait_for_end(mpirun, reports, job);
   if (!problem.empty()) mpirun.signal(SIGKILL);
   const ExitStatus status = *mpirun.wait();
+  // What a rank reported came first, however long mpirun took to end the others.
+  const bool unexplained = !reports.cause(job.ranks);
   reports.end_ranks(job.ranks);
-  if (!problem.empty()) {
+  if (!problem.empty() && unexplained) {
     print_err("{}tessera: {}; the job was ended\n", output.mpirun_text(), problem);
     return kPeerFailed;
   }

@@ -27,6 +27,17 @@ TEST(Fault, AStoppedRankEndsTheJobWithCode3) {
   job.expect_nothing_left();
 }
 
+// mpirun may need longer to end the stopped rank than its peers needed to tell of it.
+TEST(Fault, ASlowEndDoesNotHideWhatARankReported) {
+  EndlessJob job({"cluster.timeout=2s"});
+  kill(job.ranks()[1], SIGSTOP);
+  EXPECT_EQ(job.wait(1), -1) << job.err();
+  kill(job.mpirun(), SIGSTOP);
+  EXPECT_EQ(job.wait(30), 3) << job.err();
+  EXPECT_THAT(job.err(), HasSubstr("timed out after 2.0 s: rank 1 has not arrived"));
+  job.expect_nothing_left();
+}
+
 // Ranks that all compute the same wait for nobody.
 TEST(Fault, AStoppedRankThatNobodyWaitsForEndsTheJob) {
   EndlessJob job({"cluster.timeout=1s"}, "");
