@@ -52,23 +52,10 @@ Emission emission_of(const LoopNest& nest, int register_bytes, CompiledObject& m
 
 Emission emission_of(const KernelGroup& group, const BuildOptions& options,
                      const std::optional<ScheduleChoice>& choice, CompiledObject& metadata) {
-  const VectorTarget& vectors = vectors_of(options.level);
-  const ScheduleTarget target{vectors.vector_bytes, options.workers};
-  if (choice && std::holds_alternative<TileChoice>(*choice)) {
-    if (const std::optional<ContractionGroup> contraction = find_contraction(group))
-      if (const std::optional<ContractionPlan> plan =
-              plan_contraction(*contraction, vectors, std::get<TileChoice>(*choice)))
-        return emission_of(*plan, metadata);
-  } else if (choice) {
-    LoopNest nest = lower(group);
-    if (schedule(nest, target, std::get<LoopChoice>(*choice)))
-      return emission_of(nest, vectors.vector_bytes, metadata);
-  }
-  if (const std::optional<ContractionGroup> contraction = tiled(group, options))
-    return emission_of(plan_contraction(*contraction, vectors), metadata);
-  LoopNest nest = lower(group);
-  schedule(nest, target);
-  return emission_of(nest, vectors.vector_bytes, metadata);
+  const KernelForm form = kernel_form(group, options, choice);
+  if (const ContractionPlan* plan = std::get_if<ContractionPlan>(&form))
+    return emission_of(*plan, metadata);
+  return emission_of(std::get<LoopNest>(form), vectors_of(options.level).vector_bytes, metadata);
 }
 
 // Some index is known only when it is read, so that a fault may have to be described.
@@ -81,6 +68,26 @@ bool may_fault(const KernelGroup& group) {
 }
 
 }  // namespace
+
+KernelForm kernel_form(const KernelGroup& group, const BuildOptions& options,
+                       const std::optional<ScheduleChoice>& choice) {
+  const VectorTarget& vectors = vectors_of(options.level);
+  const ScheduleTarget target{vectors.vector_bytes, options.workers};
+  if (choice && std::holds_alternative<TileChoice>(*choice)) {
+    if (const std::optional<ContractionGroup> contraction = find_contraction(group))
+      if (std::optional<ContractionPlan> plan =
+              plan_contraction(*contraction, vectors, std::get<TileChoice>(*choice)))
+        return std::move(*plan);
+  } else if (choice) {
+    LoopNest nest = lower(group);
+    if (schedule(nest, target, std::get<LoopChoice>(*choice))) return nest;
+  }
+  if (const std::optional<ContractionGroup> contraction = tiled(group, options))
+    return plan_contraction(*contraction, vectors);
+  LoopNest nest = lower(group);
+  schedule(nest, target);
+  return nest;
+}
 
 CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options) {
   return build_kernel(group, options, std::nullopt);

@@ -213,6 +213,10 @@ std::vector<Kernel> Compiler::compile(const std::vector<KernelGroup>& groups) {
   return kernels;
 }
 
+std::optional<ScheduleChoice> Compiler::tuned_schedule(const KernelGroup& group) const {
+  return state_->recipe_of(group).choice;
+}
+
 CpuLevel Compiler::level() const {
   return state_->build.level;
 }

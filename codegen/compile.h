@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ class Compiler {
   // With a schedule chosen instead of the model's or a tuned one (one that does not fit is passed
   // over); neither read from disk nor kept there.
   Kernel compile(const KernelGroup& group, const ScheduleChoice& choice);
+  // The schedule that compile() gives a group: the tuned one, if the folder holds it; nothing: the
+  // model's.
+  std::optional<ScheduleChoice> tuned_schedule(const KernelGroup& group) const;
   CompileStats stats() const;
   CpuLevel level() const;
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -9,8 +8,9 @@
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "ir/normalize.h"
-#include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
+#include "launcher/bench/kernel_report.h"
+#include "launcher/bench/prepared_step.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
@@ -23,8 +23,6 @@
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct BenchArguments {
   std::string program;
   std::vector<std::string> dims;
@@ -32,6 +30,7 @@ struct BenchArguments {
   double seconds = 2;
   double tune = 0;
   bool tasks = false;
+  bool show_schedule = false;
   bool json = false;
 };
 
@@ -45,9 +44,10 @@ struct BenchResult {
   std::string plan_hash;
   std::string task_table;
   std::optional<TuneReport> tuned;
-  double untuned = 0;  // median seconds of a step before tuning
+  std::optional<std::vector<KernelReport>> kernels;  // of rank 0
+  double untuned = 0;                                // median seconds of a step before tuning
 
-  double median() const { return seconds[seconds.size() / 2]; }
+  double median() const { return median_of(seconds); }
   double gflops() const { return flops / median() * 1e-9; }
 };
 
@@ -63,64 +63,35 @@ std::string task_table(const Executor& executor) {
   return text;
 }
 
-// Steps on random inputs until `seconds` are used, at least five, after two that warm up. Rank 0
-// decides when to stop.
-std::vector<double> time_steps(Executable& step, Communicator& world, double seconds) {
-  for (int i = 0; i < 2; ++i) step.run();
-  std::vector<double> times;
-  const Clock::time_point start = Clock::now();
-  for (int32_t more = 1; more != 0;) {
-    const Clock::time_point before = Clock::now();
-    step.run();
-    times.push_back(std::chrono::duration<double>(Clock::now() - before).count());
-    const double used = std::chrono::duration<double>(Clock::now() - start).count();
-    more = times.size() < 5 || used < seconds ? 1 : 0;
-    world.broadcast(&more, sizeof more, 0);
-  }
-  std::sort(times.begin(), times.end());
-  return times;
-}
-
-// A compiler and what it made of the program, with random inputs.
-struct Bench {
-  Bench(const BenchArguments& arguments, const Program& program, const Program& normal,
-        Communicator& world)
-      : compiler(arguments.execution.compiler_options(world)),
-        step(arguments.execution.make(program, normal, compiler, world)) {
-    seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    step.initialize(0);
-    for (const auto& [name, array] : random_inputs(normal, 0)) step.feed(name, array);
-  }
-
-  Clock::time_point start = Clock::now();
-  Compiler compiler;
-  Executable step;
-  double seconds = 0;  // to plan and compile
-};
-
 BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
                        const Program& normal, Communicator& world) {
   BenchResult result;
   result.name = normal.name();
   const int threads = arguments.execution.threads_on(world);
-  auto bench = std::make_unique<Bench>(arguments, program, normal, world);
+  const CompilerOptions compiling = arguments.execution.compiler_options(world);
+  const auto prepare = [&] {
+    return std::make_unique<PreparedStep>(arguments.execution, compiling, program, normal, world);
+  };
+  auto bench = prepare();
   if (arguments.tune > 0) {
-    const std::vector<double> before =
-        time_steps(bench->step, world, std::min(1.0, arguments.seconds));
-    result.untuned = before[before.size() / 2];
-    result.tuned =
-        tune_step(bench->step, world,
-                  {arguments.tune, arguments.execution.compiler_options(world), arguments.json});
+    result.untuned = median_of(time_steps(bench->step, world, std::min(1.0, arguments.seconds)));
+    result.tuned = tune_step(bench->step, world, {arguments.tune, compiling, arguments.json});
     bench.reset();
-    bench = std::make_unique<Bench>(arguments, program, normal, world);
+    bench = prepare();
   }
   result.plan_hash = plan_hash(bench->step.plan());
   result.compile_seconds = bench->seconds;
   result.seconds = time_steps(bench->step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   result.peak_bytes = bench->step.executor().memory_bytes();
-  result.peak_gflops = machine_facts(bench->compiler.level()).peak_gflops * threads * world.size();
+  const Machine machine = machine_facts(bench->compiler.level());
+  result.peak_gflops = machine.peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(bench->step.executor());
+  if (arguments.show_schedule) {
+    result.kernels = kernel_reports(bench->step, bench->compiler, compiling, machine);
+    world.set_context("waiting for a rank to time its kernels");
+    world.barrier();
+  }
   return result;
 }
 
@@ -141,6 +112,7 @@ void show(const BenchResult& result, bool json) {
       object.update(json_of(*result.tuned));
       object["untuned_ms"] = 1e3 * result.untuned;
     }
+    if (result.kernels) object["schedules"] = json_of(*result.kernels);
     print_out("{}\n", json_text(object));
     return;
   }
@@ -156,6 +128,7 @@ void show(const BenchResult& result, bool json) {
       100 * result.gflops() / result.peak_gflops, result.peak_gflops,
       static_cast<double>(result.peak_bytes) / (1 << 20), 1e3 * result.compile_seconds,
       result.task_table);
+  if (result.kernels) print_out("{}", text_of(*result.kernels));
 }
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
@@ -186,6 +159,8 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
                    "later runs of any command")
       ->check(positive_seconds());
   command->add_flag("--tasks", arguments->tasks, "show when each task of the last step ran");
+  command->add_flag("--show-schedule", arguments->show_schedule,
+                    "show how each kernel of rank 0 is built, its predicted and its measured time");
   command->add_flag("--json", arguments->json, "print one JSON object");
   command->callback(
       [=, &line, &action] { action = [=, &line] { return bench(*arguments, line); }; });
