@@ -317,8 +317,8 @@ class Lowering {
     result_.stages.push_back(std::move(stage));
   }
 
-  // First zeros everywhere, then the additions. Where there are many, what they lose is kept beside
-  // the sums and added at the end.
+  // First 0 everywhere, or what else the operation begins with, then the additions. Where there are
+  // many, what they lose is kept beside the sums and added at the end.
   void lower_scatter(const StagePlan& plan) {
     const int n = plan.reductions[0];
     const Nest& nest = group_.nests[static_cast<size_t>(n)];
@@ -326,14 +326,15 @@ class Lowering {
     const Tensor& sums = nest.out;
     const DType type = sums.type();
     std::optional<Tensor> lost;
-    if (is_float(type) && volume(nest.reduced) / kPlainAdditions > volume(scatter.targets)) {
+    if (nest.op == ReduceOp::sum && is_float(type) &&
+        volume(nest.reduced) / kPlainAdditions > volume(scatter.targets)) {
       lost = make_tensor(sums.name() + ".lost", sums.dims(), type, Role::state);
       add_scratch(*lost);
     }
     Stage each;
     each.free = loops_of(unite(plan.free, scatter.targets));
     Stage clear = each;
-    const int zero = value(make_constant(Scalar::of_number(type, 0)));
+    const int zero = value(make_constant(identity(*nest.op, type)));
     roots_[static_cast<size_t>(n)] = zero;
     clear.inner.push_back({address_of_output(sums), zero, {}, {}});
     if (lost) clear.inner.push_back({address_of_output(*lost), zero, {}, {}});
@@ -345,7 +346,7 @@ class Lowering {
     update.reduced = loops_of(plan.reduced);
     Store add_up;
     add_up.address = address_of_target(sums, scatter);
-    add_up.accumulate = ReduceOp::sum;
+    add_up.accumulate = *nest.op;
     if (lost) add_up.lost = address_of_target(*lost, scatter);
     add_up.node = value(scatter.value);
     update.inner.push_back(add_up);

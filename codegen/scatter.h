@@ -7,10 +7,13 @@
 
 namespace tessera {
 
-// A guarded sum that adds each value to one place, as the adjoint of a gather is:
+// A guarded reduction that combines each value with what is at one place, as the adjoint of a
+// gather does:
 //
 //   dtable[v, d] = sum[t] where(token[t] == v, dout[t, d], 0)
 //     target v at position token[t], value dout[t, d]
+//   share[v] = max[t] where(token[t] == v, x[t] - most[v], -inf)
+//     target v at position token[t], value x[t] - most[v: token[t]]
 //
 // Run as written it costs |v| * |t| * |d| steps; as a scatter |t| * |d|.
 struct Scatter {

@@ -237,6 +237,13 @@ std::optional<Expr> adjoint_contribution(const Nest& whole, const Tensor& wrt,
   return total;
 }
 
+Dims adjoint_dims(const Tensor& loss, const Tensor& tensor) {
+  Dims dims = tensor.dims();
+  for (const Dim& dim : loss.dims())
+    if (!contains(dims, dim)) dims.push_back(dim);
+  return dims;
+}
+
 bool is_differentiable(const Nest& nest, const Tensor& wrt) {
   return is_float(nest.body.type()) && is_float(wrt.type()) && reads_tensor(nest.body, wrt);
 }

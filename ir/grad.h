@@ -27,6 +27,9 @@ std::optional<Expr> adjoint_contribution(const Nest& nest, const Tensor& wrt,
                                          const Expr& out_adjoint, const Dims& along,
                                          const Define& define);
 
+// Of the adjoint: those of the tensor, and those of a loss that is derived at each of its indices.
+Dims adjoint_dims(const Tensor& loss, const Tensor& tensor);
+
 // Can a derivative lead from the nest to `wrt`, which it may read?
 bool is_differentiable(const Nest& nest, const Tensor& wrt);
 

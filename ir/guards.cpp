@@ -23,6 +23,11 @@ bool is_neutral(const Expr& expr, ReduceOp op) {
          constant->value.number() == identity(op, constant->value.type).number();
 }
 
+bool same_index(const Expr& a, const Expr& b) {
+  const std::optional<Affine> form = affine_form(a);
+  return form ? form == affine_form(b) : equivalent(a, b);
+}
+
 // Is a factor of the product a read that is 0 wherever `index` is outside 0 … extent-1?
 bool vanishes_outside(const Expr& value, const Expr& index, int64_t extent) {
   if (const Apply* apply = as<Apply>(value))
@@ -32,14 +37,10 @@ bool vanishes_outside(const Expr& value, const Expr& index, int64_t extent) {
   if (read == nullptr || !read->pad || read->pad->number() != 0) return false;
   for (size_t i = 0; i < read->indices.size(); ++i)
     if (read->indices[i].padded && read->tensor.dims()[i].extent() == extent &&
-        affine_form(read->indices[i].value) == affine_form(index))
+        same_index(read->indices[i].value, index))
       return true;
   return false;
 }
-
-}  // namespace
-
-namespace {
 
 // `value` without the guards around it, or around factors of a term: those go to `conditions`.
 Expr without_guards(const Expr& value, ReduceOp op, std::vector<Expr>& conditions) {
@@ -49,6 +50,11 @@ Expr without_guards(const Expr& value, ReduceOp op, std::vector<Expr>& condition
     if (!conditions.empty() && reads_may_leave(apply->args[0])) return value;
     split_condition(apply->args[0], conditions);
     return without_guards(apply->args[1], op, conditions);
+  }
+  if (apply->fn == Fn::cast && op == ReduceOp::sum && apply->args[0].type() == DType::b8) {
+    if (!conditions.empty() && reads_may_leave(apply->args[0])) return value;
+    split_condition(apply->args[0], conditions);
+    return make_constant(Scalar::of_number(value.type(), 1), value.where());
   }
   if (apply->fn != Fn::mul || op != ReduceOp::sum) return value;
   // A factor that may be read outside reports it also where the other one is 0 by its guard.
@@ -91,6 +97,14 @@ std::optional<Affine> equation_of(const Expr& condition) {
   return sum;
 }
 
+std::optional<Dim> plain_dim(const Expr& expr) {
+  if (const IndexOf* index = as<IndexOf>(expr)) return index->dim;
+  const Apply* apply = as<Apply>(expr);
+  const bool converts = apply != nullptr && apply->fn == Fn::cast && is_integer(expr.type()) &&
+                        is_integer(apply->args[0].type());
+  return converts ? plain_dim(apply->args[0]) : std::nullopt;
+}
+
 Expr pad_reads(const Expr& expr, const Dim& dim) {
   return transform(expr, [&](const Expr& node) -> Expr {
     const Read* read = as<Read>(node);
@@ -112,8 +126,7 @@ bool can_pad_reads(const Expr& expr, const Dim& dim) {
 void guard_inside(GuardedValue& guarded, const Expr& index, int64_t extent, ReduceOp op) {
   const std::optional<IndexRange> range = index_range(index);
   if (range && range->low >= 0 && range->high < extent) return;
-  if (op == ReduceOp::sum && affine_form(index) && vanishes_outside(guarded.value, index, extent))
-    return;
+  if (op == ReduceOp::sum && vanishes_outside(guarded.value, index, extent)) return;
   guarded.conditions.push_back(make_apply(Fn::ge, {index, to_expr(Affine{{}, 0})}));
   guarded.conditions.push_back(make_apply(Fn::lt, {index, to_expr(Affine{{}, extent})}));
 }

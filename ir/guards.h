@@ -10,7 +10,7 @@ namespace tessera {
 // The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. In the
 // place of 0 stands what the operation ignores: 1 for a product, -inf for a maximum. Factors of a
 // term of a sum may be guarded, too: `where(c, x, 0) * y` is `where(c, x * y, 0)`, but for a y that
-// is infinite or NaN where c is false.
+// is infinite or NaN where c is false. In a sum, `f32(c)` is `where(c, 1, 0)`.
 struct GuardedValue {
   std::vector<Expr> conditions;
   Expr value;
@@ -22,6 +22,9 @@ Expr join_guards(const GuardedValue& guarded, ReduceOp op = ReduceOp::sum);
 // What an equation between affine forms says is 0: `2*oy + ky - y` for `2*oy + ky == y`. Nothing
 // for any other condition.
 std::optional<Affine> equation_of(const Expr& condition);
+
+// The dim whose value `expr` is, looking through conversions between integers.
+std::optional<Dim> plain_dim(const Expr& expr);
 
 // Where a dim that a guard tied to others is replaced by what they make it, reads through it may
 // reach outside: pads them by 0, so that what is multiplied with them vanishes there.

@@ -9,6 +9,7 @@
 #include "ir/derived_limit.h"
 #include "ir/fans.h"
 #include "ir/flagged.h"
+#include "ir/follow_positions.h"
 #include "ir/functions.h"
 #include "ir/grad.h"
 #include "ir/hoist_parts.h"
@@ -226,7 +227,7 @@ class Normalizer {
     if (deriving_) derived_.count(unordered, where);
     const Expr unordered_form = known_.form_of(unordered);
     if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
-    const Expr value = shared_.share(ordered(in_phases(unordered, order, name), name));
+    const Expr value = shared_.share(ordered(solved(unordered, order, name), name));
     const Expr form = value.is(unordered) ? unordered_form : known_.form_of(value);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {
@@ -255,10 +256,10 @@ class Normalizer {
     return known;
   }
 
-  Expr in_phases(const Expr& value, const Dims& order, const std::string& stem) {
+  Expr solved(const Expr& value, const Dims& order, const std::string& stem) {
     if (stage_ == NormalStage::gradients || marking_) return value;
-    const Expr result =
-        split_phases(value, order, iterated_, [&](const Expr& phases, const Dims& dims) {
+    const Expr result = split_phases(
+        follow_positions(value), order, iterated_, [&](const Expr& phases, const Dims& dims) {
           return define(result_.fresh_name(stem + "_1"), phases, dims, phases.where());
         });
     reordered_ = reordered_ || !result.is(value);
@@ -376,14 +377,6 @@ class Normalizer {
     if (const std::optional<Tensor> found = adjoint(loss, tensor)) return *found;
     return define("d_" + tensor.name(), make_constant(Scalar::of_number(tensor.type(), 0)),
                   adjoint_dims(loss, tensor), tensor.where());
-  }
-
-  // Those of the tensor, and those of a loss that is derived at each of its indices.
-  static Dims adjoint_dims(const Tensor& loss, const Tensor& tensor) {
-    Dims dims = tensor.dims();
-    for (const Dim& dim : loss.dims())
-      if (!contains(dims, dim)) dims.push_back(dim);
-    return dims;
   }
 
   // The adjoint of `tensor` with respect to `loss`, from those of the nests that read it; nothing

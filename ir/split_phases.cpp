@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "ir/guards.h"
 #include "ir/split_formula.h"
@@ -11,76 +14,120 @@
 namespace tessera {
 namespace {
 
-// stride*outer + sign*tap + shift == place, with sign 1 or -1.
+// common * (stride*outer + dilation*tap) + shift == place, of which the tap may be missing; stride
+// and dilation have no common divisor.
 struct StrideEquation {
-  Dim place;       // of the result
-  Dim outer, tap;  // reduced
-  int64_t stride;  // 2 or more
-  int64_t sign;
-  int64_t shift;
+  Dim place;  // of the result
+  Dim outer;  // reduced
+  Dims tap;   // reduced, or none
+  int64_t common = 1;
+  int64_t stride = 1;
+  int64_t dilation = 0;
+  int64_t shift = 0;
+
+  int64_t taps() const { return volume(tap); }
+  // That are left when the outer dim follows from the others.
+  int64_t steps() const { return (taps() + stride - 1) / stride; }
 };
 
 int64_t floor_div(int64_t a, int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
 
+int64_t floor_mod(int64_t a, int64_t b) {
+  return a - floor_div(a, b) * b;
+}
+
+// Of the ways to take `condition` apart the one with the fewest steps; nothing where an equation
+// that is solved without dividing leaves no more.
 std::optional<StrideEquation> stride_equation(const Expr& condition, const Dims& out,
                                               const Dims& reduced) {
   const std::optional<Affine> zero = equation_of(condition);
-  if (!zero || zero->terms.size() != 3) return std::nullopt;
+  if (!zero || zero->terms.size() < 2 || zero->terms.size() > 3) return std::nullopt;
   const auto place = std::find_if(zero->terms.begin(), zero->terms.end(), [&](const auto& term) {
     return contains(out, term.first) && std::abs(term.second) == 1;
   });
   if (place == zero->terms.end()) return std::nullopt;
-  const int64_t side = -place->second;  // moves the place to the other side
-  std::optional<Dim> outer, tap;
-  int64_t stride = 0;
-  int64_t sign = 0;
-  for (const auto& [dim, coefficient] : zero->terms) {
-    if (dim == place->first || !contains(reduced, dim)) continue;
-    const int64_t turned = side * coefficient;
-    if (turned >= 2 && !outer) {
-      outer = dim;
-      stride = turned;
-    } else if (std::abs(turned) == 1 && !tap) {
-      tap = dim;
-      sign = turned;
-    }
+  std::vector<std::pair<Dim, int64_t>> terms;  // on the other side of the place
+  for (const auto& [dim, coefficient] : zero->terms)
+    if (!(dim == place->first)) terms.emplace_back(dim, -place->second * coefficient);
+  std::optional<StrideEquation> best;
+  std::optional<int64_t> undivided;  // steps where a coefficient is 1 or -1
+  for (size_t i = 0; i < terms.size(); ++i) {
+    if (!contains(reduced, terms[i].first)) return std::nullopt;
+    const Dims tap = terms.size() == 2 ? Dims{terms[1 - i].first} : Dims{};
+    const int64_t side = terms[i].second < 0 ? -1 : 1;
+    const int64_t stride = side * terms[i].second;
+    const int64_t dilation = tap.empty() ? 0 : terms[1 - i].second;
+    const int64_t common = std::gcd(stride, dilation);
+    StrideEquation e{place->first,
+                     terms[i].first,
+                     tap,
+                     common,
+                     stride / common,
+                     dilation / common,
+                     -place->second * zero->constant};
+    if (stride == 1) undivided = std::min(undivided.value_or(e.taps()), e.taps());
+    if (side < 0 || stride == 1) continue;
+    if (!best || e.steps() < best->steps()) best = e;
   }
-  if (!outer || !tap) return std::nullopt;
-  return StrideEquation{place->first, *outer, *tap, stride, sign, side * zero->constant};
+  if (best && undivided && *undivided <= best->steps()) return std::nullopt;
+  return best;
 }
 
-// The dims and indices that take the place of those of an equation: with z = place - shift,
-// z = stride*(unit + first) + phase, and
-//   sign 1:   outer = unit + first - step,  tap = stride*step + phase
-//   sign -1:  outer = unit + first + step,  tap = stride*step - phase
+// The dims and indices that take the place of those of an equation: with z = (place - shift) /
+// common, z = stride*(unit + first) + dilation*phase, and
+//   outer = unit + first - dilation*step,  tap = stride*step + phase
 struct Phases {
-  explicit Phases(const StrideEquation& e)
-      : first(floor_div(-e.shift, e.stride)),
-        unit(e.place.name() + "_unit",
-             floor_div(e.place.extent() - 1 - e.shift, e.stride) - first + 1, e.place.where()),
-        phase(e.place.name() + "_phase", e.sign > 0 ? std::min(e.stride, e.tap.extent()) : e.stride,
-              e.place.where()),
-        step(e.tap.name() + "_step", steps(e), e.tap.where()) {}
-
-  static int64_t steps(const StrideEquation& e) {
-    const int64_t last = e.tap.extent() - 1 + (e.sign > 0 ? 0 : e.stride - 1);
-    return last / e.stride + 1;
+  explicit Phases(const StrideEquation& e, int64_t first_unit, int64_t units)
+      : first(first_unit),
+        unit(e.place.name() + "_unit", units, e.place.where()),
+        phase(e.place.name() + "_phase", std::min(e.stride, e.taps()), e.place.where()) {
+    for (const Dim& tap : e.tap) step.emplace_back(tap.name() + "_step", e.steps(), tap.where());
   }
 
   int64_t first;
-  Dim unit, phase, step;
+  Dim unit, phase;
+  Dims step;  // one where there is a tap
 };
 
+// What makes dilation*inverse leave 1 when divided by the stride.
+int64_t inverse(const StrideEquation& e) {
+  for (int64_t i = 1; i < e.stride; ++i)
+    if (floor_mod(e.dilation * i, e.stride) == 1) return i;
+  return 0;
+}
+
+// Nothing where no place is reached.
+std::optional<Phases> phases_of(const StrideEquation& e) {
+  const int64_t low = -floor_div(e.shift, e.common);  // least and last z
+  const int64_t high = floor_div(e.place.extent() - 1 - e.shift, e.common);
+  const int64_t turn = inverse(e);
+  std::optional<int64_t> first, last;
+  // Within a phase units grow with z.
+  const auto look_at = [&](int64_t z) {
+    const int64_t phase = floor_mod(z * turn, e.stride);
+    if (z < low || z > high || phase >= e.taps()) return;
+    const int64_t unit = (z - e.dilation * phase) / e.stride;
+    first = std::min(first.value_or(unit), unit);
+    last = std::max(last.value_or(unit), unit);
+  };
+  for (int64_t i = 0; i < e.stride; ++i) {
+    look_at(low + i);
+    look_at(high - i);
+  }
+  if (!first) return std::nullopt;
+  return Phases(e, *first, *last - *first + 1);
+}
+
 Expr outer_index(const StrideEquation& e, const Phases& p) {
-  Affine form{{{p.unit, 1}, {p.step, -e.sign}}, p.first};
+  Affine form{{{p.unit, 1}}, p.first};
+  if (!p.step.empty()) form.terms.emplace(p.step[0], -e.dilation);
   return to_expr(form);
 }
 
 Expr tap_index(const StrideEquation& e, const Phases& p) {
-  Affine form{{{p.step, e.stride}, {p.phase, e.sign}}, 0};
-  return to_expr(form);
+  return to_expr(Affine{{{p.step[0], e.stride}, {p.phase, 1}}, 0});
 }
 
 Dims replaced(const Dims& order, const StrideEquation& e, const Phases& p) {
@@ -94,45 +141,67 @@ Dims replaced(const Dims& order, const StrideEquation& e, const Phases& p) {
 
 // Does nothing but the equation use the place, and may all else be read where phases are padded?
 bool splits(const GuardedValue& rest, const StrideEquation& e, const Dims& iterated) {
-  const Dims used = sorted({e.place, e.outer, e.tap});
-  if (!intersect(used, sorted(iterated)).empty() || e.place.extent() <= e.stride) return false;
-  if (e.outer.extent() == 0 || e.tap.extent() == 0) return false;
+  const Dims used = unite(sorted({e.place, e.outer}), e.tap);
+  if (!intersect(used, sorted(iterated)).empty()) return false;
+  if (e.place.extent() <= e.stride * e.common) return false;
+  if (e.outer.extent() == 0 || e.taps() == 0) return false;
   const Expr whole = join_guards(rest);
   return !contains(whole.dims(), e.place) && !reads_may_leave(whole) &&
-         can_pad_reads(whole, e.outer) && can_pad_reads(whole, e.tap);
+         can_pad_reads(whole, e.outer) && (e.tap.empty() || can_pad_reads(whole, e.tap[0]));
 }
 
 // t of the example.
 Expr sum_of_phases(const Reduce& reduce, const GuardedValue& rest, const StrideEquation& e,
                    const Phases& p) {
-  const Expr outer = outer_index(e, p);
-  const Expr tap = tap_index(e, p);
-  const auto put_in = [&](const Expr& expr) {
-    return substitute(pad_reads(pad_reads(expr, e.outer), e.tap), {{e.outer, outer}, {e.tap, tap}});
+  std::map<Dim, Expr> solution{{e.outer, outer_index(e, p)}};
+  if (!e.tap.empty()) solution.emplace(e.tap[0], tap_index(e, p));
+  const auto put_in = [&](Expr expr) {
+    for (const auto& [dim, index] : solution) expr = pad_reads(expr, dim);
+    return substitute(expr, solution);
   };
   GuardedValue guarded{{}, put_in(rest.value)};
   for (const Expr& condition : rest.conditions) guarded.conditions.push_back(put_in(condition));
-  guard_inside(guarded, outer, e.outer.extent(), ReduceOp::sum);
-  guard_inside(guarded, tap, e.tap.extent(), ReduceOp::sum);
-  const Dims reduced = unite(subtract(reduce.dims, sorted({e.outer, e.tap})), {p.step});
-  return make_reduce(Reduction::sum, reduced, join_guards(guarded), reduce.body.where());
+  Dims reduced = reduce.dims;
+  for (const auto& [dim, index] : solution) {
+    guard_inside(guarded, index, dim.extent(), ReduceOp::sum);
+    reduced = subtract(reduced, {dim});
+  }
+  const Expr body = join_guards(guarded);
+  reduced = unite(reduced, p.step);
+  return reduced.empty() ? body : make_reduce(Reduction::sum, reduced, body, reduce.body.where());
+}
+
+Expr number(int64_t value) {
+  return to_expr(Affine{{}, value});
 }
 
 Expr assembled(const Tensor& phases, const StrideEquation& e, const Phases& p, DType type) {
-  const Expr from_shift = to_expr(Affine{{{e.place, 1}}, -e.shift});
+  const Expr distance = to_expr(Affine{{{e.place, 1}}, -e.shift});
+  const Expr z = e.common == 1 ? distance : make_apply(Fn::floordiv, {distance, number(e.common)});
+  const Expr turned = make_apply(Fn::mul, {z, number(inverse(e))});
+  const bool plain = e.dilation == 1;
+  Expr phase = number(0);
+  if (e.stride > 1) phase = make_apply(Fn::mod, {plain ? z : turned, number(e.stride)});
+  Expr unit = z;
+  if (e.stride > 1 && !plain)
+    unit = make_apply(Fn::sub, {z, make_apply(Fn::mul, {number(e.dilation), phase})});
+  if (e.stride > 1) unit = make_apply(Fn::floordiv, {unit, number(e.stride)});
+  if (p.first > 0) unit = make_apply(Fn::sub, {unit, number(p.first)});
+  if (p.first < 0) unit = make_apply(Fn::add, {unit, number(-p.first)});
+  const bool padded = e.common > 1 || p.phase.extent() < e.stride || (e.stride > 1 && !plain);
   std::vector<Index> indices;
   for (const Dim& dim : phases.dims()) {
-    Expr index = make_index(dim);
-    if (dim == p.unit) {
-      index = make_apply(Fn::floordiv, {from_shift, to_expr(Affine{{}, e.stride})});
-      if (p.first != 0) index = make_apply(Fn::sub, {index, to_expr(Affine{{}, p.first})});
-    }
-    if (dim == p.phase) index = make_apply(Fn::mod, {from_shift, to_expr(Affine{{}, e.stride})});
-    indices.push_back({index, dim == p.phase && dim.extent() < e.stride});
+    Index index{make_index(dim), false};
+    if (dim == p.unit) index = {unit, padded};
+    if (dim == p.phase) index = {phase, padded && e.stride > 1};
+    indices.push_back(index);
   }
-  const bool padded = p.phase.extent() < e.stride;
-  return make_read(phases, indices,
-                   padded ? std::optional(Scalar::of_number(type, 0)) : std::nullopt);
+  const Scalar zero = Scalar::of_number(type, 0);
+  const Expr read = make_read(phases, indices, padded ? std::optional(zero) : std::nullopt);
+  if (e.common == 1) return read;
+  const Expr reached =
+      make_apply(Fn::eq, {make_apply(Fn::mod, {distance, number(e.common)}), number(0)});
+  return make_apply(Fn::where, {reached, read, make_constant(zero)});
 }
 
 }  // namespace
@@ -148,10 +217,11 @@ Expr split_phases(const Expr& value, const Dims& order, const Dims& iterated,
     GuardedValue rest = guarded;
     rest.conditions.erase(rest.conditions.begin() + static_cast<std::ptrdiff_t>(i));
     if (!splits(rest, *e, iterated)) continue;
-    const Phases phases(*e);
+    const std::optional<Phases> phases = phases_of(*e);
+    if (!phases) continue;
     const Tensor made =
-        define(sum_of_phases(*reduce, rest, *e, phases), replaced(order, *e, phases));
-    return assembled(made, *e, phases, value.type());
+        define(sum_of_phases(*reduce, rest, *e, *phases), replaced(order, *e, *phases));
+    return assembled(made, *e, *phases, value.type());
   }
   return value;
 }

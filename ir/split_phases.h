@@ -15,9 +15,17 @@ namespace tessera {
 //   dx[y]   = t[u: y // 2, p: y % 2]
 //
 // Each step of t adds something, where a step of dx divides and, in one of two cases, adds nothing.
+// With a dilation that has no divisor in common with the stride, the tap at which a place is
+// reached tells the phase; with a common divisor, only every so manieth place is reached:
+//
+//   2*oy + 3*ky == y   t[u, p] = sum[s](g[oy: u - 3*s pad 0] * w[ky: 2*s + p pad 0])
+//                      dx[y]   = t[u: (y - 3*p) // 2, p]  with p = y % 2
+//   2*oy + 4*ky == y   2*(oy + 2*ky) == y, 0 where y is odd
+//
 // Of several such equations one is taken apart. `value`, whose result lies as `order` says, is
-// returned where it is no such sum, where `y` is used in another way as well, or where a dim of
-// `iterated` takes part.
+// returned where it is no such sum, where no fewer steps would be left than solving the equation
+// for a dim without dividing leaves (as of a window with a dilation and no stride), where `y` is
+// used in another way as well, or where a dim of `iterated` takes part.
 //
 // A gradient of t would be guarded by divisions, so this is for programs of which no gradients are
 // taken any more. `define` makes t.

@@ -35,8 +35,8 @@ TEST(SolveGuards, LeavesTheFewestSteps) {
   };
   EXPECT_EQ(volume(Guarded(Reduction::max, 2, 1, 0).nest().reduced), 18);
   EXPECT_EQ(steps(Guarded(Reduction::sum, 1, 1, 0)), 3);  // o = i - k
-  EXPECT_EQ(steps(Guarded(Reduction::sum, 2, 2, 0)), 3);  // o = (i - 2*k) // 2
-  EXPECT_EQ(steps(Guarded(Reduction::sum, 3, 2, 1)), 3);
+  EXPECT_EQ(steps(Guarded(Reduction::max, 2, 2, 0)), 3);  // o = (i - 2*k) // 2
+  EXPECT_EQ(steps(Guarded(Reduction::min, 3, 2, 1)), 3);
   EXPECT_EQ(steps(Guarded(Reduction::max, 2, 1, 0)), 3);
   EXPECT_EQ(steps(Guarded(Reduction::min, 2, 1, 0)), 3);
 }
@@ -47,7 +47,7 @@ TEST(SolveGuards, SeesGuardsOfFactors) {
 dim i = 9, o = 4, k = 3
 input x[i]
 input w[k]
-y = sum[i, k](w * where(2*o + k == i, x, 0.0))
+y = sum[i, k](w * where(o + k == i, x, 0.0))
 output y
 )");
   const Nest solved = solve_guards(nest_of(normalize(program).get("y")));

@@ -52,13 +52,36 @@ TEST(SplitPhases, MakesContractionsOfAStridedGradient) {
 TEST(SplitPhases, OfEveryStrideShiftAndSizeIsRight) {
   for (const char* equation :
        {"2*o + k == p", "3*o + k - 1 == p", "2*o - k == p", "3*o - k + 4 == p", "p == 4*o + k + 2",
-        "2*o + k - 3 == p", "p + 1 - k == 2*o", "5*o + k == p + 7"})
+        "2*o + k - 3 == p", "p + 1 - k == 2*o", "5*o + k == p + 7", "2*o + 3*k == p",
+        "2*o - 3*k + 4 == p", "5*o + 3*k - 2 == p", "2*o + 2*k == p", "4*o + 6*k == p + 3",
+        "3*o - 6*k == p - 7", "o + 2*k == p", "p == 3*k - o + 1"})
     for (const int64_t places : {1, 4, 9, 16})
       for (const int64_t outer : {1, 2, 5})
         for (const int64_t taps : {1, 2, 3, 5})
           expect_same(gradient(equation, places, outer, taps));
   EXPECT_TRUE(is_split(gradient("5*o + k == p + 7", 16, 5, 3)));
   EXPECT_TRUE(is_split(gradient("3*o - k + 4 == p", 16, 5, 3)));
+}
+
+TEST(SplitPhases, TellsThePhaseByTheTapOfADilation) {
+  const Program normal = normalize(parse(gradient("2*o + 3*k == p", 11, 5, 3)));
+  ASSERT_EQ(normal.definitions().size(), 2U);
+  EXPECT_EQ(print(normal.definitions()[0].value()),
+            "sum[c, k_step](g[o: p_unit + -3 * k_step - 1 pad 0.0] * "
+            "w[k: p_phase + 2 * k_step pad 0.0])")
+      << print(normal);
+}
+
+TEST(SplitPhases, OfAStrideWithoutTaps) {
+  const std::string text = R"(program p
+dim p = 9, o = 4, c = 3, d = 2
+input g[o, c]
+input w[c, d]
+y = sum[o, c](where(2*o + 1 == p, g * w, 0))
+output y
+)";
+  expect_same(text);
+  EXPECT_TRUE(is_split(text));
 }
 
 TEST(SplitPhases, TakesTwoDimsApart) {
@@ -78,10 +101,10 @@ output y
 
 TEST(SplitPhases, LeavesAloneWhatHasNoPhases) {
   EXPECT_FALSE(is_split(gradient("o + k == p", 9, 5, 3)));              // no stride
-  EXPECT_FALSE(is_split(gradient("2*o + 2*k == p", 9, 5, 3)));          // no tap
+  EXPECT_FALSE(is_split(gradient("o + 2*k == p", 9, 5, 3)));            // a dilation alone
   EXPECT_FALSE(is_split(gradient("2*o + k == p and p > 2", 9, 5, 3)));  // the place has another use
   EXPECT_FALSE(is_split(gradient("2*o + k == p", 2, 5, 3)));            // fewer places than phases
-  for (const char* equation : {"2*o + 2*k == p", "2*o + k == p and p > 2", "2*o + k <= p"})
+  for (const char* equation : {"2*o + k == p and p > 2", "2*o + k <= p"})
     expect_same(gradient(equation, 9, 5, 3));
 }
 
