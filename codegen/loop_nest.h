@@ -115,7 +115,7 @@ struct Stage {
   int lane = -1;             // or the kernel's
   int lanes = 1;
   bool scatters = false;  // `inner` accumulates at computed places: the lane loop is free or none
-  std::optional<ScanLoops> scan;  // in place of reduced loops; the lane loop is free or none
+  std::optional<ScanLoops> scan;  // in place of reduced loops; the lane loop is free, `in` or none
 };
 
 struct LoopNest {

@@ -10,6 +10,7 @@ namespace {
 constexpr double kGather = 1.5;       // a lane of a load that is not contiguous
 constexpr double kScatter = 2.0;      // and of such a store
 constexpr double kFold = 8;           // combining the lanes of one vector
+constexpr double kKeep = 8;           // what a scan does at a step besides combining
 constexpr double kUniformLoad = 0.5;  // a load that all lanes share
 
 void collect(const LoopNest& nest, int node, std::set<int>& seen) {
@@ -118,6 +119,7 @@ std::vector<int> lane_loops_of(const Stage& stage) {
   std::vector<int> loops = stage.free;
   // Lanes that add to the same place would lose additions.
   if (!stage.scatters) loops.insert(loops.end(), stage.reduced.begin(), stage.reduced.end());
+  if (stage.scan) loops.push_back(stage.scan->in);
   return loops;
 }
 
@@ -153,11 +155,16 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
     cost += evaluations(nest, stage, inner) *
             access_cost(nest, store.address, lane, 1 / useful, kScatter);
   const bool over_reduced = std::count(stage.reduced.begin(), stage.reduced.end(), lane) != 0;
+  const bool along_scan = stage.scan && lane == stage.scan->in;
+  const int out_lane = over_reduced ? -1 : along_scan ? stage.scan->out : lane;
   for (const Store& store : stage.outer)
     cost += evaluations(nest, stage, outer) *
-            access_cost(nest, store.address, over_reduced ? -1 : lane, 1 / useful, kScatter);
+            access_cost(nest, store.address, out_lane, 1 / useful, kScatter);
   const auto reductions = static_cast<double>(stage.reductions.size());
-  cost += reductions * evaluations(nest, stage, inner) / useful;
+  // Running values within a vector are made by doubling, with two instructions each time.
+  double steps = stage.scan ? 1 + kKeep : 1;
+  if (along_scan) steps += 2 * std::ceil(std::log2(std::max(1.0, useful)));
+  cost += reductions * evaluations(nest, stage, inner) * steps / useful;
   if (over_reduced) cost += reductions * evaluations(nest, stage, outer) * kFold;
   return cost;
 }

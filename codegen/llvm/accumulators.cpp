@@ -37,8 +37,12 @@ bool Accumulators::over_reduced() const {
   return std::count(stage_.reduced.begin(), stage_.reduced.end(), stage_.lane) != 0;
 }
 
+bool Accumulators::along_scan() const {
+  return stage_.scan && stage_.lane == stage_.scan->in;
+}
+
 int Accumulators::lanes() const {
-  return stage_.lane >= 0 ? values_.lanes() : 0;
+  return stage_.lane >= 0 && !along_scan() ? values_.lanes() : 0;
 }
 
 llvm::Type* Accumulators::type_of(const Accumulation& reduction) const {
@@ -86,11 +90,43 @@ void Accumulators::end_block() {
 void Accumulators::add(size_t i, llvm::Value* value) {
   const Sum& sum = sums_[i];
   value = splat(b_, value, lanes());
-  if (over_reduced() && values_.tail() != nullptr)
-    value = b_.CreateSelect(values_.tail(), value, identity_of(*sum.reduction));
+  if (over_reduced()) value = within_tail(sum, value);
   llvm::Value* before = load(b_, sum.value);
   value = emit_combine(b_, sum.reduction->op, sum.reduction->type, before, widened(b_, value));
   b_.CreateStore(value, sum.value);
+}
+
+llvm::Value* Accumulators::within_tail(const Sum& sum, llvm::Value* value) {
+  if (values_.tail() == nullptr) return value;
+  const Scalar neutral = identity(sum.reduction->op, sum.reduction->type);
+  return b_.CreateSelect(values_.tail(), value,
+                         constant_of(b_.getContext(), neutral, lanes_of(value)));
+}
+
+void Accumulators::take_in(size_t i, llvm::Value* value, Running running, int register_bytes) {
+  const Sum& sum = sums_[i];
+  const auto [op, type, node] = *sum.reduction;
+  value = widened(b_, within_tail(sum, splat(b_, value, values_.lanes())));
+  llvm::Value* prefix = emit_prefix(b_, op, type, running, value, register_bytes);
+  llvm::Value* whole = emit_whole(b_, running, prefix);
+  llvm::Value* before = nullptr;
+  if (sum.total != nullptr) {
+    const CompensatedSum total{load(b_, sum.total), load(b_, sum.rest)};
+    before = emit_total(b_, total);
+    const CompensatedSum after = emit_add(b_, total, whole);
+    b_.CreateStore(after.sum, sum.total);
+    b_.CreateStore(after.rest, sum.rest);
+  } else {
+    before = load(b_, sum.value);
+    b_.CreateStore(emit_combine(b_, op, type, before, whole), sum.value);
+  }
+  hand_over(i, emit_combine(b_, op, type, splat(b_, before, values_.lanes()), prefix));
+}
+
+void Accumulators::hand_over(size_t i, llvm::Value* value) {
+  if (sums_[i].reduction->type == DType::b8)
+    value = b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
+  values_.set_result(stage_.reductions[i], value);
 }
 
 void Accumulators::finish() {
@@ -100,9 +136,7 @@ void Accumulators::finish() {
                              ? load(b_, sum.value)
                              : emit_total(b_, {load(b_, sum.total), load(b_, sum.rest)});
     if (over_reduced()) value = emit_fold(b_, sum.reduction->op, sum.reduction->type, value);
-    if (sum.reduction->type == DType::b8)
-      value = b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
-    values_.set_result(stage_.reductions[i], value);
+    hand_over(i, value);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/llvm/emit_values.h"
+#include "codegen/llvm/prefix.h"
 #include "codegen/loop_nest.h"
 
 namespace tessera {
@@ -14,6 +15,7 @@ namespace tessera {
 //
 //   start(false); add … add; finish()                                  few terms
 //   start(true); { begin_block(); add … add; end_block() } …; finish() long sums, block by block
+//   start(true); take_in …                                             a scan along the lane loop
 class Accumulators {
  public:
   Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
@@ -27,6 +29,9 @@ class Accumulators {
   void end_block();
   // One step of the stage's i-th reduction; lanes beyond the tail are left out.
   void add(size_t i, llvm::Value* value);
+  // One step of a scan that goes along the lane loop: takes in the values of all lanes and hands to
+  // the ValueEmitter what there is at each of them; lanes beyond the tail are left out.
+  void take_in(size_t i, llvm::Value* value, Running running, int register_bytes);
   // Hands the values to the ValueEmitter. In blocks, more may follow.
   void finish();
 
@@ -39,6 +44,9 @@ class Accumulators {
   };
 
   bool over_reduced() const;
+  bool along_scan() const;
+  void hand_over(size_t i, llvm::Value* value);
+  llvm::Value* within_tail(const Sum& sum, llvm::Value* value);
   int lanes() const;
   llvm::Type* type_of(const Accumulation& reduction) const;
   llvm::Value* identity_of(const Accumulation& reduction) const;

@@ -20,6 +20,7 @@ class NestEmitter {
       : b_(builder),
         nest_(nest),
         function_(function),
+        register_bytes_(register_bytes),
         values_(builder, nest, function, register_bytes) {}
 
   void emit() {
@@ -195,6 +196,37 @@ class NestEmitter {
     const int64_t low = scan.descending ? scan.offset : std::min<int64_t>(0, scan.offset);
     const int64_t end = scan.descending ? std::max(ins, outs + scan.offset) : outs + scan.offset;
     sums.start(true);
+    if (stage.lane != scan.in) {
+      emit_scan_steps(stage, hoist, sums, low, end);
+      return;
+    }
+    // Where there are both an index to take in and one to store at, in vectors.
+    const int64_t both_end = std::max(low, std::min(ins, outs + scan.offset));
+    const int64_t both_low = std::clamp<int64_t>(std::max<int64_t>(0, scan.offset), low, both_end);
+    const auto single = [&](int64_t from, int64_t to) {
+      const ValueEmitter::Scope scope(values_);
+      values_.set_lanes(-1, 1);
+      emit_scan_steps(stage, hoist, sums, from, to);
+    };
+    if (scan.descending) {
+      single(both_end, end);
+    } else {
+      single(low, both_low);
+    }
+    emit_scan_vectors(stage, hoist, sums, both_low, both_end);
+    if (scan.descending) {
+      single(low, both_low);
+    } else {
+      single(both_end, end);
+    }
+  }
+
+  // The steps for `in` from `low` to before `end`.
+  void emit_scan_steps(const Stage& stage, const Body& hoist, Accumulators& sums, int64_t low,
+                       int64_t end) {
+    if (low >= end) return;
+    const ScanLoops& scan = *stage.scan;
+    const int64_t ins = extent(scan.in), outs = extent(scan.out);
     emit_for(b_, i64(0), i64(end - low), 1, [&](llvm::Value* step) {
       llvm::Value* in =
           scan.descending ? b_.CreateNSWSub(i64(end - 1), step) : b_.CreateNSWAdd(i64(low), step);
@@ -214,6 +246,41 @@ class NestEmitter {
         emit_outer(stage);
       });
     });
+  }
+
+  // The same, all lanes of `in` at once. The last vector need not be full.
+  void emit_scan_vectors(const Stage& stage, const Body& hoist, Accumulators& sums, int64_t low,
+                         int64_t end) {
+    const ScanLoops& scan = *stage.scan;
+    const int lanes = values_.lanes();
+    const int64_t vectors = (end - low) / lanes;
+    const int64_t rest = (end - low) % lanes;
+    emit_for(b_, i64(0), i64(vectors * lanes), lanes, [&](llvm::Value* step) {
+      emit_scan_vector(stage, hoist, sums,
+                       scan.descending ? b_.CreateNSWSub(i64(end - lanes), step)
+                                       : b_.CreateNSWAdd(i64(low), step),
+                       0);
+    });
+    if (rest > 0)
+      emit_scan_vector(stage, hoist, sums, i64(scan.descending ? low : end - rest), rest);
+  }
+
+  void emit_scan_vector(const Stage& stage, const Body& hoist, Accumulators& sums, llvm::Value* in,
+                        int64_t count) {
+    const ScanLoops& scan = *stage.scan;
+    const ValueEmitter::Scope scope(values_);
+    if (count != 0) values_.set_tail(count);
+    values_.bind(scan.in, in);
+    hoist();
+    std::vector<llvm::Value*> taken;
+    for (int r : stage.reductions)
+      taken.push_back(values_.value(nest_.reductions[static_cast<size_t>(r)].node));
+    values_.set_lanes(scan.out, values_.lanes());
+    if (count != 0) values_.set_tail(count);
+    values_.bind(scan.out, b_.CreateNSWSub(in, i64(scan.offset)));
+    for (size_t i = 0; i < taken.size(); ++i)
+      sums.take_in(i, taken[i], scan.descending ? Running::down : Running::up, register_bytes_);
+    emit_outer(stage);
   }
 
   // The body, where 0 <= index < extent.
@@ -239,6 +306,7 @@ class NestEmitter {
   llvm::IRBuilderBase& b_;
   const LoopNest& nest_;
   llvm::Function& function_;
+  const int register_bytes_;
   ValueEmitter values_;
 };
 

@@ -90,6 +90,22 @@ TEST_P(Scans, AgreeWithTheInterpreter) {
                       n, fmt::format(fmt::runtime(reduction), guard)));
 }
 
+// Where the scan goes along memory, it takes in several elements at once.
+TEST(ScanVectors, AlongTheInnermostDimAgree) {
+  for (const auto& [ins, outs] : {std::pair{11, 70}, {70, 64}, {200, 203}, {333, 15}})
+    for (const char* guard :
+         {"s <= t", "s < t - 3", "s <= t + 40", "s > t", "s >= t - 5", "s > t + 2"})
+      for (const char* reduction : {"sum[s](where({}, x, 0))", "prod[s](where({}, x / 4, 1))",
+                                    "max[s](where({}, x, -inf))"})
+        expect_agreement(
+            fmt::format("dim t = {}, s = {}, b = 2\ninput x[b, s]\n"
+                        "y = {}\noutput y[b, t]\n",
+                        outs, ins, fmt::format(fmt::runtime(reduction), guard)));
+  expect_agreement(
+      "dim t = 70, s = 70\ninput x[s]\ny = any[s](where(s <= t, x > 3, false))\n"
+      "output y[t]\n");
+}
+
 TEST_P(Scans, OfEveryType) {
   for (const char* type : {"f64", "bf16", "f16", "i32", "i64"})
     expect_agreement(
@@ -106,7 +122,7 @@ TEST_P(Scans, BesideOtherNests) {
                   GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Extents, Scans, testing::Values(1, 2, 7, 16, 33));
+INSTANTIATE_TEST_SUITE_P(Extents, Scans, testing::Values(1, 2, 7, 16, 33, 150));
 
 }  // namespace
 }  // namespace tessera
