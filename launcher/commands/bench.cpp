@@ -12,6 +12,7 @@
 #include "launcher/bench/kernel_report.h"
 #include "launcher/bench/prepared_step.h"
 #include "launcher/commands/arguments.h"
+#include "launcher/commands/bench_suites.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
@@ -132,6 +133,10 @@ void show(const BenchResult& result, bool json) {
 }
 
 int bench(const BenchArguments& arguments, const CommandLine& line) {
+  if (arguments.program.empty())
+    throw UserError(
+        "bench takes a PROGRAM (a .tess file, a config, or a model's name), or one of the suites "
+        "kernels, train and made-up");
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = stack_loops(normalize(program));
   RanksOptions ranks = arguments.execution.ranks_options(line);
@@ -146,9 +151,9 @@ int bench(const BenchArguments& arguments, const CommandLine& line) {
 
 void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   auto arguments = std::make_shared<BenchArguments>();
-  CLI::App* command = app.add_subcommand("bench", "Time one step of a program on random inputs");
-  command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name")
-      ->required();
+  CLI::App* command =
+      app.add_subcommand("bench", "Time one step of a program on random inputs, or a suite");
+  command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name");
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
   arguments->execution.add_options(*command);
   command->add_option("--seconds", arguments->seconds, "how long to measure (default: 2)")
@@ -162,8 +167,11 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_flag("--show-schedule", arguments->show_schedule,
                     "show how each kernel of rank 0 is built, its predicted and its measured time");
   command->add_flag("--json", arguments->json, "print one JSON object");
-  command->callback(
-      [=, &line, &action] { action = [=, &line] { return bench(*arguments, line); }; });
+  command->callback([=, &line, &action] {
+    if (command->get_subcommands().empty()) action = [=, &line] { return bench(*arguments, line); };
+  });
+  command->require_subcommand(0, 1);
+  add_bench_suites(*command, line, action);
 }
 
 }  // namespace tessera

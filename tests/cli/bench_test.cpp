@@ -49,5 +49,80 @@ TEST(BenchSchedule, KernelsOfLoopsAndOfSeveralRanksAreShown) {
   EXPECT_TRUE(loops) << result.out;
 }
 
+// A folder with a suite of one small row, and no peers.
+struct SuitesFolder : TestFolder {
+  SuitesFolder() {
+    std::filesystem::create_directory(file("kernels"));
+    write("kernels/dot.tess",
+          "program dot\ndim k = 64\ninput a[k]\ninput b[k]\nc = sum[k](a * b)\noutput c\n");
+    write("kernels/small.yaml",
+          "title: dots\npeers: [jax]\nrows:\n- {program: dot.tess}\n"
+          "- {name: longer, program: dot.tess, dims: {k: 1000}}\n");
+    write("kernels/fast.yaml", "title: shares\nmeasure: peak\nrows:\n- {program: dot.tess}\n");
+  }
+  CommandResult run(std::vector<std::string> more) const {
+    more.insert(more.begin(), {"bench", "kernels", "--folder", path(), "--seconds", "0.02"});
+    return run_tessera(more);
+  }
+};
+
+TEST(BenchSuites, ARowWithoutItsPeerSaysHowToGetIt) {
+  const SuitesFolder folder;
+  const CommandResult result = folder.run({"--filter", "small/", "--python", "/no/python"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("small: dots"), HasSubstr("\n  longer "),
+                    HasSubstr("without jax: there is no " + folder.path() + "/kernels/dot.py")));
+  EXPECT_THAT(result.err, HasSubstr("bench"));
+  folder.write("kernels/dot.py", "def program(a, b):\n    return {}\n");
+  EXPECT_THAT(folder.run({"--filter", "longer", "--python", "/no/python"}).out,
+              HasSubstr("without jax: cannot start /no/python"));
+}
+
+TEST(BenchSuites, JsonHoldsEveryRowAndItsLimits) {
+  const SuitesFolder folder;
+  const CommandResult result = folder.run({"--filter", "fast/", "--json", "--model"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const nlohmann::json json = result.json();
+  EXPECT_GT(json["peak_gflops"], 0);
+  ASSERT_EQ(json["suites"].size(), 1u);
+  const nlohmann::json row = json["suites"][0]["rows"][0];
+  EXPECT_EQ(row["name"], "dot");
+  EXPECT_GT(row["score"], 0);
+  EXPECT_EQ(row["contenders"][0]["name"], "tessera");
+  EXPECT_EQ(row["contenders"][1]["name"], "at peak");
+  EXPECT_EQ(row["kernels"].size(), 1u);
+  EXPECT_EQ(row["flops"], 128);
+}
+
+TEST(BenchSuites, CompareTesseraWithItself) {
+  const SuitesFolder folder;
+  const CommandResult threads =
+      folder.run({"--filter", "longer", "--threads", "2", "--against", "one-thread"});
+  EXPECT_EQ(threads.code, 0) << threads.err;
+  EXPECT_THAT(threads.out, HasSubstr("one thread"));
+  const CommandResult tuned =
+      folder.run({"--filter", "longer", "--against", "untuned", "--tune", "0.2"});
+  EXPECT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_THAT(tuned.out, HasSubstr("untuned"));
+}
+
+TEST(BenchSuites, WrongCommandLinesAreExplained) {
+  const SuitesFolder folder;
+  EXPECT_EQ(folder.run({"--list"}).out, "fast/dot\nsmall/dot\nsmall/longer\n");
+  const CommandResult none = folder.run({"--filter", "absent"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("no row has `absent` in its SUITE/NAME; suites are fast, small"));
+  EXPECT_EQ(folder.run({"--tune", "1"}).code, 2);
+  const CommandResult bare = run_tessera({"bench"});
+  EXPECT_EQ(bare.code, 2);
+  EXPECT_THAT(bare.err, HasSubstr("one of the suites kernels, train and made-up"));
+  const CommandResult missing = run_tessera({"bench", "train", "--folder", folder.path()});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("there are no suites in `" + folder.path() + "/train`"));
+  for (const char* suite : {"kernels", "train", "made-up"})
+    EXPECT_THAT(run_tessera({"bench", suite, "--help"}).out, HasSubstr("--filter")) << suite;
+}
+
 }  // namespace
 }  // namespace tessera

@@ -26,6 +26,7 @@ const std::map<std::string, std::set<std::string>> kLayers = {
     {"comm", {"base"}},
     {"runtime", {"base", "ir", "partition", "codegen", "comm"}},
     {"models", {"base", "ir"}},
+    {"bench", {}},  // peers, which are programs of their own
     {"launcher", {"base", "ir", "partition", "placement", "codegen", "comm", "runtime", "models"}},
 };
 
@@ -44,6 +45,7 @@ const std::vector<Fence> kFences = {
     {R"(tbb/.*)", {"runtime/", "codegen/", "launcher/versions.cpp"}},
     {R"(hwloc\.h)", {"runtime/"}},
     {R"(xxhash\.h)", {"base/"}},
+    {R"((cblas\.h|oneapi/dnnl/.*|omp\.h))", {"bench/peers/"}},
 };
 
 struct SourceFile {

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "launcher/commands/commands.h"
+
+namespace tessera {
+
+// Adds the suites kernels, train and made-up to the command `bench`.
+void add_bench_suites(CLI::App& bench, const CommandLine& line, Action& action);
+
+}  // namespace tessera
