@@ -9,8 +9,8 @@ steps. The file has one of
     def program(**arrays): return {"output": ...}      for any program
     def loss(params, inputs): return ...               for training; the step is Adam's
 
-A program gets the inputs and values whose names are among its arguments. A loss gets the values that it
-reads, which are its parameters. What JAX keeps to run on is the cores that it is given.
+A program gets the inputs and values whose names are among its arguments, a loss the parameters. JAX is
+kept to as many cores as it is given threads.
 """
 
 import importlib.util
@@ -90,8 +90,8 @@ def prepare_program(module, order, inputs):
     return lambda: compiled(*given), compiled(*given), compiled
 
 
-def prepare_training(module, inputs, values):
-    params = {name: values[name] for name in module.PARAMS(values)}
+def prepare_training(module, order, inputs, values):
+    params = {name: values[name] for name in order["parameters"]}
     zeros = {name: jnp.zeros_like(value) for name, value in params.items()}
     state = (params, zeros, {name: value + 0 for name, value in zeros.items()}, jnp.float32(0))
     compiled = jax.jit(adam(module.loss), donate_argnums=0).lower(state, inputs).compile()
@@ -119,7 +119,7 @@ class Peer:
         if hasattr(module, "program"):
             prepared = prepare_program(module, order, {**inputs, **values})
         else:
-            prepared = prepare_training(module, inputs, values)
+            prepared = prepare_training(module, order, inputs, values)
         self.run, outputs, compiled = prepared
         jax.block_until_ready(outputs)
         seconds = time.perf_counter() - begin

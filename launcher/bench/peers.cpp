@@ -114,9 +114,11 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
                             {"threads", settings_.threads},
                             {"program", fs::path(row.file).stem().string()},
                             {"outputs", nlohmann::json::array()},
+                            {"parameters", nlohmann::json::array()},
                             {"dims", nlohmann::json::object()}};
   for (const Dim& dim : program.dims()) request["dims"][dim.name()] = dim.extent();
   for (const Output& output : program.outputs()) request["outputs"].push_back(output.name);
+  for (const Tensor& tensor : program.parameters()) request["parameters"].push_back(tensor.name());
   nlohmann::json outputs;
   if (is_library(peer)) {
     if (fs::exists(settings_.native)) return load(peer, request, outputs);

@@ -86,7 +86,8 @@ TEST_P(BenchSuite, HasProgramsAtItsSizesAndEveryRowAName) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Bench, BenchSuite, ::testing::Values("kernels"), test_name);
+INSTANTIATE_TEST_SUITE_P(Bench, BenchSuite, ::testing::Values("kernels", "made_up", "train"),
+                         test_name);
 
 }  // namespace
 }  // namespace tessera
