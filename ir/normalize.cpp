@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "ir/apart.h"
+#include "ir/arrange_dims.h"
 #include "ir/derived_limit.h"
 #include "ir/fans.h"
 #include "ir/flagged.h"
@@ -479,12 +480,15 @@ class Normalizer {
 Program normalize(const Program& program, const SumPrices& prices) {
   check_sizes(program);
   Program normal = Normalizer(program, prices, NormalStage::gradients).run();
-  // What gradients added may be put in order together with what was there.
+  // What gradients added may be put in order together with what was there; and what lies as it is
+  // used may be there already.
   for (int run = 0; run < kMostRuns; ++run) {
     Normalizer again(normal, prices, NormalStage::order);
     Program next = again.run();
-    if (!again.changed()) break;
-    normal = std::move(next);
+    bool changed = again.changed();
+    if (changed) normal = std::move(next);
+    if (!changed) normal = arrange_dims(normal, changed);
+    if (!changed) break;
   }
   check_sizes(normal);
   return normal;

@@ -91,12 +91,12 @@ output e[b, d]
 )";
 
 TEST(Rules, GatherSplitsTheTable) {
-  EXPECT_THAT(choices_of(kEmbedding, "e"), ElementsAre("-", "d", "b", "gather table[v]"));
+  EXPECT_THAT(choices_of(kEmbedding, "e"), ElementsAre("-", "b", "d", "gather table[v]"));
   const NestRules rules = rules_of(kEmbedding, "e");
   const Mesh mesh = parse_mesh("a=2");
   EXPECT_EQ(placement(rules, mesh, {"gather table[v]"}),
-            "token[b] table[v: a, d] scale[b] -> e[d, b] partial(sum: a)");
-  EXPECT_EQ(placement(rules, mesh, {"b"}), "token[b: a] table[v, d] scale[b: a] -> e[d, b: a]");
+            "token[b] table[v: a, d] scale[b] -> e[b, d] partial(sum: a)");
+  EXPECT_EQ(placement(rules, mesh, {"b"}), "token[b: a] table[v, d] scale[b: a] -> e[b: a, d]");
 }
 
 TEST(Rules, NoGatherWhereTheBodyIsNotLinear) {

@@ -1,0 +1,268 @@
+#include "ir/arrange_dims.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "ir/index_range.h"
+#include "ir/prune.h"
+#include "ir/structure.h"
+
+namespace tessera {
+namespace {
+
+constexpr int kMostRounds = 6;        // until no order changes
+constexpr double kReusedShare = 0.1;  // of an access in a nest that packs what it reads
+constexpr double kAlongShare = 1e-3;  // between what gathers as little: to lie as others do
+constexpr double kOutputShare = 0.5;  // of an output, which may be put in order when it is fetched
+
+// A tensor in a formula: the loop that moves along each of its dims, where it is one.
+struct Access {
+  Tensor tensor;
+  std::vector<std::optional<Dim>> loops;
+};
+
+// What a definition touches, itself first, and how often.
+struct Use {
+  std::vector<Access> accesses;
+  double steps = 0;
+};
+
+std::optional<Dim> loop_of(const Expr& index) {
+  const std::optional<Affine> affine = affine_form(index);
+  if (!affine) return std::nullopt;
+  std::optional<Dim> loop;
+  for (const auto& [dim, coefficient] : affine->terms)
+    if (std::abs(coefficient) == 1 && (!loop || loop->extent() < dim.extent())) loop = dim;
+  return loop;
+}
+
+class Arranger {
+ public:
+  explicit Arranger(const Program& program) : program_(program) {
+    for (const Update& carry : program.carries())
+      iterated_ = unite(iterated_, {carry.target.over()});
+    for (const Update& update : program.updates()) fixed_.insert(update.value);
+    for (const Output& output : program.outputs()) outputs_.emplace(output.value, output.order);
+    for (const Tensor& tensor : in_order(program)) {
+      if (tensor.role() != Role::definition) continue;
+      definitions_.push_back(tensor);
+      uses_.push_back(use_of(tensor));
+      for (size_t i = 0; i < uses_.back().accesses.size(); ++i)
+        uses_of_[uses_.back().accesses[i].tensor].emplace_back(uses_.size() - 1, i);
+    }
+  }
+
+  // Orders from what comes before, and then from all that is near, until they stay.
+  std::map<Tensor, Dims> run() {
+    for (const Tensor& tensor : definitions_) settle(tensor);
+    for (int round = 0; round < kMostRounds; ++round) {
+      bool changed = false;
+      for (size_t i = definitions_.size(); i-- > 0;) changed = settle(definitions_[i]) || changed;
+      if (!changed) break;
+    }
+    return orders_;
+  }
+
+ private:
+  struct Vote {
+    double inner = 0;   // that the dim is the innermost one
+    double place = 0;   // between 0, outermost, and 1, times
+    double weight = 0;  // this
+  };
+
+  // A carried tensor lies as what it is updated with.
+  Tensor lies_as(const Tensor& tensor) const {
+    const Update* carry = tensor.role() == Role::carried ? program_.update_of(tensor) : nullptr;
+    return carry == nullptr ? tensor : carry->value;
+  }
+
+  Use use_of(const Tensor& definition) const {
+    Use use;
+    Access own{definition, {}};
+    for (const Dim& dim : definition.dims()) own.loops.emplace_back(dim);
+    use.accesses.push_back(own);
+    Dims loops = sorted(definition.dims());
+    if (const Reduce* reduce = as<Reduce>(definition.value())) loops = unite(loops, reduce->dims);
+    bool whole = definition.dims().size() == loops.size();
+    for (const Expr& node : subexpressions(definition.value())) {
+      const Read* read = as<Read>(node);
+      if (read == nullptr) continue;
+      Access access{lies_as(read->tensor), {}};
+      Dims covered;
+      for (const Dim& dim : access.tensor.dims()) {
+        const auto at = static_cast<size_t>(position(read->tensor.dims(), dim));
+        access.loops.push_back(loop_of(read->indices[at].value));
+        if (access.loops.back()) covered = unite(covered, {*access.loops.back()});
+      }
+      whole = whole || covered == loops;
+      use.accesses.push_back(access);
+    }
+    double largest = 0;
+    for (const Access& access : use.accesses)
+      largest = std::max(largest, static_cast<double>(volume(access.tensor.dims())));
+    use.steps = whole ? static_cast<double>(volume(loops)) : kReusedShare * largest;
+    return use;
+  }
+
+  // The order of a tensor's dims; nothing for a definition of which none is known yet.
+  const Dims* order_of(const Tensor& tensor) const {
+    if (tensor.role() != Role::definition || fixed_.count(tensor) != 0) return &tensor.dims();
+    const auto it = orders_.find(tensor);
+    return it == orders_.end() ? nullptr : &it->second;
+  }
+
+  // Loops of an access as they lie, without those that are iterated.
+  std::vector<std::optional<Dim>> lying(const Access& access, const Dims& order) const {
+    std::vector<std::optional<Dim>> loops;
+    for (const Dim& dim : order)
+      if (!contains(iterated_, dim) && dim.extent() > 1)
+        loops.push_back(access.loops[static_cast<size_t>(position(access.tensor.dims(), dim))]);
+    return loops;
+  }
+
+  void vote(const Access& mine, const std::vector<std::optional<Dim>>& other, double weight,
+            std::vector<Vote>& votes) const {
+    for (size_t i = 0; i < votes.size(); ++i) {
+      if (!mine.loops[i]) continue;
+      for (size_t k = 0; k < other.size(); ++k) {
+        if (other[k] != mine.loops[i]) continue;
+        votes[i].inner += k + 1 == other.size() ? kAlongShare * weight : -weight;
+        if (other.size() < 2) continue;
+        votes[i].place += weight * static_cast<double>(k) / static_cast<double>(other.size() - 1);
+        votes[i].weight += weight;
+      }
+    }
+  }
+
+  // Did it change?
+  bool settle(const Tensor& tensor) {
+    if (fixed_.count(tensor) != 0 || tensor.dims().size() < 2) return false;
+    std::vector<Vote> votes(tensor.dims().size());
+    for (const auto& [use, at] : uses_of_.at(tensor)) {
+      const Use& near = uses_[use];
+      for (size_t i = 0; i < near.accesses.size(); ++i) {
+        const Access& other = near.accesses[i];
+        const Dims* order = order_of(other.tensor);
+        if (i == at || order == nullptr || other.tensor == tensor) continue;
+        vote(near.accesses[at], lying(other, *order), near.steps, votes);
+      }
+    }
+    if (const auto it = outputs_.find(tensor); it != outputs_.end()) {
+      Access own{tensor, {}};
+      for (const Dim& dim : tensor.dims()) own.loops.emplace_back(dim);
+      vote(own, lying(own, it->second), kOutputShare * static_cast<double>(volume(tensor.dims())),
+           votes);
+    }
+    const Dims order = ordered(tensor.dims(), votes);
+    const auto [it, fresh] = orders_.emplace(tensor, order);
+    if (fresh || it->second == order) return fresh;
+    it->second = order;
+    return true;
+  }
+
+  static Dims ordered(const Dims& dims, const std::vector<Vote>& votes) {
+    std::vector<size_t> by(dims.size());
+    for (size_t i = 0; i < by.size(); ++i) by[i] = i;
+    const auto place = [&](size_t i) {
+      return votes[i].weight > 0 ? votes[i].place / votes[i].weight
+                                 : static_cast<double>(i) / static_cast<double>(dims.size() - 1);
+    };
+    std::stable_sort(by.begin(), by.end(),
+                     [&](size_t a, size_t b) { return place(a) < place(b) - 1e-9; });
+    auto inner = by.end() - 1;
+    for (auto it = by.begin(); it != by.end(); ++it)
+      if (dims[*it].extent() > 1 && votes[*it].inner > votes[*inner].inner) inner = it;
+    std::rotate(inner, inner + 1, by.end());
+    Dims order;
+    for (const size_t i : by) order.push_back(dims[i]);
+    return order;
+  }
+
+  const Program& program_;
+  Dims iterated_;
+  std::vector<Tensor> definitions_;                                   // in the order of computing
+  std::vector<Use> uses_;                                             // of each
+  std::map<Tensor, std::vector<std::pair<size_t, size_t>>> uses_of_;  // use, access
+  std::map<Tensor, Dims> outputs_;
+  std::set<Tensor> fixed_;
+  std::map<Tensor, Dims> orders_;
+};
+
+// The program with these orders.
+class Rebuilder {
+ public:
+  Rebuilder(const Program& source, const std::map<Tensor, Dims>& orders)
+      : source_(source), orders_(orders), result_(source.name(), source.where()) {}
+
+  Program run() {
+    for (const Dim& dim : source_.dims()) result_.declare(dim);
+    for (const Tensor& tensor : in_order(source_)) take(tensor);
+    for (const Update& carry : source_.carries())
+      result_.add_carry({made(carry.target), made(carry.value)});
+    for (const Output& output : source_.outputs())
+      result_.add_output({output.name, made(output.value), output.order});
+    for (const Update& update : source_.updates())
+      result_.add_update({update.target, made(update.value)});
+    for (const Pin& pin : source_.pins()) result_.pin(pin.tensor, pin.dim, pin.axis, pin.where);
+    return std::move(result_);
+  }
+
+ private:
+  Tensor made(const Tensor& tensor) const {
+    const auto it = made_.find(tensor);
+    return it == made_.end() ? tensor : it->second;
+  }
+
+  Dims order_of(const Tensor& tensor) const {
+    const auto it = orders_.find(tensor);
+    return it == orders_.end() ? tensor.dims() : it->second;
+  }
+
+  Expr rewritten(const Expr& value) const {
+    return transform(value, [this](const Expr& node) -> Expr {
+      const Read* read = as<Read>(node);
+      if (read == nullptr || made_.count(read->tensor) == 0) return node;
+      const Tensor& tensor = made_.at(read->tensor);
+      std::vector<Index> indices;
+      for (const Dim& dim : tensor.dims())
+        indices.push_back(read->indices[static_cast<size_t>(position(read->tensor.dims(), dim))]);
+      return make_read(tensor, std::move(indices), read->pad, node.where());
+    });
+  }
+
+  void take(const Tensor& tensor) {
+    if (tensor.role() == Role::carried) {
+      made_.emplace(tensor,
+                    result_.carry(tensor.name(), tensor.over(), rewritten(tensor.value()),
+                                  tensor.descending(), order_of(source_.update_of(tensor)->value),
+                                  tensor.where()));
+    } else if (tensor.role() == Role::definition) {
+      Expr value = rewritten(tensor.value());
+      if (tensor.checkpoint()) value = make_checkpoint(value, value.where());
+      const auto order = orders_.find(tensor);
+      made_.emplace(tensor, result_.define(tensor.name(), value, tensor.where(),
+                                           order == orders_.end() ? tensor.dims() : order->second));
+    } else {
+      result_.import(tensor);
+    }
+  }
+
+  const Program& source_;
+  const std::map<Tensor, Dims>& orders_;
+  Program result_;
+  std::map<Tensor, Tensor> made_;
+};
+
+}  // namespace
+
+Program arrange_dims(const Program& normal, bool& changed) {
+  const std::map<Tensor, Dims> orders = Arranger(normal).run();
+  changed = std::any_of(orders.begin(), orders.end(),
+                        [](const auto& each) { return each.first.dims() != each.second; });
+  return changed ? Rebuilder(normal, orders).run() : normal;
+}
+
+}  // namespace tessera

@@ -1,0 +1,108 @@
+#include "ir/arrange_dims.h"
+
+#include <gtest/gtest.h>
+
+#include "ir/normalize.h"
+#include "ir/parse.h"
+#include "ir/print.h"
+#include "tests/ir/random_program.h"
+
+namespace tessera {
+namespace {
+
+// The dims of `name` in normal form, outermost first.
+std::vector<std::string> order_of(const std::string& text, const std::string& name) {
+  return names(normalize(parse(text)).get(name).dims());
+}
+
+using Order = std::vector<std::string>;
+
+TEST(ArrangeDims, FollowsWhatIsComputedFrom) {
+  for (const char* dims : {"dim a = 6, b = 8, c = 3\n", "dim c = 3, b = 8, a = 6\n"}) {
+    const std::string text = std::string("program p\n") + dims + R"(
+input x[b, c, a]
+input w[c]
+y = exp(x * w)
+z = sum[b](y * y)
+output z[c, a]
+)";
+    EXPECT_EQ(order_of(text, "y"), (Order{"b", "c", "a"})) << dims;
+    EXPECT_EQ(order_of(text, "z"), (Order{"c", "a"})) << dims;
+  }
+}
+
+TEST(ArrangeDims, FollowsWhatReadsItWhereNothingElseDecides) {
+  const std::string text = R"(program p
+dim a = 6, b = 8
+input x[a]
+input v[b]
+input t[b, a]
+y = x * v
+z = sum[a, b](abs(y - t))
+output z
+output y[b, a]
+)";
+  EXPECT_EQ(order_of(text, "y"), (Order{"b", "a"}));
+}
+
+TEST(ArrangeDims, GoesThroughTheLargestFirst) {
+  const std::string text = R"(program p
+dim t = 50, n = 8, d = 6
+input x[t, n]
+input a[n, d]
+k = abs(a)
+y = x + k
+output y[t, n, d]
+)";
+  EXPECT_EQ(order_of(text, "k"), (Order{"n", "d"}));
+  EXPECT_EQ(order_of(text, "y"), (Order{"t", "n", "d"}));
+}
+
+TEST(ArrangeDims, LetsUpdatesLieAsTheirTargets) {
+  const std::string text = R"(program p
+dim a = 6, b = 8
+input g[b, a]
+param w[a, b] = 0.5
+update w = w - g
+output w
+)";
+  EXPECT_EQ(names(normalize(parse(text)).updates()[0].value.dims()), (Order{"a", "b"}));
+}
+
+TEST(ArrangeDims, MakesNoCopyOfWhatLiesAlike) {
+  const Program normal = normalize(parse(R"(program p
+dim a = 6, b = 8, c = 5
+input x[b, a]
+input w[a, c]
+loss = sum[b, c](tanh(sum[a](x * w)))
+dx = grad(loss, x)
+output dx[b, a]
+)"));
+  for (const Tensor& tensor : normal.definitions())
+    EXPECT_EQ(as<Read>(tensor.value()), nullptr) << print(normal);
+}
+
+TEST(ArrangeDims, KeepsCarriedTensorsAsWhatTheyAreUpdatedWith) {
+  const Program normal = normalize(parse(R"(program p
+dim n = 4, t = 5, h = 8
+input x[t, h, n]
+loop s over t carry y[n, h] = 0.0 { y = tanh(y + x[t: s]) }
+output y[h, n]
+)"));
+  for (const Update& carry : normal.carries()) {
+    EXPECT_EQ(carry.target.dims(), carry.value.dims());
+    EXPECT_EQ(carry.target.dims().back().name(), "n");
+  }
+}
+
+TEST(ArrangeDims, ChangesNothingTheSecondTime) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const Program normal = normalize(random_program(seed));
+    bool changed = true;
+    EXPECT_TRUE(arrange_dims(normal, changed) == normal) << print(normal);
+    EXPECT_FALSE(changed) << print(normal);
+  }
+}
+
+}  // namespace
+}  // namespace tessera
