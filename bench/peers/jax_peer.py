@@ -1,27 +1,17 @@
-"""JAX as a peer of `tessera bench`.
+"""JAX as a peer of `tessera bench`: serve.py says what it is asked.
 
     python jax_peer.py THREADS
-
-Reads a request a line from standard input, as JSON, and answers each by a line, as main.cpp beside this
-file does. "load" names a Python file and .npy files of inputs, and of values that are kept between
-steps. The file has one of
-
-    def program(**arrays): return {"output": ...}      for any program
-    def loss(params, inputs): return ...               for training; the step is Adam's
-
-A program gets the inputs and values whose names are among its arguments, a loss the parameters. JAX is
-kept to as many cores as it is given threads.
 """
 
-import importlib.util
 import inspect
-import json
 import os
 import sys
 import time
 
+from serve import keep_to, load_module, save, serve
+
 THREADS = int(sys.argv[1])
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+keep_to(THREADS)
 if THREADS == 1:
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
@@ -34,8 +24,6 @@ try:
 except ImportError as problem:
     jax = None
     MISSING = f"{sys.executable} has no JAX ({problem}): {sys.executable} -m pip install jax"
-
-LONG = 0.1  # seconds of a run that needs no warming up
 
 
 def adam(loss, rate=0.001, b1=0.9, b2=0.999, epsilon=1e-8):
@@ -57,15 +45,6 @@ def adam(loss, rate=0.001, b1=0.9, b2=0.999, epsilon=1e-8):
     return step
 
 
-def load_module(file):
-    spec = importlib.util.spec_from_file_location("peer", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, os.path.dirname(file))
-    spec.loader.exec_module(module)
-    sys.path.pop(0)
-    return module
-
-
 def arrays(files):
     return {name: jnp.asarray(np.load(file)) for name, file in files.items()}
 
@@ -76,24 +55,24 @@ def bytes_of(compiled):
     return total - stats.alias_size_in_bytes
 
 
-def prepare_program(module, order, inputs):
-    """A function of nothing that runs it once, what it gives, and the compiled code."""
-    wanted = list(order["outputs"])
-    names = [name for name in inspect.signature(module.program).parameters if name in inputs]
+def prepare_program(module, order, given):
+    """What runs it once, what it gives, and the compiled code."""
+    names = [name for name in inspect.signature(module.program).parameters if name in given]
 
     def chosen(*values):
         results = module.program(**dict(zip(names, values)))
-        return {name: results[name] for name in wanted}
+        return {name: results[name] for name in order["outputs"]}
 
-    given = [inputs[name] for name in names]
-    compiled = jax.jit(chosen).lower(*given).compile()
-    return lambda: compiled(*given), compiled(*given), compiled
+    values = [given[name] for name in names]
+    compiled = jax.jit(chosen).lower(*values).compile()
+    return lambda: compiled(*values), compiled(*values), compiled
 
 
 def prepare_training(module, order, inputs, values):
     params = {name: values[name] for name in order["parameters"]}
-    zeros = {name: jnp.zeros_like(value) for name, value in params.items()}
-    state = (params, zeros, {name: value + 0 for name, value in zeros.items()}, jnp.float32(0))
+    means = {name: jnp.zeros_like(value) for name, value in params.items()}
+    squares = {name: jnp.zeros_like(value) for name, value in params.items()}
+    state = (params, means, squares, jnp.float32(0))
     compiled = jax.jit(adam(module.loss), donate_argnums=0).lower(state, inputs).compile()
     state, first = compiled(state, inputs)
     held = [state]
@@ -105,63 +84,25 @@ def prepare_training(module, order, inputs, values):
     return run, {"loss": first}, compiled
 
 
-class Peer:
-    def __init__(self):
-        self.run = None
-
-    def load(self, order):
-        if jax is None:
-            return {"missing": MISSING}
-        self.run = None
-        module = load_module(order["file"])
-        inputs, values = arrays(order["inputs"]), arrays(order["values"])
-        begin = time.perf_counter()
-        if hasattr(module, "program"):
-            prepared = prepare_program(module, order, {**inputs, **values})
-        else:
-            prepared = prepare_training(module, order, inputs, values)
-        self.run, outputs, compiled = prepared
-        jax.block_until_ready(outputs)
-        seconds = time.perf_counter() - begin
-        files = {}
-        for name, value in outputs.items():
-            files[name] = os.path.join(order["folder"], f"peer{len(files)}.npy")
-            np.save(files[name], np.asarray(value))
-        return {
-            "version": f"JAX {jax.__version__}",
-            "compile_seconds": seconds,
-            "memory_bytes": bytes_of(compiled),
-            "outputs": files,
-        }
-
-    def time(self, wanted):
-        def once():
-            before = time.perf_counter()
-            jax.block_until_ready(self.run())
-            return time.perf_counter() - before
-
-        first = once()
-        if first > LONG:
-            return [first]
-        times, start = [], time.perf_counter()
-        while not times or time.perf_counter() - start < wanted:
-            times.append(once())
-        return times
-
-
-def main():
-    peer = Peer()
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            if order["do"] == "load":
-                reply = peer.load(order)
-            else:
-                reply = {"seconds": peer.time(order["seconds"])}
-        except Exception as problem:  # told to who asked
-            reply = {"error": f"{type(problem).__name__}: {problem}"}
-        print(json.dumps(reply), flush=True)
+def load(order):
+    if jax is None:
+        return {"missing": MISSING}, None
+    module = load_module(order["file"])
+    inputs, values = arrays(order["inputs"]), arrays(order["values"])
+    begin = time.perf_counter()
+    if hasattr(module, "program"):
+        run, outputs, compiled = prepare_program(module, order, {**inputs, **values})
+    else:
+        run, outputs, compiled = prepare_training(module, order, inputs, values)
+    jax.block_until_ready(outputs)
+    reply = {
+        "version": f"JAX {jax.__version__}",
+        "compile_seconds": time.perf_counter() - begin,
+        "memory_bytes": bytes_of(compiled),
+        "outputs": save(outputs, order["folder"], "jax"),
+    }
+    return reply, lambda: jax.block_until_ready(run())
 
 
 if __name__ == "__main__":
-    main()
+    serve(load)

@@ -144,14 +144,16 @@ std::string text_of(const std::vector<KernelReport>& reports) {
     for (const ScheduleFact& fact : explain(report.form))
       text += fmt::format("  {:9}  {}\n", fact.what, fact.text);
   }
-  const ModelAccuracy accuracy = accuracy_of(reports);
-  if (accuracy.kernels > 0)
-    text += fmt::format(
-        "of {} kernels of 2 us or more, predictions are off by a factor of {:.2f} in the median; "
-        "{:.0f} % "
-        "are within a factor of 2\n",
-        accuracy.kernels, accuracy.median, 100 * accuracy.within_two);
+  if (const ModelAccuracy accuracy = accuracy_of(reports); accuracy.kernels > 0)
+    text += text_of(accuracy) + "\n";
   return text;
+}
+
+std::string text_of(const ModelAccuracy& accuracy) {
+  return fmt::format(
+      "of {} kernels of 2 us or more, predictions are off by a factor of {:.2f} in the median; "
+      "{:.0f} % are within a factor of 2",
+      accuracy.kernels, accuracy.median, 100 * accuracy.within_two);
 }
 
 nlohmann::json json_of(const std::vector<KernelReport>& reports) {

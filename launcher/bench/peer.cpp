@@ -39,6 +39,7 @@ std::vector<std::string> environment() {
     if (text.rfind("OPENBLAS_CORETYPE=", 0) != 0 && text.rfind("OPENBLAS_L2_SIZE=", 0) != 0)
       result.push_back(text);
   }
+  result.push_back("PYTHONDONTWRITEBYTECODE=1");  // nothing is left beside the suites
   return result;
 }
 

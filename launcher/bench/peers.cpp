@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
+#include <sstream>
 
 #include "base/error.h"
 #include "launcher/npy.h"
@@ -42,13 +43,26 @@ double worst_difference(const Arrays& ours, const nlohmann::json& theirs) {
 
 }  // namespace
 
-std::string peers_python(const std::string& option, const std::string& program) {
-  if (!option.empty()) return option;
-  if (const char* named = std::getenv("TESSERA_PEERS_PYTHON"); named != nullptr && *named != 0)
-    return named;
+std::string formulation_of(const SuiteRow& row, const std::string& peer) {
+  fs::path file = row.file;
+  const std::string ending = peer == "jax" ? ".py" : "_" + peer + ".py";
+  return file.replace_filename(file.stem().string() + ending).string();
+}
+
+std::vector<std::string> peers_pythons(const std::string& option, const std::string& program) {
+  std::string named = option;
+  if (const char* variable = std::getenv("TESSERA_PEERS_PYTHON"); named.empty() && variable)
+    named = variable;
+  std::vector<std::string> result;
+  std::istringstream words(named);
+  for (std::string word; std::getline(words, word, ':');)
+    if (!word.empty()) result.push_back(word);
+  if (!result.empty()) return result;
   const fs::path installed =
       fs::path(program).parent_path().parent_path().parent_path() / "jax/bin/python";
-  return fs::exists(installed) ? installed.string() : "";
+  if (fs::exists(installed)) result.push_back(installed.string());
+  result.push_back("python3");
+  return result;
 }
 
 double difference_of(const Array& a, const Array& b) {
@@ -68,43 +82,35 @@ double difference_of(const Array& a, const Array& b) {
   return apart == 0 ? 0 : apart / std::max(largest, std::numeric_limits<double>::min());
 }
 
-PeerProcess& Peers::process(const std::string& name) {
-  std::unique_ptr<PeerProcess>& process = processes_[name];
-  if (process) return *process;
-  const std::string log = settings_.folder + "/" + name + ".log";
-  const std::string threads = std::to_string(settings_.threads);
-  const std::vector<std::string> argv =
-      is_library(name) ? std::vector{settings_.native}
-                       : std::vector{settings_.python, settings_.script, threads};
-  process = std::make_unique<PeerProcess>(argv, log);
-  return *process;
+nlohmann::json Peers::load_by(const std::string& peer, const std::vector<std::string>& argv,
+                              const nlohmann::json& request) {
+  std::unique_ptr<PeerProcess>& process = processes_[peer];
+  try {
+    if (!process)
+      process = std::make_unique<PeerProcess>(argv, settings_.folder + "/" + peer + ".log");
+    return process->ask(request, kLoadSeconds);
+  } catch (const UserError& error) {
+    process.reset();  // the next row begins with a new one
+    return {{"error", error.what()}};
+  }
 }
 
-Contender Peers::load(const std::string& peer, const nlohmann::json& request,
-                      nlohmann::json& outputs) {
-  Contender contender{.name = peer, .version = {}, .problem = {}, .difference = {}};
-  nlohmann::json reply;
-  try {
-    reply = process(peer).ask(request, kLoadSeconds);
-  } catch (const UserError& error) {
-    processes_.erase(peer);  // the next row begins with a new one
-    contender.problem = error.what();
-    return contender;
+nlohmann::json Peers::load(const std::string& peer, const nlohmann::json& request) {
+  if (is_library(peer)) {
+    if (!fs::exists(settings_.native)) return {{"missing", settings_.native + " is not built"}};
+    return load_by(peer, {settings_.native}, request);
   }
-  for (const char* key : {"missing", "error"})
-    if (reply.contains(key)) contender.problem = reply[key].get<std::string>();
-  if (!contender.problem.empty()) return contender;
-  outputs = reply.value("outputs", nlohmann::json::object());
-  contender.version = reply.value("version", "");
-  contender.compile_seconds = reply.value("compile_seconds", 0.0);
-  contender.memory_bytes = reply.value("memory_bytes", 0.0);
-  contender.time = [this, peer](double seconds) {
-    const nlohmann::json times =
-        process(peer).ask({{"do", "time"}, {"seconds", seconds}}, kTimeSeconds + 20 * seconds);
-    if (times.contains("error")) throw UserError(times["error"].get<std::string>());
-    return times.at("seconds").get<std::vector<double>>();
-  };
-  return contender;
+  const std::string script = settings_.scripts + "/" + peer + "_peer.py";
+  std::vector<std::string> missing;
+  for (const std::string& python : settings_.pythons) {
+    const nlohmann::json reply =
+        load_by(peer, {python, script, std::to_string(settings_.threads)}, request);
+    if (!reply.contains("missing")) return reply;
+    missing.push_back(reply["missing"].get<std::string>());
+    processes_.erase(peer);
+  }
+  return {{"missing", join(missing, "; ") + "; or name Pythons that have it by --python or "
+                                            "TESSERA_PEERS_PYTHON, separated by colons"}};
 }
 
 Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Program& program,
@@ -119,30 +125,33 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
   for (const Dim& dim : program.dims()) request["dims"][dim.name()] = dim.extent();
   for (const Output& output : program.outputs()) request["outputs"].push_back(output.name);
   for (const Tensor& tensor : program.parameters()) request["parameters"].push_back(tensor.name());
-  nlohmann::json outputs;
-  if (is_library(peer)) {
-    if (fs::exists(settings_.native)) return load(peer, request, outputs);
-    return {.name = peer,
-            .version = {},
-            .problem = settings_.native + " is not built",
-            .difference = {}};
+  Contender contender{.name = peer, .version = {}, .problem = {}, .difference = {}};
+  if (!is_library(peer)) {
+    const std::string file = formulation_of(row, peer);
+    if (!fs::exists(file)) {
+      contender.problem = "there is no " + file;
+      return contender;
+    }
+    request["file"] = file;
+    request["folder"] = settings_.folder;
+    request["inputs"] = write_arrays(exchange.inputs, settings_.folder + "/input");
+    request["values"] = write_arrays(exchange.values, settings_.folder + "/value");
   }
-  const std::string file = fs::path(row.file).replace_extension(".py").string();
-  std::string problem;
-  if (settings_.python.empty())
-    problem =
-        "no Python with JAX is known: `./tessera test` installs one in build/jax; or make "
-        "one with `python3 -m venv V && V/bin/pip install jax` and set "
-        "TESSERA_PEERS_PYTHON=V/bin/python";
-  else if (!fs::exists(file))
-    problem = "there is no " + file;
-  if (!problem.empty()) return {.name = peer, .version = {}, .problem = problem, .difference = {}};
-  request["file"] = file;
-  request["folder"] = settings_.folder;
-  request["inputs"] = write_arrays(exchange.inputs, settings_.folder + "/input");
-  request["values"] = write_arrays(exchange.values, settings_.folder + "/value");
-  Contender contender = load(peer, request, outputs);
-  if (contender.problem.empty()) contender.difference = worst_difference(exchange.outputs, outputs);
+  const nlohmann::json reply = load(peer, request);
+  for (const char* key : {"missing", "error"})
+    if (reply.contains(key)) contender.problem = reply[key].get<std::string>();
+  if (!contender.problem.empty()) return contender;
+  contender.version = reply.value("version", "");
+  contender.compile_seconds = reply.value("compile_seconds", 0.0);
+  contender.memory_bytes = reply.value("memory_bytes", 0.0);
+  if (reply.contains("outputs"))
+    contender.difference = worst_difference(exchange.outputs, reply["outputs"]);
+  contender.time = [this, peer](double seconds) {
+    const nlohmann::json times = processes_.at(peer)->ask({{"do", "time"}, {"seconds", seconds}},
+                                                          kTimeSeconds + 20 * seconds);
+    if (times.contains("error")) throw UserError(times["error"].get<std::string>());
+    return times.at("seconds").get<std::vector<double>>();
+  };
   return contender;
 }
 

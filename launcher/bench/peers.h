@@ -12,17 +12,21 @@
 namespace tessera {
 
 struct PeerSettings {
-  std::string native;  // the program of the libraries, bench/peers/main.cpp
-  std::string script;  // bench/peers/jax_peer.py
-  std::string python;  // with JAX; empty: none
-  std::string folder;  // for arrays that are exchanged, and logs
+  std::string native;                // the program of the libraries, bench/peers/main.cpp
+  std::string scripts;               // the folder of jax_peer.py and torch_peer.py
+  std::vector<std::string> pythons;  // a peer takes the first that has it
+  std::string folder;                // for arrays that are exchanged, and logs
   int threads = 1;
 };
 
-// The Python of the peers: `option`, else the environment's TESSERA_PEERS_PYTHON, else the one that
-// `./tessera test` installs JAX into, beside the build that `program` lies in; "" where there is
-// none.
-std::string peers_python(const std::string& option, const std::string& program);
+// The Pythons of the peers, separated by colons in `option`, else in the environment's
+// TESSERA_PEERS_PYTHON; else the one that `./tessera test` installs JAX into, beside the build that
+// `program` lies in, and the system's.
+std::vector<std::string> peers_pythons(const std::string& option, const std::string& program);
+
+// The file in which a peer in Python has the row's program: mixture.py for jax, mixture_torch.py
+// for torch.
+std::string formulation_of(const SuiteRow& row, const std::string& peer);
 
 // What Tessera computed, for peers that compute the same on the same values.
 struct Exchange {
@@ -41,9 +45,10 @@ class Peers {
                     const Exchange& exchange);
 
  private:
-  PeerProcess& process(const std::string& name);
-  // `outputs` gets the files of what the peer computed.
-  Contender load(const std::string& peer, const nlohmann::json& request, nlohmann::json& outputs);
+  // Starts the peer, if it does not run yet, and loads the request.
+  nlohmann::json load(const std::string& peer, const nlohmann::json& request);
+  nlohmann::json load_by(const std::string& peer, const std::vector<std::string>& argv,
+                         const nlohmann::json& request);
 
   PeerSettings settings_;
   std::map<std::string, std::unique_ptr<PeerProcess>> processes_;

@@ -86,7 +86,9 @@ Exchange first_step(PreparedStep& prepared, const Program& program, const Progra
 
 void add_peers(RowResult& result, const RowRun& run, PreparedStep& prepared, Peers& peers) {
   const std::vector<std::string>& names = result.row.peers;
-  const bool exchanges = std::count(names.begin(), names.end(), "jax") != 0;
+  const bool exchanges = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name == "jax" || name == "torch";
+  });
   const Exchange exchange = exchanges ? first_step(prepared, run.program, run.normal) : Exchange{};
   for (const std::string& name : names)
     result.contenders.push_back(peers.prepare(name, result.row, run.program, exchange));

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kPeers = {"openblas", "onednn", "jax"};
+const std::vector<std::string> kPeers = {"openblas", "onednn", "jax", "torch"};
 
 std::vector<std::string> strings_of(const YamlNode& list) {
   std::vector<std::string> result;

@@ -21,7 +21,7 @@ struct SuiteRow {
   std::string file;                     // the program, or a config
   std::map<std::string, int64_t> dims;  // extents to replace
   std::vector<std::string> outputs;     // of the program; empty: all
-  std::vector<std::string> peers;       // openblas, onednn, jax
+  std::vector<std::string> peers;       // openblas, onednn, jax, torch
 };
 
 // Rows that are measured and read together, from a YAML file:

@@ -59,9 +59,7 @@ std::string line_of(const RowResult& row, const std::vector<std::string>& others
 }
 
 std::string model_text(const SuiteResult& result) {
-  std::vector<KernelReport> all;
-  for (const RowResult& row : result.rows)
-    all.insert(all.end(), row.kernels.begin(), row.kernels.end());
+  const std::vector<KernelReport> all = kernels_of({result});
   if (all.empty()) return "";
   std::string text = "    predicted    measured  factor  kernel\n";
   for (const RowResult& row : result.rows)
@@ -70,11 +68,7 @@ std::string model_text(const SuiteResult& result) {
         text += fmt::format("  {:>11} {:>11} {:7.2f}  {}: {}, {}\n", time_text(kernel.predicted),
                             time_text(*kernel.measured), kernel.predicted / *kernel.measured,
                             row.row.name, kernel.name, kind_of(kernel.form));
-  const ModelAccuracy accuracy = accuracy_of(all);
-  return text + fmt::format(
-                    "  {} kernels of 2 us or more: off by a factor of {:.2f} in the "
-                    "median, {:.0f} % within a factor of 2\n",
-                    accuracy.kernels, accuracy.median, 100 * accuracy.within_two);
+  return text + "  " + text_of(accuracy_of(all)) + "\n";
 }
 
 nlohmann::json json_of(const Contender& contender) {
@@ -146,6 +140,14 @@ nlohmann::json json_of(const SuiteResult& result) {
   return {{"name", result.suite.name},   {"title", result.suite.title},  {"rows", rows},
           {"scored", score.rows},        {"geometric_mean", score.mean}, {"worst", score.worst},
           {"worst_row", score.worst_row}};
+}
+
+std::vector<KernelReport> kernels_of(const std::vector<SuiteResult>& results) {
+  std::vector<KernelReport> all;
+  for (const SuiteResult& result : results)
+    for (const RowResult& row : result.rows)
+      all.insert(all.end(), row.kernels.begin(), row.kernels.end());
+  return all;
 }
 
 std::string problems_text(const std::vector<SuiteResult>& results) {

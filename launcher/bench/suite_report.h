@@ -22,6 +22,9 @@ SuiteScore score_of(const SuiteResult& result);
 std::string text_of(const SuiteResult& result);
 nlohmann::json json_of(const SuiteResult& result);
 
+// All kernels of all rows, for the accuracy of the model.
+std::vector<KernelReport> kernels_of(const std::vector<SuiteResult>& results);
+
 // Every problem once: peers that are missing and how to get them, rows that failed.
 std::string problems_text(const std::vector<SuiteResult>& results);
 

@@ -62,8 +62,8 @@ SuiteSettings settings_of(const SuiteArguments& arguments, const CommandLine& li
   settings.tune = arguments.tune;
   settings.model = arguments.model;
   settings.peers.native = (fs::path(line.argv[0]).parent_path() / "tessera-peers").string();
-  settings.peers.script = arguments.folder + "/peers/jax_peer.py";
-  settings.peers.python = peers_python(arguments.python, line.argv[0]);
+  settings.peers.scripts = arguments.folder + "/peers";
+  settings.peers.pythons = peers_pythons(arguments.python, line.argv[0]);
   settings.peers.threads = arguments.threads;
   return settings;
 }
@@ -94,17 +94,24 @@ std::vector<SuiteResult> run_suites(const std::vector<Suite>& suites, const Suit
 }
 
 void show(const std::vector<SuiteResult>& results, const Machine& machine, int threads, bool json) {
+  const ModelAccuracy accuracy = accuracy_of(kernels_of(results));
   if (!json) {
+    if (results.size() > 1 && accuracy.kernels > 0)
+      print_out("all suites: {}\n", text_of(accuracy));
     print_out("{}", problems_text(results));
     return;
   }
   nlohmann::json suites = nlohmann::json::array();
   for (const SuiteResult& result : results) suites.push_back(json_of(result));
-  const nlohmann::json object = {{"suites", suites},
-                                 {"threads", threads},
-                                 {"peak_gflops", machine.peak_gflops},
-                                 {"bandwidth_gb", machine.bandwidth},
-                                 {"bandwidth_all_gb", machine.bandwidth_all}};
+  nlohmann::json object = {{"suites", suites},
+                           {"threads", threads},
+                           {"peak_gflops", machine.peak_gflops},
+                           {"bandwidth_gb", machine.bandwidth},
+                           {"bandwidth_all_gb", machine.bandwidth_all}};
+  if (accuracy.kernels > 0)
+    object["model"] = {{"kernels", accuracy.kernels},
+                       {"median_factor", accuracy.median},
+                       {"within_two", accuracy.within_two}};
   print_out("{}\n", json_text(object));
 }
 
@@ -160,7 +167,8 @@ void add_suite(CLI::App& bench, const char* folder, const char* name, const char
   command->add_flag("--model", arguments->model,
                     "list predicted and measured times of all kernels");
   command->add_option("--python", arguments->python,
-                      "a Python with JAX (default: TESSERA_PEERS_PYTHON, or build/jax/bin/python)");
+                      "Pythons with JAX or PyTorch, separated by colons (default: "
+                      "TESSERA_PEERS_PYTHON, or build/jax/bin/python and python3)");
   command->add_option("--folder", arguments->folder,
                       "where the suites lie (default: bench/ of this checkout)");
   add_cpu_option(*command, arguments->cpu);

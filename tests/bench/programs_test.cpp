@@ -12,7 +12,7 @@
 #include "ir/random.h"
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
-#include "launcher/bench/suite.h"
+#include "launcher/bench/peers.h"
 #include "partition/manual_plan.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
@@ -79,8 +79,8 @@ TEST_P(BenchSuite, HasProgramsAtItsSizesAndEveryRowAName) {
       }
       EXPECT_FALSE(nests_of(normalize(program)).empty()) << row.name;
       for (const std::string& peer : row.peers)
-        if (peer == "jax") {
-          EXPECT_TRUE(fs::exists(fs::path(row.file).replace_extension(".py"))) << row.file;
+        if (peer == "jax" || peer == "torch") {
+          EXPECT_TRUE(fs::exists(formulation_of(row, peer))) << formulation_of(row, peer);
         }
     }
   }
