@@ -31,6 +31,7 @@ struct SuiteArguments {
   std::optional<CpuLevel> cpu;
   bool model = false;
   bool list = false;
+  bool tiny = false;
   bool json = false;
 };
 
@@ -66,6 +67,13 @@ SuiteSettings settings_of(const SuiteArguments& arguments, const CommandLine& li
   settings.peers.pythons = peers_pythons(arguments.python, line.argv[0]);
   settings.peers.threads = arguments.threads;
   return settings;
+}
+
+// Rows at the extents that their programs are written with.
+std::vector<Suite> tiny_rows(std::vector<Suite> suites) {
+  for (Suite& suite : suites)
+    for (SuiteRow& row : suite.rows) row.dims.clear();
+  return suites;
 }
 
 void list_rows(const std::vector<Suite>& suites) {
@@ -117,8 +125,9 @@ void show(const std::vector<SuiteResult>& results, const Machine& machine, int t
 
 int bench_suites(const std::string& name, SuiteArguments arguments, const CommandLine& line) {
   if (arguments.folder.empty()) arguments.folder = default_folder(line);
-  const std::vector<Suite> suites =
+  std::vector<Suite> suites =
       filtered(load_suites(arguments.folder + "/" + name), arguments.filter);
+  if (arguments.tiny) suites = tiny_rows(std::move(suites));
   if (arguments.list) {
     list_rows(suites);
     return kDone;
@@ -150,6 +159,8 @@ void add_suite(CLI::App& bench, const char* folder, const char* name, const char
   CLI::App* command = bench.add_subcommand(name, help);
   command->add_option("--filter", arguments->filter, "only rows whose SUITE/NAME holds this");
   command->add_flag("--list", arguments->list, "print SUITE/NAME of each row and measure nothing");
+  command->add_flag("--tiny", arguments->tiny,
+                    "at the extents that programs are written with: compares values, not times");
   command
       ->add_option("--seconds", arguments->seconds,
                    "how long to measure each side of a row (default: 1)")

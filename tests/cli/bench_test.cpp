@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/run_tessera.h"
+#include "tests/models/jax.h"
 
 namespace tessera {
 namespace {
@@ -94,6 +95,39 @@ TEST(BenchSuites, JsonHoldsEveryRowAndItsLimits) {
   EXPECT_EQ(row["kernels"].size(), 1u);
   EXPECT_EQ(row["flops"], 128);
 }
+
+// The formulations in bench/ compute what the programs do.
+class BenchValues : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(BenchValues, AreThoseOfJax) {
+  const std::optional<std::string> python = jax_python();
+  if (!python)
+    GTEST_SKIP() << "no JAX: run ./tessera test, which installs it into build/jax, or set "
+                    "TESSERA_JAX_PYTHON to a Python that has it";
+  const auto [command, filter] = GetParam().find('/') == std::string::npos
+                                     ? std::pair<std::string, std::string>(GetParam(), "")
+                                     : std::pair<std::string, std::string>("kernels", GetParam());
+  const CommandResult result = run_tessera({"bench", command, "--filter", filter, "--folder",
+                                            std::string(TESSERA_SOURCE_DIR) + "/bench", "--tiny",
+                                            "--seconds", "0.001", "--python", *python, "--json"});
+  ASSERT_EQ(result.code, 0) << result.out << result.err;
+  const nlohmann::json json = result.json();
+  for (const nlohmann::json& suite : json["suites"])
+    for (const nlohmann::json& row : suite["rows"]) {
+      EXPECT_FALSE(row.contains("problem")) << row;
+      ASSERT_GE(row["contenders"].size(), 2u) << row;
+      EXPECT_TRUE(row["contenders"][1].contains("difference")) << row["contenders"][1];
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, BenchValues,
+                         ::testing::Values("made-up", "routing/", "attention/"),
+                         [](const auto& info) {
+                           std::string name;
+                           for (const char c : info.param)
+                             if (std::isalpha(static_cast<unsigned char>(c))) name += c;
+                           return name;
+                         });
 
 TEST(BenchSuites, CompareTesseraWithItself) {
   const SuitesFolder folder;
