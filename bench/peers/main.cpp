@@ -1,5 +1,5 @@
-// Libraries as peers of `tessera bench kernels`. Reads a request a line from standard input, as
-// JSON, and answers each by a line:
+// Libraries as peers of `tessera bench kernels`, and a triad. Reads a request a line from standard
+// input, as JSON, and answers each by a line:
 //
 //   {"do": "load", "peer": "openblas", "program": "matmul", "dims": {"m": 64, …}, "outputs": ["c"],
 //    "threads": 1}                       {"version": "OpenBLAS 0.3.21 ZEN"}
@@ -28,6 +28,7 @@ Operation load(const json& order) {
   const std::string peer = order.at("peer");
   if (peer == "openblas") return openblas(request);
   if (peer == "onednn") return onednn(request);
+  if (peer == "triad") return stream_triad(request);
   throw std::invalid_argument("there is no peer " + peer);
 }
 

@@ -35,6 +35,8 @@ struct Missing : std::runtime_error {
 
 Operation openblas(const Request& request);
 Operation onednn(const Request& request);
+// a[i] = b[i] + s * c[i] for `n` elements: the bandwidth of memory.
+Operation stream_triad(const Request& request);
 
 // Numbers in [-1, 1), the same for every array of a size.
 inline std::vector<float> numbers(int64_t count) {

@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 
 constexpr double kLoadSeconds = 600;  // JAX compiles large programs for minutes
 constexpr double kTimeSeconds = 600;
+constexpr int64_t kTriadElements = int64_t{1} << 25;  // of each of three arrays of 128 MiB
 
 bool is_library(const std::string& peer) {
-  return peer == "openblas" || peer == "onednn";
+  return peer == "openblas" || peer == "onednn" || peer == "triad";
 }
 
 nlohmann::json write_arrays(const Arrays& arrays, const std::string& prefix) {
@@ -125,12 +126,10 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
   for (const Dim& dim : program.dims()) request["dims"][dim.name()] = dim.extent();
   for (const Output& output : program.outputs()) request["outputs"].push_back(output.name);
   for (const Tensor& tensor : program.parameters()) request["parameters"].push_back(tensor.name());
-  Contender contender{.name = peer, .version = {}, .problem = {}, .difference = {}};
   if (!is_library(peer)) {
     const std::string file = formulation_of(row, peer);
     if (!fs::exists(file)) {
-      contender.problem = "there is no " + file;
-      return contender;
+      return {.name = peer, .version = {}, .problem = "there is no " + file, .difference = {}};
     }
     request["file"] = file;
     request["folder"] = settings_.folder;
@@ -138,14 +137,20 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
     request["values"] = write_arrays(exchange.values, settings_.folder + "/value");
   }
   const nlohmann::json reply = load(peer, request);
+  Contender result = contender_of(peer, reply);
+  if (reply.contains("outputs"))
+    result.difference = worst_difference(exchange.outputs, reply["outputs"]);
+  return result;
+}
+
+Contender Peers::contender_of(const std::string& peer, const nlohmann::json& reply) {
+  Contender contender{.name = peer, .version = {}, .problem = {}, .difference = {}};
   for (const char* key : {"missing", "error"})
     if (reply.contains(key)) contender.problem = reply[key].get<std::string>();
   if (!contender.problem.empty()) return contender;
   contender.version = reply.value("version", "");
   contender.compile_seconds = reply.value("compile_seconds", 0.0);
   contender.memory_bytes = reply.value("memory_bytes", 0.0);
-  if (reply.contains("outputs"))
-    contender.difference = worst_difference(exchange.outputs, reply["outputs"]);
   contender.time = [this, peer](double seconds) {
     const nlohmann::json times = processes_.at(peer)->ask({{"do", "time"}, {"seconds", seconds}},
                                                           kTimeSeconds + 20 * seconds);
@@ -153,6 +158,25 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
     return times.at("seconds").get<std::vector<double>>();
   };
   return contender;
+}
+
+Contender Peers::triad(double bytes) {
+  const nlohmann::json reply = load("triad", {{"do", "load"},
+                                              {"peer", "triad"},
+                                              {"threads", settings_.threads},
+                                              {"program", "triad"},
+                                              {"outputs", nlohmann::json::array()},
+                                              {"dims", {{"n", kTriadElements}}}});
+  Contender result = contender_of("triad", reply);
+  result.name = "at triad";
+  if (!result.time) return result;
+  const double scale = bytes / (12.0 * kTriadElements);
+  result.time = [time = result.time, scale](double seconds) {
+    std::vector<double> times = time(seconds);
+    for (double& each : times) each *= scale;
+    return times;
+  };
+  return result;
 }
 
 }  // namespace tessera

@@ -44,7 +44,12 @@ class Peers {
   Contender prepare(const std::string& peer, const SuiteRow& row, const Program& program,
                     const Exchange& exchange);
 
+  // What moving `bytes` takes at the rate of a triad in memory, counting 12 bytes an element: each
+  // of its runs is scaled.
+  Contender triad(double bytes);
+
  private:
+  Contender contender_of(const std::string& peer, const nlohmann::json& reply);
   // Starts the peer, if it does not run yet, and loads the request.
   nlohmann::json load(const std::string& peer, const nlohmann::json& request);
   nlohmann::json load_by(const std::string& peer, const std::vector<std::string>& argv,

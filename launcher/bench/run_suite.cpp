@@ -34,25 +34,15 @@ Contender contender_of(const std::string& name, const std::shared_ptr<PreparedSt
           }};
 }
 
-// What the row would take at the rate that the machine is measured to have at that moment: of
-// multiply-adds, or of a triad from memory.
-Contender limit_of(const RowResult& result, const Suite& suite, const SuiteSettings& settings) {
+// What the row would take at the peak of multiply-adds that the machine is measured to have at that
+// moment.
+Contender peak_of(const RowResult& result, const SuiteSettings& settings) {
   const CpuLevel level = settings.execution.cpu.value_or(CpuLevel::host);
   const int threads = std::min(settings.execution.threads, usable_cores());
-  const bool peak = suite.measure == Measure::peak;
-  const double work = 1e-9 * (peak ? result.flops : result.least_bytes);
-  const auto time = [=](double) {
-    const Machine now = measure_machine(level);
-    const double rate = peak          ? now.peak_gflops * threads
-                        : threads > 1 ? now.bandwidth_all
-                                      : now.bandwidth;
-    return std::vector<double>{work / rate};
-  };
-  return {.name = peak ? "at peak" : "at triad",
-          .version = {},
-          .problem = {},
-          .difference = {},
-          .time = time};
+  const double work = 1e-9 * result.flops;
+  return {.name = "at peak", .version = {}, .problem = {}, .difference = {}, .time = [=](double) {
+            return std::vector<double>{work / (measure_machine(level).peak_gflops * threads)};
+          }};
 }
 
 // A row on its way: the program, and what prepares a step of it.
@@ -117,11 +107,13 @@ void fill(RowResult& result, const Suite& suite, const SuiteSettings& settings,
     result.contenders.push_back(
         contender_of("one thread", run.prepare(single, fresh_options(single, world))));
   }
-  for (const Nest& nest : nests_of(run.normal)) result.flops += operations_of(nest);
+  const Program work = result.row.work.empty() ? run.normal : normalize(work_of(result.row));
+  for (const Nest& nest : nests_of(work)) result.flops += operations_of(nest);
   result.least_bytes = least_bytes_of(run.normal);
   if (settings.against == Against::peers) {
-    if (suite.measure != Measure::peers)
-      result.contenders.push_back(limit_of(result, suite, settings));
+    if (suite.measure == Measure::peak) result.contenders.push_back(peak_of(result, settings));
+    if (suite.measure == Measure::bandwidth)
+      result.contenders.push_back(peers.triad(result.least_bytes));
     add_peers(result, run, *prepared, peers);
   }
   race(result.contenders, settings.seconds);

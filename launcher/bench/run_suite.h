@@ -30,7 +30,7 @@ struct SuiteSettings {
 struct RowResult {
   SuiteRow row;
   std::vector<Contender> contenders;  // Tessera first; the machine's limit where that is asked for
-  double flops = 0;                   // as `bench PROGRAM` counts
+  double flops = 0;                   // of its work, as `bench PROGRAM` counts
   double least_bytes = 0;             // each input read and each output written, once
   std::vector<KernelReport> kernels;  // with `model`
   std::string problem;                // why there is nothing else

@@ -59,7 +59,7 @@ void add_rows(Suite& suite, const SuiteRow& row, const Parts& parts) {
 
 Suite load_suite(const std::string& file) {
   const YamlNode root = load_yaml(file);
-  root.allow_keys({"title", "measure", "peers", "parts", "tolerance", "rows"});
+  root.allow_keys({"title", "measure", "peers", "parts", "work", "tolerance", "rows"});
   Suite suite;
   suite.name = fs::path(file).stem().string();
   suite.title = root.at("title").as_string();
@@ -73,6 +73,7 @@ Suite load_suite(const std::string& file) {
     suite.tolerance = tolerance->as_positive_number();
   SuiteRow common;
   if (const auto peers = root.find("peers")) common.peers = peers_of(*peers);
+  if (const auto work = root.find("work")) common.work = strings_of(*work);
   Parts parts;
   if (const auto lists = root.find("parts"))
     for (const auto& [name, list] : lists->entries()) parts.emplace_back(name, strings_of(list));
@@ -130,6 +131,12 @@ Program program_of(const SuiteRow& row) {
     result.add_output(program.outputs()[static_cast<size_t>(at - known.begin())]);
   }
   return result;
+}
+
+Program work_of(const SuiteRow& row) {
+  SuiteRow work = row;
+  if (!row.work.empty()) work.outputs = row.work;
+  return program_of(work);
 }
 
 }  // namespace tessera

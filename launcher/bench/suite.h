@@ -21,6 +21,7 @@ struct SuiteRow {
   std::string file;                     // the program, or a config
   std::map<std::string, int64_t> dims;  // extents to replace
   std::vector<std::string> outputs;     // of the program; empty: all
+  std::vector<std::string> work;        // outputs whose operations count; empty: those of `outputs`
   std::vector<std::string> peers;       // openblas, onednn, jax, torch
 };
 
@@ -31,6 +32,7 @@ struct SuiteRow {
 //   peers: [openblas, onednn]
 //   parts: {forward: [c]}           # each row once for each of these, for these outputs of it;
 //                                   # nothing: all outputs at once
+//   work: [c]                       # what counts as the work of every part, for `peak`
 //   tolerance: 1e-4                 # how far the values of peers may be off; default 1e-3
 //   rows:
 //   - {name: square, program: matmul.tess, dims: {m: 512, n: 512, k: 512}, outputs: [c]}
@@ -53,7 +55,8 @@ std::vector<Suite> load_suites(const std::string& folder);
 // nothing is left.
 std::vector<Suite> filtered(const std::vector<Suite>& suites, const std::string& filter);
 
-// The row's program, with the outputs that it asks for.
+// The row's program, with the outputs that it asks for; and with those whose operations count.
 Program program_of(const SuiteRow& row);
+Program work_of(const SuiteRow& row);
 
 }  // namespace tessera

@@ -45,6 +45,7 @@ measure: bandwidth
 peers: [jax]
 tolerance: 0.5
 parts: {one: [c], other: [d]}
+work: [c]
 rows:
 - {name: big, program: product.tess, dims: {i: 8}}
 - {program: product.tess, peers: [openblas, onednn]}
@@ -62,6 +63,7 @@ rows:
   ASSERT_EQ(program.outputs().size(), 1u);
   EXPECT_EQ(program.outputs()[0].name, "d");
   EXPECT_EQ(program.get("a").dims()[0].extent(), 8);
+  EXPECT_EQ(work_of(suite.rows[1]).outputs()[0].name, "c");
 }
 
 TEST(Suite, MistakesPointIntoTheFile) {
