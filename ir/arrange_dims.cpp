@@ -1,12 +1,14 @@
 #include "ir/arrange_dims.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
 #include <vector>
 
 #include "ir/index_range.h"
+#include "ir/product.h"
 #include "ir/prune.h"
 #include "ir/structure.h"
 
@@ -15,6 +17,8 @@ namespace {
 
 constexpr int kMostRounds = 6;        // until no order changes
 constexpr double kReusedShare = 0.1;  // of an access in a nest that packs what it reads
+constexpr double kLanes = 16;         // of a vector
+constexpr double kFold = 8;           // instructions that add up the lanes of one vector
 constexpr double kAlongShare = 1e-3;  // between what gathers as little: to lie as others do
 constexpr double kOutputShare = 0.5;  // of an output, which may be put in order when it is fetched
 
@@ -24,11 +28,23 @@ struct Access {
   std::vector<std::optional<Dim>> loops;
 };
 
-// What a definition touches, itself first, and how often.
+// What a definition touches, itself first, how often, and what it reduces. Does it pack what it
+// reads, as contractions do?
 struct Use {
   std::vector<Access> accesses;
   double steps = 0;
+  bool packs = false;
+  Dims reduced;
+  Dims scattered;      // where data says, or repeated
+  double largest = 0;  // elements of a tensor
 };
+
+// Instructions for an element when lanes go along the loop.
+double cost_along(const Dim& loop, const Dims& reduced) {
+  const double extent = std::max(1.0, static_cast<double>(loop.extent()));
+  const double folds = contains(reduced, loop) ? kFold / std::max(1.0, points_of(reduced)) : 0;
+  return std::ceil(extent / kLanes) / extent + folds;
+}
 
 std::optional<Dim> loop_of(const Expr& index) {
   const std::optional<Affine> affine = affine_form(index);
@@ -47,8 +63,8 @@ class Arranger {
     for (const Update& update : program.updates()) fixed_.insert(update.value);
     for (const Output& output : program.outputs()) outputs_.emplace(output.value, output.order);
     for (const Tensor& tensor : in_order(program)) {
-      if (tensor.role() != Role::definition) continue;
-      definitions_.push_back(tensor);
+      if (tensor.role() != Role::definition && tensor.role() != Role::carried) continue;
+      if (tensor.role() == Role::definition) definitions_.push_back(tensor);
       uses_.push_back(use_of(tensor));
       for (size_t i = 0; i < uses_.back().accesses.size(); ++i)
         uses_of_[uses_.back().accesses[i].tensor].emplace_back(uses_.size() - 1, i);
@@ -79,14 +95,17 @@ class Arranger {
     return carry == nullptr ? tensor : carry->value;
   }
 
+  // Of a carried tensor, what it begins with.
   Use use_of(const Tensor& definition) const {
     Use use;
-    Access own{definition, {}};
-    for (const Dim& dim : definition.dims()) own.loops.emplace_back(dim);
+    Access own{lies_as(definition), {}};
+    for (const Dim& dim : own.tensor.dims()) own.loops.emplace_back(dim);
     use.accesses.push_back(own);
-    Dims loops = sorted(definition.dims());
-    if (const Reduce* reduce = as<Reduce>(definition.value())) loops = unite(loops, reduce->dims);
-    bool whole = definition.dims().size() == loops.size();
+    Dims loops = sorted(subtract(definition.dims(), iterated_));
+    if (const Reduce* reduce = as<Reduce>(definition.value())) use.reduced = reduce->dims;
+    loops = unite(loops, use.reduced);
+    bool whole = use.reduced.empty();
+    Dims used;  // by reads
     for (const Expr& node : subexpressions(definition.value())) {
       const Read* read = as<Read>(node);
       if (read == nullptr) continue;
@@ -97,12 +116,17 @@ class Arranger {
         access.loops.push_back(loop_of(read->indices[at].value));
         if (access.loops.back()) covered = unite(covered, {*access.loops.back()});
       }
-      whole = whole || covered == loops;
+      whole = whole || unite(covered, iterated_) == unite(loops, iterated_);
+      used = unite(used, node.dims());
       use.accesses.push_back(access);
     }
     double largest = 0;
     for (const Access& access : use.accesses)
       largest = std::max(largest, static_cast<double>(volume(access.tensor.dims())));
+    use.packs = !whole;
+    // Each value goes where data says along dims that only conditions know.
+    if (!use.reduced.empty()) use.scattered = subtract(loops, unite(used, use.reduced));
+    use.largest = largest;
     use.steps = whole ? static_cast<double>(volume(loops)) : kReusedShare * largest;
     return use;
   }
@@ -143,6 +167,11 @@ class Arranger {
     std::vector<Vote> votes(tensor.dims().size());
     for (const auto& [use, at] : uses_of_.at(tensor)) {
       const Use& near = uses_[use];
+      for (size_t i = 0; i < votes.size(); ++i) {
+        const std::optional<Dim>& loop = near.accesses[at].loops[i];
+        if (loop && !near.packs) votes[i].inner -= near.steps * cost_along(*loop, near.reduced);
+        if (loop && contains(near.scattered, *loop)) votes[i].inner -= near.largest;
+      }
       for (size_t i = 0; i < near.accesses.size(); ++i) {
         const Access& other = near.accesses[i];
         const Dims* order = order_of(other.tensor);

@@ -66,18 +66,22 @@ class Merger {
     const Read* read = as<Read>(factor.value);
     if (read == nullptr || !alone || !reads_plainly(*read)) return false;
     if (absorbed_.size() == kMostAbsorbed) return false;
-    const std::optional<Expr> value = absorb_(read->tensor, absorbed_);
-    if (!value || value->type() != factor.value.type()) return false;
+    const std::optional<Absorbable> taken = absorb_(read->tensor, absorbed_);
+    if (!taken || taken->value.type() != factor.value.type()) return false;
     std::map<Dim, Expr> indices;
     for (size_t i = 0; i < read->indices.size(); ++i)
       indices.emplace(read->tensor.dims()[i], read->indices[i].value);
-    const Expr here = substitute(*value, indices);
+    const Expr here = substitute(taken->value, indices);
     const Reduce* inner = as<Reduce>(here);
     if (inner != nullptr && inner->op != Reduction::sum) return false;
     if (inner == nullptr && products_.factors_of(here).size() < 2) return false;
     // What repeats its value along a dim would lose it.
     if (!same_set(here.dims(), factor.value.dims())) return false;
-    absorbed_.push_back(read->tensor);
+    if (taken->kept) {
+      merged_ = true;
+    } else {
+      absorbed_.push_back(read->tensor);
+    }
     if (inner != nullptr) return take_reduce(*inner, here);
     take(here);
     return true;
@@ -135,9 +139,20 @@ std::optional<MergedSum> merge_sums(const Expr& sum, const Absorb& absorb,
   std::optional<MergedSum> merged = Merger(*reduce, absorb).result(sum);
   if (!merged) return std::nullopt;
   const double before = price_as_it_stands(sum, merged->absorbed, surroundings);
-  if (before < kWorthALook * surroundings.prices.call) return std::nullopt;
-  const bool pays = ordered_price(merged->sum, surroundings) < surroundings.prices.gain * before;
-  return pays ? merged : std::nullopt;
+  // A sum of nothing but a sum is one as soon as that costs no more.
+  const bool plain = as<Reduce>(reduce->body) != nullptr || as<Read>(reduce->body) != nullptr;
+  if (!plain && before < kWorthALook * surroundings.prices.call) return std::nullopt;
+  const double gain = plain ? 1 : surroundings.prices.gain;
+  const double saved = plain ? surroundings.prices.call : 0;
+  return ordered_price(merged->sum, surroundings) - saved <= gain * before ? merged : std::nullopt;
+}
+
+bool spreads(const Tensor& definition) {
+  if (as<Reduce>(definition.value()) != nullptr) return false;
+  const std::vector<Tensor> reads = tensors_read(definition.value());
+  return std::all_of(reads.begin(), reads.end(), [&](const Tensor& read) {
+    return points_of(read.dims()) < points_of(definition.dims());
+  });
 }
 
 std::set<Tensor> definitions_read_once(const Program& program) {

@@ -9,6 +9,7 @@
 #include "ir/arrange_dims.h"
 #include "ir/derived_limit.h"
 #include "ir/fans.h"
+#include "ir/first_position.h"
 #include "ir/flagged.h"
 #include "ir/follow_positions.h"
 #include "ir/functions.h"
@@ -21,7 +22,9 @@
 #include "ir/order_sum.h"
 #include "ir/prune.h"
 #include "ir/readers.h"
+#include "ir/reading_mapped.h"
 #include "ir/sequence.h"
+#include "ir/shared_parts.h"
 #include "ir/simplify.h"
 #include "ir/split_phases.h"
 #include "ir/structure.h"
@@ -91,14 +94,22 @@ class Normalizer {
   // The normal form of a definition of the source.
   void define_from(const Tensor& tensor) {
     const Flagged marking(marking_, tensor.checkpoint());
-    Expr value = lift(rewritten(tensor.value()), tensor.name());
+    Expr value =
+        lift(with_parts(reading_mapped(tensor.value(), mapped_), tensor.name()), tensor.name());
     const Tensor result = define(tensor.name(), value, tensor.dims(), tensor.where());
     mapped_.emplace(tensor, result);
     if (read_once_.count(tensor) != 0) once_.insert(result);
   }
 
+  Expr with_parts(const Expr& value, const std::string& stem) {
+    if (stage_ != NormalStage::gradients || marking_) return value;
+    return name_shared_parts(value, [&](const Expr& part) {
+      return define(result_.fresh_name(stem + "_1"), lift(part, stem), part.dims(), part.where());
+    });
+  }
+
   void carry_from(const Tensor& tensor) {
-    Expr initial = lift(rewritten(tensor.value()), tensor.name());
+    Expr initial = lift(reading_mapped(tensor.value(), mapped_), tensor.name());
     if (is_reduction(initial)) initial = lift_reductions(initial, tensor.name());
     const Tensor carried = make_carried(tensor.name(), tensor.over(), tensor.descending(), initial,
                                         tensor.where(), tensor.dims());
@@ -119,19 +130,6 @@ class Normalizer {
   void add_carry(const Update& carry) {
     result_.add_carry(carry);
     readers_.look_at(carry.target);
-  }
-
-  Expr rewritten(const Expr& marked) const {
-    const Expr value = transform(marked, [](const Expr& node) -> Expr {
-      const Looped* looped = as<Looped>(node);
-      return looped != nullptr ? looped->value : node;
-    });
-    std::map<Tensor, Tensor> replaced;
-    for (const Tensor& read : tensors_read(value)) {
-      const auto it = mapped_.find(read);
-      if (it != mapped_.end() && !(it->second == read)) replaced.emplace(read, it->second);
-    }
-    return replace_tensors(value, replaced);
   }
 
   // A formula that is a nest: inner reductions and gradients become definitions of their own.
@@ -170,15 +168,18 @@ class Normalizer {
     return merged->sum;
   }
 
-  // The formula of a definition that only the formula reads that is being lifted, or only those
-  // that are absorbed in it already.
-  std::optional<Expr> absorbed(const Tensor& tensor, const std::vector<Tensor>& with) {
+  // A definition that only the formula reads that is being lifted, or only those that are absorbed
+  // in it already; and others that the formula may compute again.
+  std::optional<Absorbable> absorbed(const Tensor& tensor, const std::vector<Tensor>& with) {
     if (tensor.role() != Role::definition || marked_.count(tensor) != 0) return std::nullopt;
-    if (once_.count(tensor) == 0 || several_.count(tensor) != 0) return std::nullopt;
     if (!intersect(tensor.dims(), iterated_).empty()) return std::nullopt;
-    for (const Tensor& user : readers_.of(tensor))
-      if (std::find(with.begin(), with.end(), user) == with.end()) return std::nullopt;
-    return tensor.value();
+    const std::set<Tensor>& users = readers_.of(tensor);
+    const bool alone = once_.count(tensor) != 0 && several_.count(tensor) == 0 &&
+                       std::all_of(users.begin(), users.end(), [&](const Tensor& user) {
+                         return std::find(with.begin(), with.end(), user) != with.end();
+                       });
+    if (!alone && (stage_ == NormalStage::gradients || !spreads(tensor))) return std::nullopt;
+    return Absorbable{tensor.value(), !alone};
   }
 
   // Every checkpoint in `value` becomes a definition, marked as those that it needs to be a nest.
@@ -201,17 +202,11 @@ class Normalizer {
     });
   }
 
-  // argmax[k](x): the least k with x == max[k](x); a NaN counts as the maximum.
   Expr position_of(const Reduce& reduce, const Expr& node, const std::string& stem) {
     const Reduction op = reduce.op == Reduction::argmax ? Reduction::max : Reduction::min;
     const Expr body = lift_reductions(reduce.body, stem);
     const Expr best = lift_reductions(make_reduce(op, reduce.dims, body, node.where()), stem);
-    Expr reaches = equal(body, best, node.where());
-    if (is_float(body.type())) reaches = reaches || differs(body, body, node.where());
-    const Dim& dim = reduce.dims[0];
-    const Expr none = make_constant(Scalar::of_int(DType::i32, dim.extent() - 1), node.where());
-    return make_reduce(Reduction::min, reduce.dims,
-                       where(reaches, make_index(dim), none, node.where()), node.where());
+    return first_position(reduce.dims[0], body, best, node.where());
   }
 
   // A definition for one place in the definition `stem`.

@@ -47,7 +47,7 @@ output y[b, a]
 
 TEST(ArrangeDims, GoesThroughTheLargestFirst) {
   const std::string text = R"(program p
-dim t = 50, n = 8, d = 6
+dim t = 50, n = 20, d = 16
 input x[t, n]
 input a[n, d]
 k = abs(a)
@@ -56,6 +56,32 @@ output y[t, n, d]
 )";
   EXPECT_EQ(order_of(text, "k"), (Order{"n", "d"}));
   EXPECT_EQ(order_of(text, "y"), (Order{"t", "n", "d"}));
+}
+
+// Data says where along n the values go, and a vector of them should lie together.
+TEST(ArrangeDims, KeepsPlacesThatDataChoosesOutermost) {
+  const std::string text = R"(program p
+dim d = 4, n = 300, e = 500
+input to[e] : i32
+input x[e, d]
+y = sum[e](where(to == n, x, 0.0))
+z = tanh(y)
+output z[n, d]
+)";
+  EXPECT_EQ(order_of(text, "y"), (Order{"n", "d"}));
+}
+
+TEST(ArrangeDims, PrefersFullVectorsToFewLanes) {
+  const std::string text = R"(program p
+dim a = 64, b = 32, c = 12
+input x[a, b]
+input v[a, c]
+y = x - v
+z = max[c](y)
+output z[a, b]
+output y[a, b, c]
+)";
+  EXPECT_EQ(order_of(text, "y"), (Order{"a", "c", "b"}));
 }
 
 TEST(ArrangeDims, LetsUpdatesLieAsTheirTargets) {
