@@ -141,10 +141,8 @@ int bench_suites(const std::string& name, SuiteArguments arguments, const Comman
   const int code = run_on_ranks(ranks, [&](Communicator& world) {
     const Machine machine = measure_machine(arguments.cpu.value_or(CpuLevel::host));
     if (!arguments.json)
-      print_out(
-          "{} of {} cores; measured on one: {:.0f} GFLOP/s of multiply-adds, {:.1f} GB/s of a "
-          "triad\n\n",
-          arguments.threads, machine.cores, machine.peak_gflops, machine.bandwidth);
+      print_out("{} of {} cores; measured on one: {:.0f} GFLOP/s of multiply-adds\n\n",
+                arguments.threads, machine.cores, machine.peak_gflops);
     const std::vector<SuiteResult> results =
         run_suites(suites, settings, machine, world, arguments.json);
     show(results, machine, arguments.threads, arguments.json);
