@@ -10,9 +10,17 @@
 namespace tessera {
 namespace {
 
-// The parts of a reduction's body that could be computed before it.
+// In a map, what costs less follows from the loops: kernels compute it where it changes.
+constexpr double kDearInMaps = 16;  // operations
+
+// The parts of a nest's body that could be computed before it.
 class Hoister {
  public:
+  Hoister(const Expr& map, const SumSurroundings& surroundings)
+      : body_(map), surroundings_(surroundings), loops_(map.dims()), least_(kDearInMaps) {
+    if (is_float(body_.type())) visit(body_, loops_);
+  }
+
   Hoister(const Reduce& reduce, const SumSurroundings& surroundings)
       : body_(reduce.body), surroundings_(surroundings), loops_(reduce.body.dims()) {
     if (reduce.op == Reduction::sum) {
@@ -57,7 +65,7 @@ class Hoister {
 
   bool is_part(const Expr& expr) const {
     if (expr.dims().empty() || points_of(expr.dims()) >= points_of(loops_)) return false;
-    if (reads_may_leave(expr)) return false;
+    if (reads_may_leave(expr) || work_of(expr).flops < least_) return false;
     const double saved = points_of(loops_) * work_of(expr).flops;
     return saved > 2 * price_beside(expr);
   }
@@ -88,6 +96,7 @@ class Hoister {
   const Expr& body_;
   const SumSurroundings& surroundings_;
   Dims loops_;
+  double least_ = 0;  // operations of a part
   std::vector<Expr> parts_;
   std::unordered_map<const ExprNode*, bool> seen_;
 };
@@ -103,7 +112,9 @@ bool is_guarded(const Reduce& reduce) {
 
 Expr hoist_parts(const Expr& value, const SumSurroundings& surroundings) {
   const Reduce* reduce = as<Reduce>(value);
-  if (reduce == nullptr || points_of(reduce->body.dims()) == 0 || is_guarded(*reduce)) return value;
+  if (points_of(reduce == nullptr ? value.dims() : reduce->body.dims()) == 0) return value;
+  if (reduce == nullptr) return Hoister(value, surroundings).run().value_or(value);
+  if (is_guarded(*reduce)) return value;
   const std::optional<Expr> body = Hoister(*reduce, surroundings).run();
   return body ? make_reduce(reduce->op, reduce->dims, *body, value.where()) : value;
 }

@@ -9,6 +9,7 @@ namespace tessera {
 // reading them. What one side of a `where` reads only there, and might read outside, stays.
 //
 //   max[j](gelu(a[i,k]) + b[j,k])   becomes   max[j](t + b)   with  t = gelu(a)
+//   tanh(a[i]) + b[i,j]             becomes   t + b           with  t = tanh(a)
 Expr hoist_parts(const Expr& value, const SumSurroundings& surroundings);
 
 }  // namespace tessera
