@@ -156,7 +156,7 @@ struct Compiler::State {
 };
 
 BuildOptions build_options(const CompilerOptions& options) {
-  return {or_all(options.worker_threads), options.always_tile, options.level};
+  return {or_all(options.worker_threads), options.always_tile, options.level, options.blocks};
 }
 
 Compiler::Compiler(const CompilerOptions& options) : state_(std::make_unique<State>()) {

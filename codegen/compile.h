@@ -22,6 +22,7 @@ struct CompilerOptions {
   int worker_threads = 0;           // that will share a kernel's chunks; 0: as many as the host has
   bool always_tile = false;         // contractions of any size get tiles: for tests
   CpuLevel level = CpuLevel::host;  // that kernels are made for
+  BlockLimits blocks = {};          // as for fuse()
 };
 
 // The options of build_kernel that a Compiler uses.

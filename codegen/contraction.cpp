@@ -21,6 +21,10 @@ void collect_factors(const Expr& expr, std::vector<Expr>& factors) {
   const Apply* apply = as<Apply>(expr);
   if (apply != nullptr && apply->fn == Fn::mul) {
     for (const Expr& arg : apply->args) collect_factors(arg, factors);
+  } else if (apply != nullptr && apply->fn == Fn::div && is_float(expr.type())) {
+    collect_factors(apply->args[0], factors);
+    const Expr one = make_constant(Scalar::of_float(expr.type(), 1), expr.where());
+    factors.push_back(make_apply(Fn::div, {one, apply->args[1]}, expr.where()));
   } else if (apply != nullptr && apply->fn == Fn::neg) {
     collect_factors(apply->args[0], factors);
     const Scalar minus_one =
@@ -226,6 +230,13 @@ Contraction swapped(const Contraction& contraction) {
   std::swap(c.a, c.b);
   if (c.pair) std::swap(c.pair->left, c.pair->right);
   return c;
+}
+
+ContractionGroup swapped(const ContractionGroup& group) {
+  ContractionGroup result = group;
+  result.contraction = swapped(group.contraction);
+  std::swap(result.stays_a, result.stays_b);
+  return result;
 }
 
 namespace {

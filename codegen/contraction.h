@@ -50,6 +50,9 @@ struct ContractionGroup {
   std::vector<Nest> epilogue;  // without an op, over the dims of the result, in order
   std::vector<Tensor> inputs;  // of the kernel group, in its order
   std::vector<Tensor> outputs;
+  // One thread runs all of it, many times in a row, as a part of a block (blocked_group.h); operand
+  // a, or b, is then the same as before, so that it may stay packed.
+  bool in_block = false, stays_a = false, stays_b = false;
 
   // inputs, then outputs: the order of a kernel's arguments
   std::vector<Tensor> arguments() const;
@@ -61,6 +64,7 @@ std::optional<ContractionGroup> find_contraction(const KernelGroup& group);
 
 // The same with m and n, a and b exchanged.
 Contraction swapped(const Contraction& contraction);
+ContractionGroup swapped(const ContractionGroup& group);
 
 // Is there enough reuse (m, n, k and work large enough) that register tiles and packing beat the
 // general loop nest? Matrix-vector and outer products are not worth it.

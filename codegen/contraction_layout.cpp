@@ -13,12 +13,6 @@ int64_t coefficient(const Affine& form, const Dim& dim) {
   return at == form.terms.end() ? 0 : at->second;
 }
 
-std::vector<int64_t> strides_of(const Tensor& tensor) {
-  std::vector<int64_t> strides(tensor.dims().size(), 1);
-  for (size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * tensor.dims()[i].extent();
-  return strides;
-}
-
 void add_scaled(Affine& sum, const Affine& term, int64_t factor) {
   sum.constant += term.constant * factor;
   for (const auto& [dim, value] : term.terms)
@@ -129,7 +123,7 @@ int64_t piece_within(const IndexLevels& levels, int64_t limit) {
 }
 
 std::optional<Affine> address_of(const Read& read) {
-  const std::vector<int64_t> strides = strides_of(read.tensor);
+  const std::vector<int64_t> strides = read.tensor.strides();
   Affine address;
   for (size_t i = 0; i < read.indices.size(); ++i) {
     const std::optional<Affine> form = affine_form(read.indices[i].value);
@@ -140,7 +134,7 @@ std::optional<Affine> address_of(const Read& read) {
 }
 
 Affine address_of(const Tensor& written) {
-  const std::vector<int64_t> strides = strides_of(written);
+  const std::vector<int64_t> strides = written.strides();
   Affine address;
   for (size_t i = 0; i < strides.size(); ++i)
     if (strides[i] != 0) address.terms[written.dims()[i]] = strides[i];

@@ -40,8 +40,7 @@ int64_t inner_step(const Affine& form, const IndexLevels& levels);
 // index vary in the innermost level only; `limit` itself when there is one level.
 int64_t piece_within(const IndexLevels& levels, int64_t limit);
 
-// Offset in elements of what a read without gathers touches, row-major in the tensor's dims (of a
-// padded read, where it is inside).
+// Offset in elements of what a read without gathers touches (of a padded read, where it is inside).
 std::optional<Affine> address_of(const Read& read);
 // The offset of the element that a nest writes.
 Affine address_of(const Tensor& written);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "base/dtype.h"
 #include "base/error.h"
@@ -98,8 +99,11 @@ bool vectors_in_place(const Expr& b, const ContractionLayout& layout, int lanes)
 constexpr int64_t kWantedChunks = 32;
 constexpr double kLeastChunk = 60e3;
 
+// An operand up to this size may stay packed, where the last cache is smaller or not known.
+constexpr int64_t kKeptBytes = 4 << 20;
+
 void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
-                   const VectorTarget& target, int64_t element) {
+                   const VectorTarget& target, int64_t element, bool in_block) {
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
   s.k_block =
       even_block(k, std::max<int64_t>(64, target.l2_bytes / 2 / element / 192 / 16 * 16), 16);
@@ -115,7 +119,7 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
   const auto chunk_cycles = [&] {
     return static_cast<double>(s.m_block * s.n_block * k) / s.lanes;
   };
-  while (count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
+  while (!in_block && count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
     if (s.m_block > 8 * s.rows && m > s.rows)
       s.m_block = even_block(m, s.m_block / 2, s.rows);
     else if (s.n_block > 2 * s.columns())
@@ -129,7 +133,7 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
 // The group with either side as m.
 struct Sides {
   explicit Sides(const ContractionGroup& group) : groups{group, group} {
-    groups[1].contraction = swapped(group.contraction);
+    groups[1] = swapped(group);
     for (size_t side : {0, 1}) layouts[side] = layout_of(groups[side]);
   }
 
@@ -164,6 +168,28 @@ TileChoice choice_of(const ContractionSchedule& s, bool swapped) {
   return {swapped, s.rows, s.vectors, s.m_block, s.n_block, s.k_block, s.a, s.b};
 }
 
+// Cycles to finish one element: a step for each array that the epilogue reads or writes there, for
+// as many lanes as lie side by side.
+double finish_cycles(const ContractionGroup& group, const ContractionLayout& layout, int lanes) {
+  const auto n = static_cast<double>(std::max<int64_t>(1, volume(layout.n)));
+  const double whole = std::min(static_cast<double>(piece_within(layout.n, lanes)), n);
+  double pieces = 0;
+  const auto touch = [&](const Affine& form) {
+    pieces += inner_step(form, layout.n) == 1 ? 1 / whole : 1;
+  };
+  std::set<Tensor> inside = {group.contraction.nest.out};
+  for (const Tensor& output : group.outputs) touch(address_of(output));
+  for (const Nest& nest : group.epilogue) {
+    for (const Expr& node : reads_of(nest)) {
+      const Read& read = *as<Read>(node);
+      const std::optional<Affine> form = address_of(read);
+      if (inside.count(read.tensor) == 0 && form && inner_step(*form, layout.n) != 0) touch(*form);
+    }
+    inside.insert(nest.out);
+  }
+  return pieces * kStorePiece;
+}
+
 }  // namespace
 
 std::optional<Affine> simple_address(const Expr& operand) {
@@ -178,24 +204,27 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   const int64_t element = static_cast<int64_t>(size_of(c.type));
   ContractionSchedule s{.rows = rows, .vectors = vectors};
   s.lanes = static_cast<int>(std::max<int64_t>(1, target.vector_bytes / element));
-  choose_blocks(s, layout, target, element);
+  choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
   if (rows <= kDirectRows && rows_are_streams(c.a, layout)) s.a = Feed::direct;
   if (vectors_in_place(c.b, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
     s.b = Feed::direct;
+  if (group.stays_b && s.b == Feed::packed && volume(layout.batch) == 1 &&
+      n * k * element <= std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
+    s.keeps_b = true;
+    s.n_block = round_up(n, s.columns());
+    s.chunks = ceil_div(m, s.m_block);
+  }
 
   const double batch = static_cast<double>(volume(layout.batch));
   s.cycles = tile_cycles(m, n, k, cycles_of_pair(c), s);
   if (s.a == Feed::packed)
     s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
                 pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows);
-  if (s.b == Feed::packed)
+  if (s.b == Feed::packed && !s.keeps_b)
     s.cycles +=
         static_cast<double>(n * k) * pack_cycles(c.b, layout.n, layout.k, s.lanes, s.columns());
-  const double piece = inner_step(address_of(c.nest.out), layout.n) == 1
-                           ? static_cast<double>(std::min(piece_within(layout.n, s.lanes), n))
-                           : 1.0;
-  s.cycles += static_cast<double>(m * n) / piece * kStorePiece;
+  s.cycles += static_cast<double>(m * n) * finish_cycles(group, layout, s.lanes);
   s.cycles *= batch;
   return s;
 }
@@ -224,7 +253,7 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
                                                 const VectorTarget& target,
                                                 const TileChoice& choice) {
   ContractionPlan plan{group, {}, {}, choice.swapped};
-  if (choice.swapped) plan.group.contraction = swapped(group.contraction);
+  if (choice.swapped) plan.group = swapped(group);
   plan.layout = layout_of(plan.group);
   const int64_t m = volume(plan.layout.m), n = volume(plan.layout.n), k = volume(plan.layout.k);
   const bool tile = choice.rows >= 1 && choice.rows <= std::min<int64_t>(kMostRows, m) &&

@@ -38,6 +38,7 @@ struct ContractionSchedule {
   int lanes = 1;                                  // elements of a vector
   int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, of a panel's columns, any
   Feed a = Feed::packed, b = Feed::packed;
+  bool keeps_b = false;  // packed whole, and left as it is for the next call
   int64_t chunks = 0;
   double cycles = 0;  // estimated for the whole, per vector multiply-add of one unit; see .cpp
 

@@ -129,6 +129,32 @@ std::vector<ScheduleFact> explain(const LoopNest& nest) {
   return facts;
 }
 
+// Each part's facts follow its name.
+std::vector<ScheduleFact> explain(const BlockedForm& form) {
+  const std::vector<BlockWalk>& walks = form.group.walks;
+  std::vector<ScheduleFact> facts;
+  facts.push_back({"blocks", describe(walks)});
+  for (const BlockWalk& walk : walks)
+    if (walk.serial)
+      facts.push_back({"in order", walk.dim.name() + ", since blocks add to the same sums"});
+  const std::vector<BlockPart>& parts = form.group.variants[0].parts;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    std::vector<std::string> names;
+    for (const Tensor& tensor : parts[p].group.outputs) names.push_back(tensor.name());
+    const PartForm& part = form.parts[0][p];
+    const ContractionPlan* plan = std::get_if<ContractionPlan>(&part);
+    const bool keeps = plan != nullptr && plan->schedule.keeps_b;
+    facts.push_back({"part", join(names) + (plan != nullptr ? ": a tiled contraction" : "") +
+                                 (keeps ? ", whose b stays packed" : "")});
+    for (const ScheduleFact& fact :
+         std::visit([](const auto& each) { return explain(each); }, part))
+      if (fact.what != "chunks") facts.push_back({"  " + fact.what, fact.text});
+  }
+  facts.push_back({"chunks", fmt::format("{}, each a block of what is not walked in order",
+                                         form.group.points())});
+  return facts;
+}
+
 }  // namespace
 
 std::vector<ScheduleFact> explain(const KernelForm& form) {
@@ -136,6 +162,7 @@ std::vector<ScheduleFact> explain(const KernelForm& form) {
 }
 
 std::string kind_of(const KernelForm& form) {
+  if (std::holds_alternative<BlockedForm>(form)) return "blocks";
   return std::holds_alternative<ContractionPlan>(form) ? "tiled contraction" : "loop nest";
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "codegen/build_kernel.h"
+#include "codegen/kernel_form.h"
 
 namespace tessera {
 
@@ -16,10 +16,11 @@ struct ScheduleFact {
 };
 
 // How the kernel is built: tile, blocks, order of loops, how operands reach it, chunks; or stages
-// with their loops, lanes and loads. A label may come more than once, as "stage" does.
+// with their loops, lanes and loads; or blocks, and this for each of their parts. A label may come
+// more than once, as "stage" does.
 std::vector<ScheduleFact> explain(const KernelForm& form);
 
-// "tiled contraction" or "loop nest"
+// "tiled contraction", "loop nest" or "blocks"
 std::string kind_of(const KernelForm& form);
 
 }  // namespace tessera

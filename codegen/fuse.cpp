@@ -8,10 +8,12 @@
 #include "codegen/bit_set.h"
 #include "codegen/contraction.h"
 #include "codegen/inline_maps.h"
+#include "codegen/join_groups.h"
 #include "codegen/lower.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/solve_guards.h"
+#include "codegen/split_reductions.h"
 #include "codegen/stages.h"
 #include "ir/split_formula.h"
 #include "ir/structure.h"
@@ -19,15 +21,10 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kMostNests = 24;             // of a group
-constexpr size_t kMostSiblings = 8;           // groups that read the same tensor and are tried
-constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
-constexpr int64_t kEnoughPoints = 64;         // to share between threads
-constexpr int64_t kTinyPoints = 4096;         // so little that threads do not help
-
-int64_t bytes_of_dims(const Tensor& tensor, const Dims& dims) {
-  return volume(dims) * static_cast<int64_t>(size_of(tensor.type()));
-}
+constexpr size_t kMostNests = 24;      // of a group
+constexpr size_t kMostSiblings = 8;    // groups that read the same tensor and are tried
+constexpr int64_t kEnoughPoints = 64;  // to share between threads
+constexpr int64_t kTinyPoints = 4096;  // so little that threads do not help
 
 // Nests that will be one kernel, by position, ascending.
 struct Cluster {
@@ -41,8 +38,8 @@ struct Cluster {
 
 class Fuser {
  public:
-  Fuser(std::vector<Nest> nests, const std::set<Tensor>& needed)
-      : nests_(std::move(nests)), needed_(needed) {
+  Fuser(std::vector<Nest> nests, const std::set<Tensor>& needed, int64_t enough_points)
+      : nests_(std::move(nests)), needed_(needed), enough_points_(enough_points) {
     for (size_t i = 0; i < nests_.size(); ++i) {
       for (const Tensor& tensor : tensors_read(nests_[i].body)) readers_[tensor].push_back(i);
       flops_.push_back(flops_per_point(nests_[i]));
@@ -154,34 +151,13 @@ class Fuser {
     int64_t points = 0;
     for (const Nest& nest : nests) points += volume(nest.loops());
     if (points <= kTinyPoints) return true;
-    const int64_t enough = std::min(std::max(volume(first), volume(second)), kEnoughPoints);
+    const int64_t enough = std::min(std::max(volume(first), volume(second)), enough_points_);
     if (volume(shared) < enough) return false;
     return stays_in_cache(nests, shared);
   }
 
   static bool one_stage(const std::vector<Nest>& nests) {
     return plan_stages(nests).stages.size() == 1;
-  }
-
-  // Are what nests pass to each other, and what several of them read, small for one point of the
-  // shared loops, and in one piece of memory?
-  static bool stays_in_cache(const std::vector<Nest>& nests, const Dims& shared) {
-    std::set<Tensor> written;
-    for (const Nest& nest : nests) written.insert(nest.out);
-    int64_t scratch = 0;
-    for (const Tensor& tensor : written)
-      scratch += bytes_of_dims(tensor, subtract(tensor.dims(), shared));
-    if (scratch > kScratchBytes) return false;
-    for (const Tensor& tensor : written) {
-      bool inner = false;
-      for (const Dim& dim : tensor.dims()) {
-        if (dim.extent() == 1) continue;
-        if (inner && contains(shared, dim) && bytes_of_dims(tensor, tensor.dims()) > kScratchBytes)
-          return false;
-        inner = inner || !contains(shared, dim);
-      }
-    }
-    return true;
   }
 
   void merge(size_t a, size_t b) {
@@ -250,6 +226,7 @@ class Fuser {
 
   std::vector<Nest> nests_;
   const std::set<Tensor>& needed_;
+  int64_t enough_points_;      // of common loops
   std::vector<double> flops_;  // by nest, of one point
   std::map<Tensor, std::vector<size_t>> readers_;
   std::map<Tensor, size_t> writer_;
@@ -260,10 +237,17 @@ class Fuser {
 }  // namespace
 
 std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
-                              const std::set<Tensor>& needed_outside) {
+                              const std::set<Tensor>& needed_outside, const BlockLimits& limits) {
   std::vector<Nest> solved;
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
-  return Fuser(inline_maps(solved, needed_outside), needed_outside).run();
+  const std::vector<Nest> left =
+      split_reductions(inline_maps(solved, needed_outside), limits.least);
+  return join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits);
+}
+
+std::vector<KernelGroup> fuse_parts(const std::vector<Nest>& nests,
+                                    const std::set<Tensor>& needed_outside) {
+  return Fuser(nests, needed_outside, 1).run();
 }
 
 }  // namespace tessera

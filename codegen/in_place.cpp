@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "codegen/blocked_group.h"
 #include "codegen/contraction.h"
 #include "codegen/kernel_group.h"
 #include "codegen/stages.h"
@@ -39,6 +40,8 @@ bool can_run_in_place(const KernelGroup& group, const Tensor& output, const Tens
   if (output.type() != input.type() || extents(output.dims()) != extents(input.dims()))
     return false;
   if (packs(group, input)) return false;
+  // Parts of a block come in an order of their own.
+  if (may_run_in_blocks(group)) return false;
   const GroupPlan plan = plan_stages(group.nests);
   int writer = -1;
   for (size_t i = 0; i < group.nests.size(); ++i)

@@ -41,6 +41,7 @@ class CanonicalText {
     if (!added) return text;
     text += std::string(":") + name_of(tensor.type()) + "[";
     for (const Dim& dim : tensor.dims()) text += " " + name(dim);
+    for (int64_t stride : tensor.id()->strides) text += fmt::format(" *{}", stride);
     return text + " ]";
   }
 

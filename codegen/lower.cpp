@@ -20,6 +20,15 @@ namespace {
 // many places, keeping it costs more than the additions: a second table is one too many for caches.
 constexpr int64_t kPlainAdditions = 4096;
 
+// Elements from the first to the last, both counted.
+int64_t span_of(const Tensor& tensor) {
+  if (volume(tensor.dims()) == 0) return 0;
+  const std::vector<int64_t> strides = tensor.strides();
+  int64_t span = 1;
+  for (size_t i = 0; i < strides.size(); ++i) span += (tensor.dims()[i].extent() - 1) * strides[i];
+  return span;
+}
+
 class Lowering {
  public:
   explicit Lowering(const KernelGroup& group) : group_(group), plan_(plan_stages(group.nests)) {
@@ -57,7 +66,7 @@ class Lowering {
     buffer.name = tensor.name();
     buffer.type = tensor.type();
     buffer.argument = result_.arguments++;
-    buffer.elements = volume(tensor.dims());
+    buffer.elements = span_of(tensor);
     // A tensor that is both read and written appears twice; reads see what was written.
     buffer_of_[tensor] = static_cast<int>(result_.buffers.size());
     result_.buffers.push_back(buffer);
@@ -93,12 +102,12 @@ class Lowering {
   // Elements between neighbours along each dim of the tensor's buffer; 0 for dims that scratch
   // does not keep.
   std::vector<int64_t> strides_of(const Tensor& tensor) const {
-    const bool scratch = is_scratch(tensor);
+    if (!is_scratch(tensor)) return tensor.strides();
     const Dims& dims = tensor.dims();
     std::vector<int64_t> strides(dims.size(), 0);
     int64_t stride = 1;
     for (size_t i = dims.size(); i-- > 0;) {
-      if (scratch && contains(plan_.shared, dims[i])) continue;
+      if (contains(plan_.shared, dims[i])) continue;
       strides[i] = stride;
       stride *= dims[i].extent();
     }
@@ -429,6 +438,22 @@ LoopNest lower(const KernelGroup& group) {
   LoopNest nest = Lowering(group).take();
   merge_loops(nest);
   return nest;
+}
+
+void renumber_faults(LoopNest& nest, size_t by) {
+  const auto renumber = [by](Address& address) {
+    for (Guard& guard : address.guards)
+      if (guard.fault != 0) guard.fault += static_cast<int64_t>(by);
+  };
+  for (Node& node : nest.nodes) renumber(node.address);
+  for (Stage& stage : nest.stages) {
+    for (std::vector<Store>* stores : {&stage.inner, &stage.outer}) {
+      for (Store& store : *stores) {
+        renumber(store.address);
+        if (store.lost) renumber(*store.lost);
+      }
+    }
+  }
 }
 
 }  // namespace tessera

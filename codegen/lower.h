@@ -10,6 +10,9 @@ namespace tessera {
 // of extent 1 dropped and loops that always step through memory together merged.
 LoopNest lower(const KernelGroup& group);
 
+// Adds `by` to the codes of all faults, for code that stands beside other code.
+void renumber_faults(LoopNest& nest, size_t by);
+
 // Merges loops a, b where every address uses them as a * extent(b) + b.
 void merge_loops(LoopNest& nest);
 

@@ -78,6 +78,13 @@ LoopChoice read_loops(Numbers& from) {
   return choice;
 }
 
+BlockChoice read_blocks(Numbers& from) {
+  BlockChoice choice;
+  const int64_t walks = from.next(1, kMostLoops);
+  for (int64_t w = 0; w < walks; ++w) choice.blocks.push_back(from.next(1, kMostExtent));
+  return choice;
+}
+
 }  // namespace
 
 std::string print(const ScheduleChoice& choice) {
@@ -85,6 +92,12 @@ std::string print(const ScheduleChoice& choice) {
     return fmt::format("tile {:d} {} {} {} {} {} {:d} {:d}", tile->swapped, tile->rows,
                        tile->vectors, tile->m_block, tile->n_block, tile->k_block,
                        tile->a == Feed::direct, tile->b == Feed::direct);
+  if (const BlockChoice* walks = std::get_if<BlockChoice>(&choice)) {
+    std::string text = "blocks";
+    put(text, static_cast<int64_t>(walks->blocks.size()));
+    for (int64_t block : walks->blocks) put(text, block);
+    return text;
+  }
   const LoopChoice& loops = std::get<LoopChoice>(choice);
   std::string text = fmt::format("loops {} {} {}", loops.grain, loops.lane, loops.lanes);
   put(text, loops.shared);
@@ -106,6 +119,8 @@ std::optional<ScheduleChoice> parse_schedule(const std::string& text) {
     choice = read_tile(from);
   } else if (kind == "loops") {
     choice = read_loops(from);
+  } else if (kind == "blocks") {
+    choice = read_blocks(from);
   } else {
     return std::nullopt;
   }

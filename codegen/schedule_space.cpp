@@ -48,7 +48,9 @@ std::vector<int64_t> halved_and_doubled(int64_t block, int64_t unit, int64_t ext
 }  // namespace
 
 ScheduleSpace::ScheduleSpace(const KernelGroup& group, const BuildOptions& options)
-    : vectors_(vectors_of(options.level)),
+    : group_(group),
+      limits_(options.blocks),
+      vectors_(vectors_of(options.level)),
       target_{vectors_.vector_bytes, options.workers},
       contraction_(find_contraction(group)),
       nest_(lower(group)) {
@@ -56,16 +58,22 @@ ScheduleSpace::ScheduleSpace(const KernelGroup& group, const BuildOptions& optio
   model_ = choice_of(nest_);
   if (contraction_ && (options.always_tile || worth_tiling(contraction_->contraction)))
     model_ = choice_of(plan_contraction(*contraction_, vectors_));
+  else if (const std::optional<std::vector<BlockWalk>> walks = plan_walks(group, limits_))
+    model_ = choice_of(*walks);
 }
 
 bool ScheduleSpace::fits(const ScheduleChoice& choice) const {
   if (const TileChoice* tile = std::get_if<TileChoice>(&choice))
     return contraction_ && plan_contraction(*contraction_, vectors_, *tile).has_value();
+  if (const BlockChoice* blocks = std::get_if<BlockChoice>(&choice))
+    return plan_walks(group_, limits_, *blocks).has_value();
   LoopNest nest = nest_;
   return schedule(nest, target_, std::get<LoopChoice>(choice));
 }
 
 std::vector<ScheduleChoice> ScheduleSpace::seeds() const {
+  // As one general nest, it would hold whole tensors as scratch.
+  if (std::holds_alternative<BlockChoice>(model_)) return {};
   std::vector<ScheduleChoice> tiles, loops;
   if (contraction_)
     for (const TileChoice& tile : tiles_of(*contraction_, vectors_)) tiles.emplace_back(tile);
@@ -129,6 +137,8 @@ std::vector<ScheduleChoice> ScheduleSpace::neighbours(const ScheduleChoice& choi
   if (const TileChoice* tile = std::get_if<TileChoice>(&choice)) {
     if (contraction_)
       for (const TileChoice& next : around(*tile)) add(next);
+  } else if (const BlockChoice* blocks = std::get_if<BlockChoice>(&choice)) {
+    for (const BlockChoice& next : around(*blocks)) add(next);
   } else {
     for (const LoopChoice& next : around(std::get<LoopChoice>(choice))) add(next);
   }
@@ -200,7 +210,28 @@ std::vector<LoopChoice> ScheduleSpace::around(const LoopChoice& loops) const {
   return found;
 }
 
+std::vector<BlockChoice> ScheduleSpace::around(const BlockChoice& blocks) const {
+  std::vector<BlockChoice> found;
+  for (const int64_t last : {blocks.blocks.back() / 2, blocks.blocks.back() * 2}) {
+    found.push_back(blocks);
+    found.back().blocks.back() = last;
+  }
+  // One dim less, and one more.
+  BlockChoice next = blocks;
+  next.blocks.pop_back();
+  found.push_back(next);
+  next = blocks;
+  next.blocks.back() = 1;
+  next.blocks.push_back(1);
+  found.push_back(next);
+  return found;
+}
+
 std::string ScheduleSpace::describe(const ScheduleChoice& choice) const {
+  if (const BlockChoice* blocks = std::get_if<BlockChoice>(&choice)) {
+    const std::optional<std::vector<BlockWalk>> walks = plan_walks(group_, limits_, *blocks);
+    return "in blocks: " + (walks ? tessera::describe(*walks) : "which do not fit");
+  }
   const TileChoice* tile = std::get_if<TileChoice>(&choice);
   if (tile == nullptr) return describe_loops(std::get<LoopChoice>(choice));
   const auto element = static_cast<int>(size_of(contraction_->contraction.type));

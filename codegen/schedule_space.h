@@ -14,8 +14,8 @@ namespace tessera {
 //
 //   ScheduleSpace space(group, options);
 //   space.model()               the one that build_kernel picks by itself
-//   space.seeds()               other structures: tiles, the lane loop; most promising first
-//   space.neighbours(choice)    one number changed: a block doubled, two loops exchanged
+//   space.seeds()               other structures: tiles, the lane loop, blocks; promising ones
+//   first space.neighbours(choice)    one number changed: a block doubled, two loops exchanged
 class ScheduleSpace {
  public:
   ScheduleSpace(const KernelGroup& group, const BuildOptions& options);
@@ -31,8 +31,11 @@ class ScheduleSpace {
   std::vector<LoopChoice> loop_seeds() const;
   std::vector<TileChoice> around(const TileChoice& tile) const;
   std::vector<LoopChoice> around(const LoopChoice& loops) const;
+  std::vector<BlockChoice> around(const BlockChoice& blocks) const;
   std::string describe_loops(const LoopChoice& loops) const;
 
+  KernelGroup group_;
+  BlockLimits limits_;
   VectorTarget vectors_;
   ScheduleTarget target_;
   std::optional<ContractionGroup> contraction_;

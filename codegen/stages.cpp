@@ -9,6 +9,12 @@
 namespace tessera {
 namespace {
 
+constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
+
+int64_t bytes_of_dims(const Tensor& tensor, const Dims& dims) {
+  return volume(dims) * static_cast<int64_t>(size_of(tensor.type()));
+}
+
 bool plain_at(const Read& read, size_t i) {
   const IndexOf* index = as<IndexOf>(read.indices[i].value);
   return index != nullptr && index->dim == read.tensor.dims()[i] && !read.indices[i].padded;
@@ -152,6 +158,29 @@ Dims shared_dims(const std::vector<Nest>& nests) {
 
 GroupPlan plan_stages(const std::vector<Nest>& nests) {
   return Planner(nests).take();
+}
+
+bool stays_in_cache(const std::vector<Nest>& nests, const Dims& shared) {
+  std::set<Tensor> written;
+  for (const Nest& nest : nests) written.insert(nest.out);
+  int64_t scratch = 0;
+  for (const Tensor& tensor : written)
+    scratch += bytes_of_dims(tensor, subtract(tensor.dims(), shared));
+  if (scratch > kScratchBytes) return false;
+  for (const Tensor& tensor : written) {
+    bool inner = false;
+    for (const Dim& dim : tensor.dims()) {
+      if (dim.extent() == 1) continue;
+      if (inner && contains(shared, dim) && bytes_of_dims(tensor, tensor.dims()) > kScratchBytes)
+        return false;
+      inner = inner || !contains(shared, dim);
+    }
+  }
+  return true;
+}
+
+bool runs_as_one_nest(const std::vector<Nest>& nests) {
+  return stays_in_cache(nests, shared_dims(nests)) || plan_stages(nests).stages.size() == 1;
 }
 
 }  // namespace tessera

@@ -39,6 +39,12 @@ Dims shared_dims(const std::vector<Nest>& nests);
 
 GroupPlan plan_stages(const std::vector<Nest>& nests);
 
+// Are what nests pass to each other, and what several of them read, small for one point of the
+// shared loops, and in one piece of memory?
+bool stays_in_cache(const std::vector<Nest>& nests, const Dims& shared);
+// Then they do well as one loop nest; or where values pass in registers.
+bool runs_as_one_nest(const std::vector<Nest>& nests);
+
 // Does every read of `tensor` in the nest's body use exactly the tensor's own dims as indices?
 bool reads_in_place(const Nest& nest, const Tensor& tensor);
 

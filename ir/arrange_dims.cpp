@@ -20,6 +20,8 @@ constexpr double kReusedShare = 0.1;  // of an access in a nest that packs what 
 constexpr double kLanes = 16;         // of a vector
 constexpr double kFold = 8;           // instructions that add up the lanes of one vector
 constexpr double kAlongShare = 1e-3;  // between what gathers as little: to lie as others do
+constexpr double kWorthIt = 1.25;     // times the cost of the orders found
+constexpr double kApartShare = 0.5;   // of an element, for lanes along what is walked in blocks
 constexpr double kOutputShare = 0.5;  // of an output, which may be put in order when it is fetched
 
 // A tensor in a formula: the loop that moves along each of its dims, where it is one.
@@ -82,6 +84,26 @@ class Arranger {
     return orders_;
   }
 
+  // What lanes cost over all formulas that do not pack what they read, with the orders found or
+  // with those that definitions state: instructions.
+  double cost(bool stated) const {
+    double total = 0;
+    for (const Use& use : uses_) {
+      if (use.packs && use.scattered.empty()) continue;
+      double best = static_cast<double>(use.accesses.size());  // one element after the other
+      for (const Access& along : use.accesses) {
+        const std::vector<std::optional<Dim>> order = lying(along, order_of(along, stated));
+        Dims run;  // loops that lanes go along as one, innermost first
+        for (size_t i = order.size(); i-- > 0 && order[i];) {
+          run.push_back(*order[i]);
+          best = std::min(best, cost_of_run(use, run, stated));
+        }
+      }
+      total += use.steps * best;
+    }
+    return total;
+  }
+
  private:
   struct Vote {
     double inner = 0;   // that the dim is the innermost one
@@ -131,6 +153,32 @@ class Arranger {
     return use;
   }
 
+  Dims order_of(const Access& access, bool stated) const {
+    const Dims* found = stated ? nullptr : order_of(access.tensor);
+    return found == nullptr ? access.tensor.dims() : *found;
+  }
+
+  // One step of a formula whose lanes go along these loops: an access has them all side by side in
+  // this order, or none of them, or it gathers.
+  double cost_of_run(const Use& use, const Dims& run, bool stated) const {
+    const double extent = std::max(1.0, points_of(run));
+    double total = 0;
+    for (const Access& access : use.accesses) {
+      const std::vector<std::optional<Dim>> order = lying(access, order_of(access, stated));
+      size_t beside = 0, all = 0;
+      for (const auto& loop : order) all += loop && contains(run, *loop) ? 1 : 0;
+      while (beside < std::min(run.size(), order.size()) &&
+             order[order.size() - 1 - beside] == run[beside])
+        ++beside;
+      if (all > 0) total += beside == run.size() ? std::ceil(extent / kLanes) / extent : 1;
+    }
+    const bool folds = std::any_of(run.begin(), run.end(),
+                                   [&](const Dim& dim) { return contains(use.reduced, dim); });
+    const bool scatters = contains(use.scattered, run.front());
+    return total + (folds ? kFold / std::max(1.0, points_of(use.reduced)) : 0) +
+           (scatters ? static_cast<double>(use.accesses.size()) : 0);
+  }
+
   // The order of a tensor's dims; nothing for a definition of which none is known yet.
   const Dims* order_of(const Tensor& tensor) const {
     if (tensor.role() != Role::definition || fixed_.count(tensor) != 0) return &tensor.dims();
@@ -147,6 +195,15 @@ class Arranger {
     return loops;
   }
 
+  // Does the other one go through all that this one does? Only then it has a say in the order of
+  // what is not innermost: kernels take blocks of outer dims together.
+  static bool covers(const Access& mine, const std::vector<std::optional<Dim>>& other) {
+    return std::all_of(mine.loops.begin(), mine.loops.end(), [&](const auto& loop) {
+      return !loop || loop->extent() == 1 ||
+             std::find(other.begin(), other.end(), loop) != other.end();
+    });
+  }
+
   void vote(const Access& mine, const std::vector<std::optional<Dim>>& other, double weight,
             std::vector<Vote>& votes) const {
     for (size_t i = 0; i < votes.size(); ++i) {
@@ -154,23 +211,43 @@ class Arranger {
       for (size_t k = 0; k < other.size(); ++k) {
         if (other[k] != mine.loops[i]) continue;
         votes[i].inner += k + 1 == other.size() ? kAlongShare * weight : -weight;
-        if (other.size() < 2) continue;
+        if (other.size() < 2 || !covers(mine, other)) continue;
         votes[i].place += weight * static_cast<double>(k) / static_cast<double>(other.size() - 1);
         votes[i].weight += weight;
       }
     }
   }
 
+  // Which dims nothing ever reduces, of a tensor others of whose dims are: kernels walk them in
+  // blocks, threads and ranks share them, and lanes along them would be cut short.
+  std::vector<bool> stay_apart(const Tensor& tensor) const {
+    std::vector<bool> reduced(tensor.dims().size(), false);
+    for (const auto& [use, at] : uses_of_.at(tensor))
+      for (size_t i = 0; i < reduced.size(); ++i) {
+        const std::optional<Dim>& loop = uses_[use].accesses[at].loops[i];
+        reduced[i] =
+            reduced[i] || (loop && !uses_[use].packs && contains(uses_[use].reduced, *loop));
+      }
+    double lanes = 1;
+    for (size_t i = 0; i < reduced.size(); ++i)
+      if (reduced[i]) lanes *= static_cast<double>(tensor.dims()[i].extent());
+    if (lanes < kLanes) return std::vector<bool>(reduced.size(), false);
+    reduced.flip();
+    return reduced;
+  }
+
   // Did it change?
   bool settle(const Tensor& tensor) {
     if (fixed_.count(tensor) != 0 || tensor.dims().size() < 2) return false;
     std::vector<Vote> votes(tensor.dims().size());
+    const std::vector<bool> apart = stay_apart(tensor);
     for (const auto& [use, at] : uses_of_.at(tensor)) {
       const Use& near = uses_[use];
       for (size_t i = 0; i < votes.size(); ++i) {
         const std::optional<Dim>& loop = near.accesses[at].loops[i];
         if (loop && !near.packs) votes[i].inner -= near.steps * cost_along(*loop, near.reduced);
         if (loop && contains(near.scattered, *loop)) votes[i].inner -= near.largest;
+        if (apart[i] && !near.packs) votes[i].inner -= kApartShare * near.steps;
       }
       for (size_t i = 0; i < near.accesses.size(); ++i) {
         const Access& other = near.accesses[i];
@@ -288,9 +365,11 @@ class Rebuilder {
 }  // namespace
 
 Program arrange_dims(const Program& normal, bool& changed) {
-  const std::map<Tensor, Dims> orders = Arranger(normal).run();
+  Arranger arranger(normal);
+  const std::map<Tensor, Dims> orders = arranger.run();
   changed = std::any_of(orders.begin(), orders.end(),
-                        [](const auto& each) { return each.first.dims() != each.second; });
+                        [](const auto& each) { return each.first.dims() != each.second; }) &&
+            arranger.cost(true) > kWorthIt * arranger.cost(false);
   return changed ? Rebuilder(normal, orders).run() : normal;
 }
 

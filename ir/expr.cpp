@@ -130,6 +130,13 @@ bool Tensor::descending() const {
   return node_->descending;
 }
 
+std::vector<int64_t> Tensor::strides() const {
+  if (!node_->strides.empty()) return node_->strides;
+  std::vector<int64_t> strides(dims().size(), 1);
+  for (size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * dims()[i].extent();
+  return strides;
+}
+
 Expr Tensor::at(const Dim& dim, const Expr& index, std::optional<double> pad,
                 const SourceLocation& where) const {
   return make_read(*this, where).at(dim, index, pad, where);
@@ -325,6 +332,14 @@ Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
   node->where = where;
   node->initializer = initializer;
   node->serial = next_serial++;
+  return Tensor(std::move(node));
+}
+
+Tensor make_view(std::string name, const Dims& dims, DType type, std::vector<int64_t> strides) {
+  TESSERA_CHECK(strides.size() == dims.size()) << name;
+  auto node =
+      std::make_shared<TensorNode>(*make_tensor(std::move(name), dims, type, Role::input).id());
+  node->strides = std::move(strides);
   return Tensor(std::move(node));
 }
 

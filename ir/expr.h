@@ -82,6 +82,8 @@ class Tensor {
   bool checkpoint() const;
   const Dim& over() const;  // of a carried tensor: the dim that is iterated
   bool descending() const;  // of a carried tensor: from the last index to 0
+  // Elements between neighbours along each dim: row-major, but of a view what it was made with.
+  std::vector<int64_t> strides() const;
 
   Expr at(const Dim& dim, const Expr& index, std::optional<double> pad = std::nullopt,
           const SourceLocation& where = std::source_location::current()) const;
@@ -108,6 +110,7 @@ struct TensorNode {
   bool checkpoint = false;
   std::optional<Dim> over;
   bool descending = false;
+  std::vector<int64_t> strides;  // of a view; empty where it is row-major
   bool adopts_type = false;  // of what it meets, as a literal does; while loop() looks for types
   int64_t serial = 0;
 };
@@ -233,6 +236,10 @@ Tensor make_undivided(std::string name, const Expr& value, const SourceLocation&
 Tensor named_later(const Tensor& tensor, const std::string& stem);
 Tensor make_tensor(std::string name, const Dims& dims, DType type, Role role,
                    const Initializer& initializer = {}, const SourceLocation& where = {});
+// A window into an array, for kernels: element [i, j, …] lies i * strides[0] + j * strides[1] + …
+// elements behind its first one. A block of 16 rows of x[1000, 64] is a view [16, 64] with strides
+// 64, 1.
+Tensor make_view(std::string name, const Dims& dims, DType type, std::vector<int64_t> strides);
 // A tensor that goes from one iteration over `over` to the next. `initial` holds in the first. Its
 // dims are `order`, or else those of `initial`, sorted, and `over`.
 Tensor make_carried(std::string name, const Dim& over, bool descending, const Expr& initial,

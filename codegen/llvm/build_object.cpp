@@ -69,28 +69,34 @@ void verify(llvm::Module& module) {
 }
 
 void prepare(llvm::Module& module, llvm::TargetMachine& machine, const CodeTarget& target,
-             const std::function<void(llvm::Module&)>& emit, bool optimize) {
+             const ModuleCode& code, bool optimize) {
   module.setDataLayout(machine.createDataLayout());
 #if LLVM_VERSION_MAJOR >= 21
   module.setTargetTriple(machine.getTargetTriple());
 #else
   module.setTargetTriple(machine.getTargetTriple().str());
 #endif
-  emit(module);
-  set_attributes(module, target);
-  verify(module);
-  if (optimize) run_passes(module, machine);
+  if (code.optimized) {
+    code.optimized(module);
+    set_attributes(module, target);
+    verify(module);
+    if (optimize) run_passes(module, machine);
+  }
+  if (code.plain) {
+    code.plain(module);
+    set_attributes(module, target);
+    verify(module);
+  }
 }
 
 }  // namespace
 
-std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize,
-                         CpuLevel level) {
+std::string build_object(const ModuleCode& code, CpuLevel level) {
   const CodeTarget& target = code_target(level);
   const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine(target);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
-  prepare(module, *machine, target, emit, optimize);
+  prepare(module, *machine, target, code, true);
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;
@@ -101,13 +107,12 @@ std::string build_object(const std::function<void(llvm::Module&)>& emit, bool op
   return {object.begin(), object.end()};
 }
 
-std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize,
-                       CpuLevel level) {
+std::string build_text(const ModuleCode& code, bool optimize, CpuLevel level) {
   const CodeTarget& target = code_target(level);
   const std::unique_ptr<llvm::TargetMachine> machine = make_target_machine(target);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
-  prepare(module, *machine, target, emit, optimize);
+  prepare(module, *machine, target, code, optimize);
   std::string text;
   llvm::raw_string_ostream stream(text);
   module.print(stream, nullptr);

@@ -127,7 +127,9 @@ llvm::Value* ContractionContext::load_fixed(llvm::IRBuilder<>& b, llvm::Type* ty
                                             llvm::Value* from) const {
   llvm::LoadInst* load = b.CreateLoad(type, from);
   // The entry itself rewrites slots and tables between chunks.
-  if (b.GetInsertBlock()->getParent()->hasInternalLinkage())
+  const llvm::Function* here = b.GetInsertBlock()->getParent();
+  if (std::any_of(functions_.begin(), functions_.end(),
+                  [&](const auto& made) { return made.first == here; }))
     load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(llvm, {}));
   return load;
 }

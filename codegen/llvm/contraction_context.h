@@ -45,7 +45,8 @@ class ContractionContext {
   llvm::Type* element;  // of products and sums
   llvm::PointerType* pointer;
   llvm::IntegerType* i64;
-  std::vector<std::string> faults;
+  std::vector<std::string> faults;  // by code - first_fault - 1
+  size_t first_fault = 0;
 
   const ContractionSchedule& schedule() const { return plan.schedule; }
   const IndexLevels& levels(TileAxis axis) const;

@@ -126,16 +126,18 @@ class FormulaEmitter {
     const std::optional<Affine> form = address_of(read);
     llvm::Value* inside = nullptr;
     llvm::Value* offset = nullptr;
+    const std::vector<int64_t> strides = read.tensor.strides();
     for (size_t d = 0; d < read.indices.size(); ++d) {
       const Expr& index = read.indices[d].value;
       const int64_t extent = read.tensor.dims()[d].extent();
       if (!form) {
-        const std::vector<llvm::Value*> sides =
-            offset == nullptr
-                ? std::vector<llvm::Value*>{c_.constant(0), index_value(index)}
-                : one_shape({b_.CreateMul(offset, splat(b_, c_.constant(extent), lanes_of(offset))),
-                             index_value(index)});
-        offset = offset == nullptr ? sides[1] : b_.CreateAdd(sides[0], sides[1]);
+        llvm::Value* at = index_value(index);
+        at = b_.CreateMul(at, splat(b_, c_.constant(strides[d]), lanes_of(at)));
+        if (offset != nullptr) {
+          const std::vector<llvm::Value*> sides = one_shape({offset, at});
+          at = b_.CreateAdd(sides[0], sides[1]);
+        }
+        offset = at;
       }
       const std::optional<IndexRange> range = index_range(index);
       if (range && range->low >= 0 && range->high < extent) continue;
@@ -153,7 +155,8 @@ class FormulaEmitter {
     llvm::Value* bad = b_.CreateNot(good);
     if (active_ != nullptr) bad = both(active_, bad);
     if (llvm::Value* mask = lanes_of(bad) != 0 ? exists() : nullptr) bad = b_.CreateAnd(bad, mask);
-    report_fault(b_, bad, at, static_cast<int64_t>(c_.faults.size()), site_.fault);
+    const auto code = static_cast<int64_t>(c_.first_fault + c_.faults.size());
+    report_fault(b_, bad, at, code, site_.fault);
   }
 
   static Scalar pad_scalar(const Read& read) {

@@ -106,6 +106,7 @@ class EntryEmitter {
     c_.fill_tables(b_, scratch(), TileAxis::m, m0, m_count_);
     llvm::Value* fresh =
         b_.CreateOr(b_.CreateICmpEQ(chunk, entry_->getArg(2)), b_.CreateICmpEQ(m_index, num(0)));
+    if (s_.keeps_b) fresh = b_.CreateAnd(fresh, b_.CreateNot(entry_->getArg(5)));
     emit_if(b_, fresh, [&] {
       c_.fill_tables(b_, scratch(), TileAxis::n, n0, n_count_);
       if (pack_b_ != nullptr) pack_all_b();
@@ -236,16 +237,19 @@ bool is_compensated(const ContractionPlan& plan) {
 }
 
 ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,
-                                 const std::string& name) {
+                                 const std::string& name, size_t first_fault) {
   ContractionContext context(module, plan);
+  context.first_fault = first_fault;
   llvm::Type* pointer = context.pointer;
+  std::vector<llvm::Type*> params = {pointer, pointer, context.i64, context.i64, pointer};
+  if (plan.schedule.keeps_b) params.push_back(llvm::Type::getInt1Ty(module.getContext()));
   llvm::Function* entry = llvm::Function::Create(
-      llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()),
-                              {pointer, pointer, context.i64, context.i64, pointer}, false),
+      llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), params, false),
       llvm::GlobalValue::ExternalLinkage, name, module);
   EntryEmitter(context, entry).emit();
   context.finish_functions();
-  return {.chunks = plan.schedule.chunks,
+  return {.entry = entry,
+          .chunks = plan.schedule.chunks,
           .scratch_bytes = static_cast<size_t>(context.scratch_bytes()),
           .faults = context.faults};
 }

@@ -25,13 +25,16 @@ struct CodeTarget {
 // Of a level that this host contains.
 const CodeTarget& code_target(CpuLevel level);
 
-// Runs `emit` on a fresh module, optimises it when asked, and returns the object file. `emit` must
-// set nothing but functions: target attributes are added here. Thread-safe.
-std::string build_object(const std::function<void(llvm::Module&)>& emit, bool optimize,
-                         CpuLevel level);
+// What fills a module with functions; target attributes are added later. Either may be missing.
+struct ModuleCode {
+  std::function<void(llvm::Module&)> optimized;  // what LLVM's passes improve
+  std::function<void(llvm::Module&)> plain;      // added after them, and left as it is
+};
+
+// The object file of a fresh module. Thread-safe.
+std::string build_object(const ModuleCode& code, CpuLevel level);
 // The module as text, before and after optimisation, for debugging and tests.
-std::string build_text(const std::function<void(llvm::Module&)>& emit, bool optimize,
-                       CpuLevel level);
+std::string build_text(const ModuleCode& code, bool optimize, CpuLevel level);
 
 // Links object files into this process. They may call the C library's mathematical functions and
 // memory functions, nothing else. Thread-safe.

@@ -60,8 +60,8 @@ void emit_peak(llvm::Module& module, int lanes) {
 double measure_peak_gflops(CpuLevel level) {
   const int lanes = code_target(level).vector_bytes / 4;
   Jit jit;
-  const std::string object = build_object([&](llvm::Module& module) { emit_peak(module, lanes); },
-                                          /*optimize=*/false, level);
+  const std::string object = build_object(
+      {.optimized = {}, .plain = [&](llvm::Module& module) { emit_peak(module, lanes); }}, level);
   const auto peak = reinterpret_cast<void (*)(int64_t, float*)>(jit.link(object, "peak"));
   std::vector<float> memory(static_cast<size_t>(lanes), 0.5f);
   double best = 0;

@@ -90,6 +90,15 @@ nlohmann::json numbers_of(const KernelForm& form) {
             {"b_packed", s.b == Feed::packed},
             {"chunks", s.chunks}};
   }
+  if (const BlockedForm* blocks = std::get_if<BlockedForm>(&form)) {
+    nlohmann::json walks = nlohmann::json::array();
+    for (const BlockWalk& walk : blocks->group.walks)
+      walks.push_back({{"dim", walk.dim.name()}, {"block", walk.block}, {"serial", walk.serial}});
+    nlohmann::json parts = nlohmann::json::array();
+    for (const PartForm& part : blocks->parts[0])
+      parts.push_back(std::visit([](const auto& each) { return numbers_of(each); }, part));
+    return {{"walks", walks}, {"parts", parts}, {"chunks", blocks->group.points()}};
+  }
   const LoopNest& nest = std::get<LoopNest>(form);
   nlohmann::json lanes = nlohmann::json::array();
   for (const Stage& stage : nest.stages)

@@ -60,7 +60,11 @@ class RandomNests : public testing::TestWithParam<int> {};
 TEST_P(RandomNests, AgreeWithTheInterpreterAtEveryLevel) {
   const std::vector<CpuLevel> levels = test_levels();
   std::vector<Compiler> compilers;
-  for (const CpuLevel level : levels) compilers.push_back(plain_compiler(level));
+  std::vector<Compiler> blocked;  // the same, with blocks wherever they can be
+  for (const CpuLevel level : levels) {
+    compilers.push_back(plain_compiler(level));
+    blocked.push_back(plain_compiler(level, kSmallBlocks));
+  }
   int small = 0;
   for (const int number : seeds_of(GetParam())) {
     if (HasFailure()) break;
@@ -70,9 +74,12 @@ TEST_P(RandomNests, AgreeWithTheInterpreterAtEveryLevel) {
     const Program program = parse(nest.text);
     const Arrays inputs = inputs_of(program, seed);
     const double tolerance = nest.text.find("bf16") != std::string::npos ? 1e-2 : 1e-6;
-    const RunOptions run{seed % 3 != 0, seed % 2 == 0 ? 1 : 3, tolerance};
+    RunOptions run{seed % 3 != 0, seed % 2 == 0 ? 1 : 3, tolerance, {}};
+    const bool in_blocks = seed % 4 == 1;
+    if (in_blocks) run.blocks = kSmallBlocks;
     for (size_t l = 0; l < levels.size(); ++l)
-      EXPECT_EQ(run_and_compare(program, inputs, compilers[l], run), "") << name_of(levels[l]);
+      EXPECT_EQ(run_and_compare(program, inputs, (in_blocks ? blocked : compilers)[l], run), "")
+          << name_of(levels[l]);
     // Every sixteenth of the small ones: under all schedules, at one level after the other.
     if (nest.points <= kPointsForSchedules && small++ % 16 == 0)
       EXPECT_EQ(compare_all_schedules(program, inputs, tolerance, levels[seed % levels.size()]), "")

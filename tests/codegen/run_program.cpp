@@ -114,6 +114,7 @@ std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, A
   options.worker_threads = build.workers;
   options.always_tile = build.always_tile;
   options.level = build.level;
+  options.blocks = build.blocks;
   Compiler compiler(options);
   std::string text;
   for (const auto& [line, choice] : all) {
@@ -129,8 +130,10 @@ std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, A
   return text;
 }
 
-Compiler plain_compiler(CpuLevel level) {
+Compiler plain_compiler(CpuLevel level, const BlockLimits& blocks) {
   CompilerOptions options;
+  options.blocks = blocks;
+  options.always_tile = blocks.always;
   options.level = level;
   options.use_cache = false;
   options.worker_threads = 2;
@@ -144,7 +147,8 @@ std::string run_and_compare(const Program& source, const Arrays& inputs, Compile
   const Arrays wanted = interpret_all(program, inputs, state);
   const std::set<Tensor> needed = needed_of(program);
   const std::vector<Nest> nests = nests_of(program);
-  const std::vector<KernelGroup> groups = options.fuse ? fuse(nests, needed) : one_by_one(nests);
+  const std::vector<KernelGroup> groups =
+      options.fuse ? fuse(nests, needed, options.blocks) : one_by_one(nests);
   const std::vector<Kernel> kernels = compiler.compile(groups);
   std::map<Tensor, Array> given;
   for (const Tensor& tensor : program.tensors())

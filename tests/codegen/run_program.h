@@ -37,6 +37,7 @@ struct RunOptions {
   bool fuse = true;
   int parts = 1;
   double tolerance = 2e-5;
+  BlockLimits blocks = {};  // those of the compiler
 };
 std::string run_and_compare(const Program& program, const Arrays& inputs, Compiler& compiler,
                             const RunOptions& options = {});
@@ -49,7 +50,12 @@ std::string difference(const std::string& name, const Array& found, const Array&
                        double tolerance);
 
 // Compiles without a cache on disk.
-Compiler plain_compiler(CpuLevel level = CpuLevel::host);
+Compiler plain_compiler(CpuLevel level = CpuLevel::host, const BlockLimits& blocks = {});
+
+// Everything that can runs in blocks, and these are small. A compiler made with them tiles
+// contractions of any size.
+inline constexpr BlockLimits kSmallBlocks{
+    .least = 0, .room = 512, .most_room = 1 << 20, .always = true};
 
 // The processors whose code kernel tests run: this host with all it has, and every level below it.
 std::vector<CpuLevel> test_levels();

@@ -46,7 +46,7 @@ TEST(SplitPhases, MakesContractionsOfAStridedGradient) {
   EXPECT_EQ(print(normal.definitions()[0].value()),
             "sum[c, k_step](g[o: p_unit - k_step pad 0.0] * w[k: p_phase + 2 * k_step pad 0.0])")
       << print(normal);
-  EXPECT_EQ(print(normal.get("y").value()), "y_1[p_phase: p % 2, p_unit: p // 2]");
+  EXPECT_EQ(print(normal.get("y").value()), "y_1[p_unit: p // 2, p_phase: p % 2]");
 }
 
 TEST(SplitPhases, OfEveryStrideShiftAndSizeIsRight) {

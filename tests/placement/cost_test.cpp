@@ -179,9 +179,9 @@ TEST(FirstRank, HasTheLargestBlocks) {
   assignment.axes[0] = {Choice::Kind::loop, "b", {}};
   assignment.axes[1] = {Choice::Kind::loop, "i", {}};
   Nest local = first_rank_nest(rules, assignment, mesh, Scopes(program));
-  EXPECT_EQ(extents(local.loops()), (std::vector<int64_t>{3, 8, 3}));
+  EXPECT_EQ(extents(local.loops()), (std::vector<int64_t>{8, 3, 3}));
   EXPECT_EQ(first_rank_extents(rules, assignment, mesh),
-            (std::vector<int64_t>{3, 8, 3, 3, 3, 3, 8}));
+            (std::vector<int64_t>{8, 3, 3, 3, 3, 3, 8}));
   EXPECT_EQ(flops_of(local), 2.0 * 3 * 8 * 3);
 }
 
