@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "codegen/contraction.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/solve_guards.h"
+#include "ir/product.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -82,10 +85,20 @@ double cycles_as_compiled(const Nest& nest, int lanes) {
   return cycles_of_point(solved, lanes) * left / points;
 }
 
+// Each operand is computed once where it is packed, however many elements of the other it meets.
+double operations_of(const Contraction& c) {
+  double total = points_of(c.nest.loops()) * (c.pair ? 1 + flops_of(c.pair->value) : 2);
+  for (const Expr& operand : {c.a, c.b}) total += flops_of(operand) * points_of(operand.dims());
+  if (c.scale) total += (1 + flops_of(*c.scale)) * points_of(c.nest.out.dims());
+  return total;
+}
+
 }  // namespace
 
 double operations_of(const Nest& nest) {
   const Nest solved = solve_guards(nest);
+  const std::optional<Contraction> contraction = find_contraction(solved);
+  if (contraction && worth_tiling(*contraction)) return operations_of(*contraction);
   return flops_of(solved) * share_done(solved);
 }
 

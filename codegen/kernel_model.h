@@ -57,7 +57,8 @@ class KernelModel {
 };
 
 // Operations of one run as kernels do it: as flops_of (nest.h), when equations among guards are
-// solved, and what a scatter adds goes to its place at once.
+// solved, what a scatter adds goes to its place at once, and operands of a contraction that are
+// formulas are computed once, while they are packed.
 double operations_of(const Nest& nest);
 
 // KernelModel, analysed and asked at once.

@@ -24,10 +24,12 @@ constexpr double kWorthIt = 1.25;     // times the cost of the orders found
 constexpr double kApartShare = 0.5;   // of an element, for lanes along what is walked in blocks
 constexpr double kOutputShare = 0.5;  // of an output, which may be put in order when it is fetched
 
-// A tensor in a formula: the loop that moves along each of its dims, where it is one.
+// A tensor in a formula: the loop that moves along each of its dims, where it is one, and the loops
+// that move it to where data says.
 struct Access {
   Tensor tensor;
   std::vector<std::optional<Dim>> loops;
+  Dims jumps = {};
 };
 
 // What a definition touches, itself first, how often, and what it reduces. Does it pack what it
@@ -135,7 +137,9 @@ class Arranger {
       Dims covered;
       for (const Dim& dim : access.tensor.dims()) {
         const auto at = static_cast<size_t>(position(read->tensor.dims(), dim));
-        access.loops.push_back(loop_of(read->indices[at].value));
+        const Expr& index = read->indices[at].value;
+        access.loops.push_back(loop_of(index));
+        if (!affine_form(index)) access.jumps = unite(access.jumps, index.dims());
         if (access.loops.back()) covered = unite(covered, {*access.loops.back()});
       }
       whole = whole || unite(covered, iterated_) == unite(loops, iterated_);
@@ -165,6 +169,10 @@ class Arranger {
     double total = 0;
     for (const Access& access : use.accesses) {
       const std::vector<std::optional<Dim>> order = lying(access, order_of(access, stated));
+      if (!intersect(access.jumps, sorted(run)).empty()) {
+        total += 1;
+        continue;
+      }
       size_t beside = 0, all = 0;
       for (const auto& loop : order) all += loop && contains(run, *loop) ? 1 : 0;
       while (beside < std::min(run.size(), order.size()) &&
@@ -254,6 +262,10 @@ class Arranger {
         const Dims* order = order_of(other.tensor);
         if (i == at || order == nullptr || other.tensor == tensor) continue;
         vote(near.accesses[at], lying(other, *order), near.steps, votes);
+        for (size_t d = 0; d < votes.size(); ++d) {
+          const std::optional<Dim>& loop = near.accesses[at].loops[d];
+          if (loop && contains(other.jumps, *loop)) votes[d].inner -= near.steps;
+        }
       }
     }
     if (const auto it = outputs_.find(tensor); it != outputs_.end()) {

@@ -34,6 +34,18 @@ double rate(int m, int n, int k, int threads = 1) {
   return flops_of(nest) * 1e-9 / predict_seconds(nest, some_machine(), threads);
 }
 
+// A norm inside of a product is no work at each of the product's points.
+TEST(KernelModel, OperandsCountOnce) {
+  const Program program = normalize(
+      parse("program p\ndim b = 128, m = 64, f = 256\ninput x[b, m]\ninput n[b]\ninput s[m]\n"
+            "input w[m, f]\nh = sum[m](x / n * s * w)\noutput h[b, f]\n"));
+  const double product = 2.0 * 128 * 64 * 256;
+  double total = 0;
+  for (const Nest& nest : nests_of(program)) total += operations_of(nest);
+  EXPECT_GT(total, product);
+  EXPECT_LT(total, 1.1 * product);
+}
+
 TEST(KernelModel, LargeProductsComeNearThePeak) {
   EXPECT_GT(rate(1024, 1024, 1024), 100);
   EXPECT_LT(rate(1024, 1024, 1024), 120);

@@ -113,6 +113,18 @@ output y[a, b, c]
   EXPECT_EQ(order_of(text, "y"), (Order{"a", "c", "b"}));
 }
 
+// Lanes along p would gather `im`, along c they lie side by side.
+TEST(ArrangeDims, LiesAlongWhatDataDoesNotMove) {
+  const std::string text = R"(program p
+dim y = 50, c = 8, p = 400
+input im[y, c]
+input at[p] : i32
+o = tanh(im[y: at]) + im[y: at]
+output o[p, c]
+)";
+  EXPECT_EQ(order_of(text, "o"), (Order{"p", "c"}));
+}
+
 TEST(ArrangeDims, LetsUpdatesLieAsTheirTargets) {
   const std::string text = R"(program p
 dim a = 6, b = 8
