@@ -157,7 +157,12 @@ class Joiner {
           if (part.arguments[at].kind != BlockArgument::Kind::argument) continue;
           const Tensor& view = (*tensors)[i];
           double bytes = bytes_of(view);
-          for (const BlockWalk& walk : blocked.walks) bytes *= static_cast<double>(walk.trips());
+          // What stays where it is while inner dims are walked stays in caches, too.
+          const std::vector<int64_t>& steps = part.arguments[at].steps;
+          size_t moving = steps.size();
+          while (moving > 0 && steps[moving - 1] == 0) --moving;
+          for (size_t w = 0; w < moving; ++w)
+            bytes *= static_cast<double>(blocked.walks[w].trips());
           if (bytes >= limits_.least) wasted += bytes * kBytesOfAJump / run_of(view);
         }
     return wasted;

@@ -120,8 +120,8 @@ struct GroupFacts {
     return bytes;
   }
 
-  // The walkable dims: those that are not reduced first, each kind in the order of the largest
-  // tensor that is passed.
+  // The walkable dims: those that are not reduced first; of each kind those that give tiles no
+  // reuse, so that the others stay long; then in the order of the largest tensor that is passed.
   std::vector<BlockWalk> candidates() const {
     const Tensor* largest = nullptr;
     for (const Tensor& tensor : passed)
@@ -129,10 +129,20 @@ struct GroupFacts {
     std::vector<BlockWalk> walks;
     if (largest == nullptr) return walks;
     for (const bool serial : {false, true})
-      for (const Dim& dim : largest->dims())
-        if (dim.extent() > 1 && walkable(dim) && reduces(dim) == serial)
-          walks.push_back({dim, dim.extent(), serial});
+      for (const bool reused : {false, true})
+        for (const Dim& dim : largest->dims())
+          if (dim.extent() > 1 && walkable(dim) && reduces(dim) == serial &&
+              gives_reuse(dim) == reused)
+            walks.push_back({dim, dim.extent(), serial});
     return walks;
+  }
+
+  // Do tiles gain from many indices of the dim, as they do not from those of a batch?
+  bool gives_reuse(const Dim& dim) const {
+    return std::any_of(nests.begin(), nests.end(), [&](const Nest& nest) {
+      const std::optional<Contraction> contraction = find_contraction(nest);
+      return contraction && worth_tiling(*contraction) && !has(contraction->batch, dim);
+    });
   }
 
   const std::vector<Nest>& nests;

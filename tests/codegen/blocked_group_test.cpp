@@ -60,6 +60,16 @@ TEST(BlockedGroup, AttentionKeepsNoScores) {
   EXPECT_EQ(walks_of(groups[0]), "h by 1, s by 64");
 }
 
+// Heads lie inside of tokens here, and are walked first all the same: rows of a tile are tokens.
+TEST(BlockedGroup, WalksWhatGivesNoReuseFirst) {
+  const std::vector<KernelGroup> groups = groups_of(
+      "program p\ndim s = 4096, t = 4096, h = 8, e = 64\ninput q[s, h, e]\ninput k[t, h, e]\n"
+      "input v[t, h, e]\nz = sum[e](q * k) * 0.125\nw = exp(z - max[t](z))\n"
+      "o = sum[t](w * v) / sum[t](w)\noutput o[s, h, e]\n");
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(walks_of(groups[0]), "h by 1, s by 64");
+}
+
 // dk and dv add up over blocks of s.
 TEST(BlockedGroup, ItsGradientsKeepNoneEither) {
   const std::vector<KernelGroup> groups =
