@@ -163,8 +163,7 @@ class BlockMaker {
   }
 
   Tensor private_tensor(const Tensor& like) const {
-    return make_view(like.name(), blocks_of(like.dims()), like.type(),
-                     make_tensor("", blocks_of(like.dims()), like.type(), Role::input).strides());
+    return make_tensor(like.name(), blocks_of(like.dims()), like.type(), Role::input);
   }
 
   Expr rewrite(const Expr& expr) {
@@ -215,14 +214,19 @@ class BlockMaker {
     // What this block adds, and where it goes.
     const Tensor added = private_tensor(nest.out);
     nests_.push_back({added, nest.op, reduced, rewrite(nest.body)});
-    const Tensor before = make_view(out.name(), out.dims(), out.type(), out.strides());
-    from_.emplace(before, from_.at(out));
     const Fn fn = function_of(*nest.op);
-    nests_.push_back({out, {}, {}, make_apply(fn, {make_read(before), make_read(added)})});
-    const Tensor first = make_view(out.name(), out.dims(), out.type(), out.strides());
-    from_.emplace(first, from_.at(out));
+    const Expr sum = make_apply(fn, {make_read(same_place(out)), make_read(added)});
+    nests_.push_back({out, {}, {}, sum});
+    const Tensor first = same_place(out);
     const Expr nothing = make_constant(identity(*nest.op, out.type()));
     starts_.emplace_back(make_group({{first, {}, {}, nothing}}, {first}), serial);
+  }
+
+  // What lies there before a part writes it, or what another part writes there.
+  Tensor same_place(const Tensor& out) {
+    const Tensor other = make_view(out.name(), out.dims(), out.type(), out.strides());
+    from_.emplace(other, from_.at(out));
+    return other;
   }
 
   // Gives what parts pass to each other places in scratch: that of a tensor which is not read any

@@ -36,8 +36,7 @@ bool reads_windows(const Nest& nest, const Dim& dim) {
     const Read& read = *as<Read>(node);
     for (size_t i = 0; i < read.indices.size(); ++i) {
       const Expr& index = read.indices[i].value;
-      if (as<IndexOf>(index) != nullptr || !bare_use(index, dim)) continue;
-      if (!affine_form(index) || !stays_inside(read, i)) return false;
+      if (bare_use(index, dim) && (!affine_form(index) || !stays_inside(read, i))) return false;
     }
   }
   return true;
@@ -72,6 +71,9 @@ struct GroupFacts {
       }
       written.insert(nests[n].out);
       written_by[nests[n].out] = n;
+      const std::optional<Contraction> contraction = find_contraction(nests[n]);
+      if (contraction && worth_tiling(*contraction))
+        reuse = unite(reuse, subtract(sorted(nests[n].loops()), contraction->batch));
     }
   }
 
@@ -132,22 +134,15 @@ struct GroupFacts {
       for (const bool reused : {false, true})
         for (const Dim& dim : largest->dims())
           if (dim.extent() > 1 && walkable(dim) && reduces(dim) == serial &&
-              gives_reuse(dim) == reused)
+              has(reuse, dim) == reused)
             walks.push_back({dim, dim.extent(), serial});
     return walks;
-  }
-
-  // Do tiles gain from many indices of the dim, as they do not from those of a batch?
-  bool gives_reuse(const Dim& dim) const {
-    return std::any_of(nests.begin(), nests.end(), [&](const Nest& nest) {
-      const std::optional<Contraction> contraction = find_contraction(nest);
-      return contraction && worth_tiling(*contraction) && !has(contraction->batch, dim);
-    });
   }
 
   const std::vector<Nest>& nests;
   std::set<Tensor> written, passed;
   std::map<Tensor, size_t> written_by, last_read;
+  Dims reuse;  // of which tiles gain from many indices, as they do not from those of a batch
 };
 
 // The largest block up to `most` that leaves no rest, where there is one of at least half the size;
