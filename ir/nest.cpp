@@ -103,7 +103,11 @@ double bytes_of(const Nest& nest) {
 }
 
 std::string describe(const Nest& nest) {
-  return nest.out.name() + "[" + join(names(nest.out.dims())) + "] = " + print(nest.out.value());
+  std::string formula = print(nest.body);
+  if (nest.op)
+    formula =
+        std::string(name_of(*nest.op)) + "[" + join(names(nest.reduced)) + "](" + formula + ")";
+  return nest.out.name() + "[" + join(names(nest.out.dims())) + "] = " + formula;
 }
 
 }  // namespace tessera

@@ -249,6 +249,10 @@ TEST(BlockedGroup, ALossOverALargeVocabularyKeepsNoLogits) {
   for (const KernelGroup& group :
        groups_of("program p\ndim t = 1024, d = 256, v = 8192\n" + formulas + "output loss\n"))
     for (const Tensor& tensor : group.outputs) EXPECT_LE(volume(tensor.dims()), 1024);
+  const std::vector<KernelGroup> split =
+      groups_of("program p\ndim t = 1024, d = 256, v = 8192\n" + formulas + "output loss\n");
+  EXPECT_THAT(describe(split[0]), HasSubstr("_terms[t] = log("));
+  EXPECT_THAT(describe(split[1]), HasSubstr("_terms)\n"));
   double written = 0;
   for (const KernelGroup& group :
        groups_of("program p\ndim t = 1024, d = 256, v = 8192\n" + formulas +
