@@ -172,16 +172,17 @@ std::vector<Tensor> Program::with_role(Role role) const {
 }
 
 Dims Program::dims() const {
-  Dims all = declared_;
+  std::set<Dim> all(declared_.begin(), declared_.end());
+  const auto add = [&](const Dims& dims) { all.insert(dims.begin(), dims.end()); };
   for (const Tensor& tensor : tensors_) {
-    all = unite(all, tensor.dims());
+    add(tensor.dims());
     if (tensor.role() != Role::definition && tensor.role() != Role::carried) continue;
     for (const Expr& node : subexpressions(tensor.value())) {
-      all = unite(all, node.dims());
-      if (const Reduce* reduce = as<Reduce>(node)) all = unite(all, reduce->dims);
+      add(node.dims());
+      if (const Reduce* reduce = as<Reduce>(node)) add(reduce->dims);
     }
   }
-  return all;
+  return {all.begin(), all.end()};
 }
 
 std::optional<Tensor> Program::find(const std::string& name) const {
