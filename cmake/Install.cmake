@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(layers base ir partition placement codegen comm runtime models launcher)
+set(layers base ir storage partition placement codegen comm runtime models launcher)
 set(targets tessera_llvm)
 foreach(layer IN LISTS layers)
   list(APPEND targets tessera_${layer})

@@ -9,8 +9,8 @@
 
 #include "base/convert.h"
 #include "base/error.h"
-#include "launcher/npy.h"
 #include "launcher/random.h"
+#include "storage/npy.h"
 
 namespace tessera {
 namespace {

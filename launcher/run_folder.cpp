@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "launcher/atomic_file.h"
 #include "launcher/json_text.h"
+#include "storage/atomic_file.h"
 
 namespace tessera {
 namespace {

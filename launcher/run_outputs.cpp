@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "launcher/npy.h"
+#include "storage/npy.h"
 
 namespace tessera {
 

@@ -4,8 +4,8 @@
 
 #include "base/hash.h"
 #include "codegen/llvm/jit.h"
-#include "launcher/npy.h"
 #include "launcher/versions.h"
+#include "storage/npy.h"
 
 namespace tessera {
 namespace {

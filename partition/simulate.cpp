@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "ir/array_box.h"
 #include "ir/random.h"
 #include "partition/exchange.h"
 

@@ -14,8 +14,4 @@ Arrays simulate(const Program& program, const Plan& plan, const Arrays& inputs, 
                 const LowerOptions& options = {});
 Arrays simulate(const std::vector<ShardedProgram>& ranks, const Arrays& inputs, Arrays& state);
 
-// The box of a row-major array, and its inverse.
-Array cut(const Array& whole, const Box& box);
-void paste(const Array& part, const Box& box, Array& whole);
-
 }  // namespace tessera

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "ir/array_box.h"
 #include "partition/simulate.h"
 #include "runtime/locate_fault.h"
 #include "runtime/memory_check.h"

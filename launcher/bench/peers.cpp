@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "launcher/npy.h"
+#include "storage/npy.h"
 
 namespace tessera {
 namespace {

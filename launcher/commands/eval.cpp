@@ -9,15 +9,15 @@
 #include "ir/random.h"
 #include "ir/stack_loops.h"
 #include "launcher/array_text.h"
-#include "launcher/atomic_file.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
 #include "launcher/interpret_report.h"
 #include "launcher/json_text.h"
-#include "launcher/npy.h"
 #include "launcher/standard_streams.h"
+#include "storage/atomic_file.h"
+#include "storage/npy.h"
 
 namespace tessera {
 namespace {

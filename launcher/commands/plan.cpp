@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
-#include "launcher/atomic_file.h"
 #include "launcher/cluster_file.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
@@ -16,6 +15,7 @@
 #include "launcher/standard_streams.h"
 #include "partition/lower.h"
 #include "placement/explain.h"
+#include "storage/atomic_file.h"
 
 namespace tessera {
 namespace {

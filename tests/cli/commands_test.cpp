@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "codegen/cpu_level.h"
-#include "launcher/npy.h"
+#include "storage/npy.h"
 #include "tests/cli/run_tessera.h"
 
 namespace tessera {

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <thread>
 
-#include "launcher/npy.h"
 #include "launcher/process_state.h"
+#include "storage/npy.h"
 #include "tests/cli/run_tessera.h"
 
 namespace tessera {

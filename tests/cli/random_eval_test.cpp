@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/print.h"
-#include "launcher/npy.h"
+#include "storage/npy.h"
 #include "tests/cli/run_tessera.h"
 #include "tests/ir/random_program.h"
 #include "tests/runtime/close.h"

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "launcher/npy.h"
+#include "storage/npy.h"
 #include "tests/cli/job.h"
 #include "tests/cli/run_tessera.h"
 

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "launcher/npy.h"
+#include "storage/npy.h"
 #include "tests/cli/run_tessera.h"
 
 namespace tessera {

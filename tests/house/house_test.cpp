@@ -20,14 +20,16 @@ const fs::path kTop = TESSERA_SOURCE_DIR;
 const std::map<std::string, std::set<std::string>> kLayers = {
     {"base", {}},
     {"ir", {"base"}},
+    {"storage", {"base", "ir"}},
     {"partition", {"base", "ir"}},
     {"placement", {"base", "ir", "partition"}},
     {"codegen", {"base", "ir"}},
     {"comm", {"base"}},
-    {"runtime", {"base", "ir", "partition", "codegen", "comm"}},
+    {"runtime", {"base", "ir", "storage", "partition", "codegen", "comm"}},
     {"models", {"base", "ir"}},
     {"bench", {}},  // peers, which are programs of their own
-    {"launcher", {"base", "ir", "partition", "placement", "codegen", "comm", "runtime", "models"}},
+    {"launcher",
+     {"base", "ir", "storage", "partition", "placement", "codegen", "comm", "runtime", "models"}},
 };
 
 // Headers of a third party -> the places that may include them.
@@ -43,6 +45,7 @@ const std::vector<Fence> kFences = {
     {R"(CLI/.*)", {"launcher/"}},
     {R"(spdlog/.*)", {"base/"}},
     {R"(tbb/.*)", {"runtime/", "codegen/", "launcher/versions.cpp"}},
+    {R"(zlib\.h)", {"storage/", "launcher/"}},
     {R"(hwloc\.h)", {"runtime/"}},
     {R"(xxhash\.h)", {"base/"}},
     {R"((cblas\.h|oneapi/dnnl/.*|omp\.h))", {"bench/peers/"}},

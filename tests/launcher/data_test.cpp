@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "launcher/idx.h"
-#include "launcher/npy.h"
+#include "storage/npy.h"
 #include "tests/launcher/temp_folder.h"
 
 namespace tessera {

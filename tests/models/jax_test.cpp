@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "ir/functions.h"
-#include "launcher/npy.h"
 #include "launcher/subprocess.h"
+#include "storage/npy.h"
 #include "tests/codegen/run_program.h"
 #include "tests/launcher/temp_folder.h"
 #include "tests/models/case.h"

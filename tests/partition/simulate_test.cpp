@@ -1,6 +1,7 @@
 #include "partition/simulate.h"
 
 #include "base/error.h"
+#include "ir/array_box.h"
 #include "partition/manual_plan.h"
 #include "tests/partition/cases.h"
 

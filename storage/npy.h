@@ -34,7 +34,7 @@ enum class U1 { as_u8, as_i32, as_f32 };
 // Throws UserError that names the file, what was found and what was expected.
 Array read_npy(const std::string& file, U1 bytes = U1::as_u8);
 
-// Writes version 1.0, all or nothing (launcher/atomic_file.h).
+// Writes version 1.0, all or nothing (storage/atomic_file.h).
 void write_npy(const std::string& file, const Array& array);
 
 }  // namespace tessera

@@ -1,4 +1,4 @@
-#include "launcher/atomic_file.h"
+#include "storage/atomic_file.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-#include "launcher/npy.h"
+#include "storage/npy.h"
 
-// The text header of .npy files; used by launcher/npy*.cpp only.
+// The text header of .npy files; used by storage/npy*.cpp only.
 namespace tessera::internal {
 
 // Parses "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }". data_offset is left alone.

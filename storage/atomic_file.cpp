@@ -1,4 +1,4 @@
-#include "launcher/atomic_file.h"
+#include "storage/atomic_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "launcher/write_through.h"
+#include "storage/write_through.h"
 
 namespace tessera {
 namespace {

@@ -1,4 +1,4 @@
-#include "launcher/npy.h"
+#include "storage/npy.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/host_memory.h"
 #include "base/read_file.h"
-#include "launcher/atomic_file.h"
-#include "launcher/npy_header.h"
+#include "storage/atomic_file.h"
+#include "storage/npy_header.h"
 
 namespace tessera {
 namespace {

@@ -1,4 +1,4 @@
-#include "launcher/npy_header.h"
+#include "storage/npy_header.h"
 
 #include <array>
 #include <charconv>

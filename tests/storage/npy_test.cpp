@@ -1,4 +1,4 @@
-#include "launcher/npy.h"
+#include "storage/npy.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "base/error.h"
-#include "launcher/atomic_file.h"
 #include "launcher/subprocess.h"
+#include "storage/atomic_file.h"
 #include "tests/launcher/temp_folder.h"
 #include "tests/models/jax.h"
 

@@ -1,4 +1,4 @@
-#include "launcher/write_through.h"
+#include "storage/write_through.h"
 
 #include <fcntl.h>
 #include <poll.h>

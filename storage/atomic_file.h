@@ -14,7 +14,7 @@ namespace tessera {
 //                            synced and renamed over it, and then the folder is synced. On failure
 //                            the new file is removed and `path` is as before
 //   a link                   the same for what it leads to; the link stays
-//   a device or a pipe       they are written to it (launcher/write_through.h)
+//   a device or a pipe       they are written to it (storage/write_through.h)
 //   /dev/stdout, /dev/fd/5   they are written to what that descriptor of ours stands for
 //
 // Throws DeviceError with the path, the size and the system's reason (a full disk, no such folder,
