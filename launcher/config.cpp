@@ -39,8 +39,8 @@ std::string name_of_thing(const YamlNode& owner, const std::string& key) {
 
 namespace {
 
-const std::vector<std::string> kSections = {"program", "data", "train",
-                                            "cluster", "plan", "output"};
+const std::vector<std::string> kSections = {"program", "data",    "train", "cluster",
+                                            "plan",    "weights", "output"};
 
 // A job's batch is one number, whether it was given as data.batch or as the dim `batch`.
 void settle_batch(Config& config, const YamlNode& root) {
@@ -82,6 +82,7 @@ Config read_config(const YamlNode& root, const std::string& name) {
   if (const auto node = root.find("train")) internal::read_train(reader, *node);
   if (const auto node = root.find("cluster")) internal::read_cluster(reader, *node);
   if (const auto node = root.find("plan")) internal::read_plan(reader, *node);
+  if (const auto node = root.find("weights")) internal::read_weights(reader, *node);
 
   const std::string stem = fs::path(name).stem().string();
   config.output.dir = "runs/" + (stem.empty() ? "job" : stem);
@@ -110,7 +111,7 @@ std::string Config::origin(const std::string& path) const {
 
 bool operator==(const Config& a, const Config& b) {
   const auto values = [](const Config& c) {
-    return std::tie(c.program, c.data, c.train, c.cluster, c.plan, c.output);
+    return std::tie(c.program, c.data, c.train, c.cluster, c.plan, c.weights, c.output);
   };
   return values(a) == values(b);
 }

@@ -22,9 +22,10 @@ namespace tessera {
 //   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
 //   output: {dir: runs/mlp}
 //
-// Files that a job reads (program.file, plan.file, data.dir, data.text, data.inputs) are relative
-// to the configuration's own folder, or to the working folder where the command line gives them;
-// the structs hold them as absolute paths. output.dir is relative to the working folder.
+// Files that a job reads (program.file, plan.file, weights.file, data.dir, data.text, data.inputs)
+// are relative to the configuration's own folder, or to the working folder where the command line
+// gives them; the structs hold them as absolute paths. output.dir is relative to the working
+// folder.
 
 using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
 
@@ -103,6 +104,13 @@ struct PlanConfig {
   bool operator==(const PlanConfig&) const = default;
 };
 
+// Parameters begin with the values of a file instead of those of the seed.
+struct WeightsConfig {
+  std::string file;                 // .safetensors, .npz or a checkpoint's folder; "": none
+  std::vector<std::string> rename;  // storage/rename.h
+  bool operator==(const WeightsConfig&) const = default;
+};
+
 struct OutputConfig {
   std::string dir;
   bool operator==(const OutputConfig&) const = default;
@@ -114,6 +122,7 @@ struct Config {
   TrainConfig train;
   ClusterConfig cluster;
   PlanConfig plan;
+  WeightsConfig weights;
   OutputConfig output;
 
   // Dotted path of each value that someone wrote -> where; values not listed are defaults.

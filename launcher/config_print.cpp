@@ -153,6 +153,15 @@ void print_plan(Printer& out, const PlanConfig& plan) {
   }
 }
 
+void print_weights(Printer& out, const WeightsConfig& weights) {
+  if (weights.file.empty()) return;
+  out.section("weights");
+  out.value("weights.file", quote_yaml(weights.file));
+  std::vector<std::string> rules;
+  for (const std::string& rule : weights.rename) rules.push_back(quote_yaml(rule));
+  if (!rules.empty()) out.value("weights.rename", "[" + join(rules) + "]");
+}
+
 }  // namespace
 
 std::string print_config(const Config& config) {
@@ -162,6 +171,7 @@ std::string print_config(const Config& config) {
   print_train(out, config.train);
   print_cluster(out, config.cluster);
   print_plan(out, config.plan);
+  print_weights(out, config.weights);
   out.section("output");
   out.value("output.dir", quote_yaml(config.output.dir));
   return out.text();

@@ -36,6 +36,7 @@ void read_data(ConfigReader& reader, const YamlNode& node);
 void read_train(ConfigReader& reader, const YamlNode& node);
 void read_cluster(ConfigReader& reader, const YamlNode& node);
 void read_plan(ConfigReader& reader, const YamlNode& node);
+void read_weights(ConfigReader& reader, const YamlNode& node);
 
 // A name that a program may contain: letters, digits and _, not starting with a digit.
 std::string name_of_thing(const YamlNode& owner, const std::string& key);

@@ -12,6 +12,7 @@ namespace tessera {
 //   runs/quickstart/environment.json   version, host, processor, compiler, libraries
 //   runs/quickstart/plan.txt           where everything lived, and why
 //   runs/quickstart/metrics.jsonl      one JSON object per line, as the job goes
+//   runs/quickstart/model.safetensors  what was trained, at the end
 //
 // A folder that already holds something is never touched: the next run goes to runs/quickstart-2,
 // then -3, and so on. Only one process of a job makes the folder.

@@ -30,6 +30,7 @@ RankStatement statement_of(const Config& config) {
   forget_name(said.data.dir);
   forget_name(said.data.text);
   forget_name(said.plan.file);
+  forget_name(said.weights.file);
   if (!said.data.has_fields())
     for (auto& [input, file] : said.data.inputs) forget_name(file);
   return {"the config", print_config(said)};

@@ -25,6 +25,7 @@
 #include "launcher/standard_streams.h"
 #include "launcher/statements.h"
 #include "launcher/versions.h"
+#include "launcher/weights.h"
 #include "runtime/executable.h"
 
 namespace tessera {
@@ -122,6 +123,8 @@ class Trainer {
     }
     progress.finish();
     result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
+    const std::string model = folder_ ? folder_->file("model.safetensors") : "";
+    save_weights(*executable_, evaluation_program(config_), model);
     result_.steps = total;
     result_.seconds_per_step = median(step_seconds_);
     result_.ranks = world_.size();
@@ -140,6 +143,7 @@ class Trainer {
   void build() {
     const Clock::time_point start = Clock::now();
     const Program program = training_program(config_);
+    if (!config_.weights.file.empty()) check_weights(program, config_.weights, {});
     require_agreement(world_, [&] {
       return std::vector{statement_of_build(config_.cluster.cpu), statement_of(config_),
                          statement_of(program)};
@@ -155,6 +159,8 @@ class Trainer {
     const ClusterCommCost prices = comm_cost_here(world_.size());
     executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, &prices});
     executable_->initialize(static_cast<uint64_t>(config_.train.seed));
+    if (!config_.weights.file.empty())
+      load_weights(*executable_, config_.weights, {}, options_.quiet);
     result_.startup["compile"] = seconds_since(compiles);
   }
 

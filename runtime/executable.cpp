@@ -205,6 +205,13 @@ void Executable::set_value(const std::string& name, const Array& whole) {
   write(to, cut(whole, to.box));
 }
 
+void Executable::set_part(const std::string& name, const Array& part, const std::string& source) {
+  const Border& to = border(sharded_.stored, "parameter or state", name);
+  require_shape(part, to.global.type(), shape(to.box), "the part of `" + name + "`");
+  given_.stored_part(name, source);
+  write(to, part);
+}
+
 Arrays Executable::values() {
   Arrays all;
   for (const Border& stored : sharded_.stored) all[stored.name] = value(stored.name);

@@ -56,7 +56,9 @@ class Executable {
   // The whole parameter or state, on every rank. Together.
   Array value(const std::string& name);
   void set_value(const std::string& name, const Array& whole);  // every rank takes its part
-  Arrays values();                                              // all of them. Together.
+  // The part that this rank holds (`sharded().stored`); `source` is compared across ranks.
+  void set_part(const std::string& name, const Array& part, const std::string& source);
+  Arrays values();  // all of them. Together.
 
   const Program& program() const { return program_; }  // in normal form
   const Plan& plan() const { return plan_; }

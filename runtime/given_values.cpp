@@ -52,6 +52,12 @@ void GivenValues::part(const std::string& name) {
   slot(name).given = "fed in parts";
 }
 
+void GivenValues::stored_part(const std::string& name, const std::string& source) {
+  Slot& to = slot(name);
+  to.lost = false;
+  to.given = source;
+}
+
 void GivenValues::lose_updated() {
   for (Slot& slot : slots_) slot.lost = slot.lost || slot.updated;
 }

@@ -27,6 +27,8 @@ class GivenValues {
   // `digest`: hash the content, for statements()?
   void whole(const std::string& name, const Array& array, bool digest);
   void part(const std::string& name);
+  // The rank's part of a parameter or state, from a source that all ranks should share.
+  void stored_part(const std::string& name, const std::string& source);
   // A step failed: parameters and states with updates hold old or new values, or neither.
   void lose_updated();
 

@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/host_memory.h"
-#include "base/read_file.h"
 #include "storage/atomic_file.h"
+#include "storage/file_reader.h"
 #include "storage/npy_header.h"
 
 namespace tessera {
@@ -23,52 +22,6 @@ uint64_t little_endian(const char* bytes, int count) {
   for (int i = 0; i < count; ++i)
     value |= static_cast<uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
   return value;
-}
-
-std::ifstream open(const std::string& file) {
-  require_regular_file(file);
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw UserError(file + ": cannot be opened: " + std::strerror(errno));
-  return stream;
-}
-
-uint64_t size_of_file(std::ifstream& stream) {
-  stream.clear();
-  stream.seekg(0, std::ios::end);
-  return static_cast<uint64_t>(stream.tellg());
-}
-
-NpyHeader read_header(std::ifstream& stream, const std::string& file) {
-  char start[12] = {};
-  stream.read(start, 10);
-  if (stream.gcount() >= 4 && std::memcmp(start, "PK\x03\x04", 4) == 0)
-    throw UserError(file +
-                    ": is a .npz archive, which is not read; save each array with numpy.save");
-  if (stream.gcount() < 10 || std::string_view(start, 6) != kMagic)
-    throw UserError(file + ": is not a .npy file: it does not start with \\x93NUMPY");
-  const int major = start[6];
-  if (major < 1 || major > 3)
-    throw UserError(fmt::format("{}: has .npy version {}.{}; expected 1.0, 2.0 or 3.0", file, major,
-                                static_cast<int>(start[7])));
-  const int width = major == 1 ? 2 : 4;
-  if (width == 4) stream.read(start + 10, 2);
-  const uint64_t length = little_endian(start + 8, width);
-  if (!stream || length > kMaxHeader)
-    throw UserError(fmt::format("{}: has a .npy header of {} bytes; at most {} are read", file,
-                                length, kMaxHeader));
-  std::string text(length, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(length));
-  if (!stream) throw UserError(file + ": ends inside its .npy header; the file is damaged");
-  NpyHeader header = internal::parse_npy_header(file, text);
-  header.data_offset = static_cast<size_t>(8 + width) + length;
-  const uint64_t expected =
-      static_cast<uint64_t>(count_elements(file, header.shape)) * size_of(header.type);
-  const uint64_t held = size_of_file(stream) - header.data_offset;
-  if (held != expected)
-    throw UserError(fmt::format("{}: {} needs {} bytes of data, found {}; the file is {}", file,
-                                describe(header.type, header.shape), expected, held,
-                                held < expected ? "cut short" : "too long"));
-  return header;
 }
 
 // The bytes of a Fortran-ordered array (first dim varies fastest) in row-major order.
@@ -105,6 +58,11 @@ Array widened(const Array& bytes, DType type) {
   return result;
 }
 
+NpyHeader header_of(const FileReader& file) {
+  return read_npy_header(file.path(), file.size(),
+                         [&](uint64_t offset, size_t bytes) { return file.text(offset, bytes); });
+}
+
 }  // namespace
 
 int64_t count_elements(const std::string& file, const std::vector<int64_t>& shape) {
@@ -129,34 +87,68 @@ std::string describe(DType type, const std::vector<int64_t>& shape) {
   return std::string(name_of(type)) + "[" + join(parts) + "]";
 }
 
+NpyHeader read_npy_header(const std::string& name, uint64_t size, const ReadText& read,
+                          bool any_type) {
+  const std::string start = read(0, std::min<uint64_t>(size, 12));
+  if (start.rfind("PK\x03\x04", 0) == 0)
+    throw UserError(name +
+                    ": is a .npz archive where one array is expected; save each array with "
+                    "numpy.save");
+  if (start.size() < 10 || std::string_view(start).substr(0, 6) != kMagic)
+    throw UserError(name + ": is not a .npy file: it does not start with \\x93NUMPY");
+  const int major = start[6];
+  if (major < 1 || major > 3)
+    throw UserError(fmt::format("{}: has .npy version {}.{}; expected 1.0, 2.0 or 3.0", name, major,
+                                static_cast<int>(start[7])));
+  const int width = major == 1 ? 2 : 4;
+  const uint64_t length =
+      little_endian(start.data() + 8, std::min<int>(width, static_cast<int>(start.size()) - 8));
+  if (length > kMaxHeader)
+    throw UserError(fmt::format("{}: has a .npy header of {} bytes; at most {} are read", name,
+                                length, kMaxHeader));
+  const auto before = static_cast<size_t>(8 + width);
+  if (before + length > size)
+    throw UserError(name + ": ends inside its .npy header; the file is damaged");
+  NpyHeader header = internal::parse_npy_header(name, read(before, length), any_type);
+  header.data_offset = before + length;
+  if (!header.other_type.empty()) return header;
+  const uint64_t expected =
+      static_cast<uint64_t>(count_elements(name, header.shape)) * size_of(header.type);
+  const uint64_t held = size - header.data_offset;
+  if (held != expected)
+    throw UserError(fmt::format("{}: {} needs {} bytes of data, found {}; the file is {}", name,
+                                describe(header.type, header.shape), expected, held,
+                                held < expected ? "cut short" : "too long"));
+  return header;
+}
+
+Array npy_array(const NpyHeader& header, std::vector<std::byte> data) {
+  Array array{header.type, header.shape, std::move(data)};
+  if (header.fortran && header.shape.size() > 1)
+    array.data = to_row_major(array.data, header.shape, size_of(header.type));
+  if (header.type == DType::b8)
+    for (std::byte& value : array.data) value = std::byte{value != std::byte{0}};
+  return array;
+}
+
 NpyHeader read_npy_header(const std::string& file) {
-  std::ifstream stream = open(file);
-  return read_header(stream, file);
+  const FileReader reader(file);
+  return header_of(reader);
 }
 
 Array read_npy(const std::string& file, U1 bytes) {
-  std::ifstream stream = open(file);
-  const NpyHeader header = read_header(stream, file);
-  const auto held = static_cast<int64_t>(count_elements(file, header.shape)) *
-                    static_cast<int64_t>(size_of(header.type));
+  const FileReader reader(file);
+  const NpyHeader header = header_of(reader);
+  const auto held = static_cast<int64_t>(reader.size() - header.data_offset);
   const bool wider = header.type == DType::u8 && bytes != U1::as_u8;
   const int64_t copies = 1 + (header.fortran ? 1 : 0) + (wider ? 4 : 0);
   require_memory(copies * held, file + ": " + describe(header.type, header.shape),
                  "use a smaller array, or free memory");
-  Array array{header.type, header.shape, {}};
-  array.data.resize(static_cast<size_t>(count_elements(file, header.shape)) * size_of(header.type));
-  stream.seekg(static_cast<std::streamoff>(header.data_offset));
-  stream.read(reinterpret_cast<char*>(array.data.data()),
-              static_cast<std::streamsize>(array.data.size()));
-  if (!stream) throw UserError(file + ": cannot be read to its end: " + std::strerror(errno));
-  if (header.fortran && header.shape.size() > 1)
-    array.data = to_row_major(array.data, header.shape, size_of(header.type));
-  if (header.type == DType::u8) {
-    if (bytes == U1::as_i32) return widened<int32_t>(array, DType::i32);
-    if (bytes == U1::as_f32) return widened<float>(array, DType::f32);
-  } else if (header.type == DType::b8) {
-    for (std::byte& value : array.data) value = std::byte{value != std::byte{0}};
-  }
+  std::vector<std::byte> data(static_cast<size_t>(held));
+  reader.read(header.data_offset, data);
+  Array array = npy_array(header, std::move(data));
+  if (header.type == DType::u8 && bytes == U1::as_i32) return widened<int32_t>(array, DType::i32);
+  if (header.type == DType::u8 && bytes == U1::as_f32) return widened<float>(array, DType::f32);
   return array;
 }
 

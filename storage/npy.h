@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,19 @@ struct NpyHeader {
   bool fortran = false;
   std::vector<int64_t> shape;
   size_t data_offset = 0;
+  std::string other_type;  // "<U8": not one of ours; then `type` means nothing
 };
+
+// Reads `bytes` from `offset` on.
+using ReadText = std::function<std::string(uint64_t offset, size_t bytes)>;
+
+// The header of what `read` reads, which has `size` bytes. With `any_type`, elements that Tessera
+// does not have are let through, and named in `other_type`.
+NpyHeader read_npy_header(const std::string& name, uint64_t size, const ReadText& read,
+                          bool any_type = false);
+
+// The array that `data` is, by its header: Fortran order is turned into row-major.
+Array npy_array(const NpyHeader& header, std::vector<std::byte> data);
 
 // Reads and checks the header, and that the file has exactly as many bytes as it announces.
 NpyHeader read_npy_header(const std::string& file);

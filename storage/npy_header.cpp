@@ -26,7 +26,8 @@ constexpr std::array<std::pair<const char*, DType>, 10> kTypes = {{{"<f4", DType
 // A reader for the one Python dictionary literal that the format allows.
 class HeaderParser {
  public:
-  HeaderParser(const std::string& file, std::string_view text) : file_(file), rest_(text) {}
+  HeaderParser(const std::string& file, std::string_view text, bool any_type)
+      : file_(file), rest_(text), any_type_(any_type) {}
 
   NpyHeader parse() {
     NpyHeader header;
@@ -106,7 +107,8 @@ class HeaderParser {
       header.type = type;
       return;
     }
-    refuse_type(descr);
+    if (!any_type_) refuse_type(descr);
+    header.other_type = descr;
   }
 
   [[noreturn]] void refuse_type(const std::string& descr) const {
@@ -137,12 +139,13 @@ class HeaderParser {
 
   const std::string& file_;
   std::string_view rest_;
+  bool any_type_;
 };
 
 }  // namespace
 
-NpyHeader parse_npy_header(const std::string& file, std::string_view text) {
-  return HeaderParser(file, text).parse();
+NpyHeader parse_npy_header(const std::string& file, std::string_view text, bool any_type) {
+  return HeaderParser(file, text, any_type).parse();
 }
 
 std::string npy_header_text(const Array& array) {

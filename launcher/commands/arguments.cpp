@@ -58,6 +58,13 @@ std::optional<Mesh> parse_mesh_option(const std::string& value) {
   return parse_mesh(value);
 }
 
+void add_weights_options(CLI::App& command, WeightsConfig& weights) {
+  command.add_option("--weights", weights.file,
+                     "values of parameters, by name: a .safetensors or .npz file, or a checkpoint");
+  command.add_option("--rename", weights.rename,
+                     "FROM=TO, maps names of the file, as 'layer.*.weight=w*'; repeatable");
+}
+
 CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level) {
   return command.add_option_function<std::string>(
       "--cpu", [&level](const std::string& text) { level = parse_cpu_level(text, "--cpu"); },

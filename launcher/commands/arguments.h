@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codegen/cpu_level.h"
+#include "launcher/config.h"
 #include "partition/mesh.h"
 
 namespace tessera {
@@ -24,6 +25,9 @@ std::map<std::string, std::string> parse_assignments(const std::vector<std::stri
 std::optional<int64_t> parse_memory(const std::string& value);
 // "" and "auto" are nothing.
 std::optional<Mesh> parse_mesh_option(const std::string& value);
+
+// --weights and --rename, read into `weights`.
+void add_weights_options(CLI::App& command, WeightsConfig& weights);
 
 // --cpu, read into `level` when it is given.
 CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level);

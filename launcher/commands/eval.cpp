@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "ir/normalize.h"
@@ -16,6 +17,7 @@
 #include "launcher/interpret_report.h"
 #include "launcher/json_text.h"
 #include "launcher/standard_streams.h"
+#include "launcher/weights.h"
 #include "storage/atomic_file.h"
 #include "storage/npy.h"
 
@@ -28,6 +30,7 @@ struct EvalArguments {
   std::vector<std::string> out;
   std::vector<std::string> dims;
   ExecutionArguments execution;
+  WeightsConfig weights;
   uint64_t seed = 0;
   bool interpret = false;
   bool json = false;
@@ -36,6 +39,12 @@ struct EvalArguments {
 struct Feed {
   Arrays inputs;
   Arrays state;  // of parameters and states that a file gives
+
+  std::set<std::string> given() const {
+    std::set<std::string> names;
+    for (const auto& [name, array] : state) names.insert(name);
+    return names;
+  }
 };
 
 // The arrays of --in, each checked against what the program declares.
@@ -89,6 +98,8 @@ Arrays run_rank(const EvalArguments& arguments, const Program& program, const Pr
   Compiler compiler(arguments.execution.compiler_options(world));
   Executable step = arguments.execution.make(program, normal, compiler, world);
   step.initialize(arguments.seed);
+  if (!arguments.weights.file.empty())
+    load_weights(step, arguments.weights, feed.given(), arguments.json);
   for (const auto& [name, array] : feed.state) step.set_value(name, array);
   for (const auto& [name, array] : feed.inputs) step.feed(name, array);
   step.run();
@@ -125,8 +136,13 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
   const Program program = parse_file(arguments.file, parse_dims(arguments.dims));
   const std::map<std::string, std::string> files = check_outputs(program, arguments.out);
   const Feed feed = read_inputs(program, parse_assignments(arguments.in, "--in"));
+  if (arguments.weights.file.empty() && !arguments.weights.rename.empty())
+    throw UserError("--rename maps names of a file of weights; add --weights FILE");
   if (arguments.interpret) {
     Arrays state = initial_state(program, arguments.seed);
+    if (!arguments.weights.file.empty())
+      for (auto& [name, array] : read_weights(program, arguments.weights, feed.given()))
+        state[name] = std::move(array);
     for (const auto& [name, array] : feed.state) state[name] = array;
     InterpretReport report;
     const auto progress = [&](double done, double total) { report.update(done, total); };
@@ -135,6 +151,7 @@ int eval(const EvalArguments& arguments, const CommandLine& line) {
     show(outputs, files, arguments.json);
     return kDone;
   }
+  if (!arguments.weights.file.empty()) check_weights(program, arguments.weights, feed.given());
   const Program normal = stack_loops(normalize(program));
   return run_on_ranks(arguments.execution.ranks_options(line), [&](Communicator& world) {
     const Arrays outputs = run_rank(arguments, program, normal, feed, world);
@@ -152,6 +169,7 @@ void add_eval_command(CLI::App& app, const CommandLine& line, Action& action) {
                       "NAME=FILE.npy, an input, parameter or state; repeatable");
   command->add_option("--out", arguments->out, "NAME=FILE.npy, where an output goes; repeatable");
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
+  add_weights_options(*command, arguments->weights);
   arguments->execution.add_options(*command);
   command->add_option("--seed", arguments->seed, "of the initial values of parameters");
   command->add_flag("--interpret", arguments->interpret,

@@ -12,6 +12,7 @@
 #include "launcher/ranks.h"
 #include "launcher/standard_streams.h"
 #include "launcher/train.h"
+#include "launcher/yaml.h"
 
 namespace tessera {
 namespace {
@@ -20,6 +21,7 @@ struct RunArguments {
   std::string config;
   std::vector<std::string> overrides;
   std::optional<CpuLevel> cpu;
+  WeightsConfig weights;
   bool json = false;
   bool print_config = false;
 };
@@ -48,8 +50,9 @@ void print_result(const TrainResult& result) {
   for (const auto& [name, value] : result.metrics)
     text += fmt::format(", test {} {:.4f}", name, value);
   if (result.nan_step) text += fmt::format(", loss not finite since step {}", *result.nan_step);
-  print_out("{}\nfirst step done {:.2f} s after the command; plan, config and metrics in {}\n",
-            text, result.first_step_seconds, result.folder);
+  print_out(
+      "{}\nfirst step done {:.2f} s after the command; plan, config, metrics and model in {}\n",
+      text, result.first_step_seconds, result.folder);
   if (!result.outputs.empty())
     print_out("outputs of the last step beside them: {}\n", join(result.outputs));
 }
@@ -66,9 +69,18 @@ std::string asked_by(const Config& config) {
   return config.origins.count(path) == 0 ? "" : config.origin(path) + ": cluster.ranks";
 }
 
+// Options that stand for values of the file.
+void add_overrides(std::vector<std::string>& overrides, const WeightsConfig& weights) {
+  if (!weights.file.empty()) overrides.push_back("weights.file=" + quote_yaml(weights.file));
+  std::vector<std::string> rules;
+  for (const std::string& rule : weights.rename) rules.push_back(quote_yaml(rule));
+  if (!rules.empty()) overrides.push_back("weights.rename=[" + join(rules) + "]");
+}
+
 int run(const RunArguments& arguments, const CommandLine& line) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.cpu) overrides.push_back("cluster.cpu=" + name_of(*arguments.cpu));
+  add_overrides(overrides, arguments.weights);
   const Config config = load_config(arguments.config, overrides);
   if (arguments.print_config) {
     print_out("{}", print_config(config));
@@ -98,6 +110,7 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_option("CONFIG", arguments->config, "the job, as YAML")->required();
   command->add_option("OVERRIDE", arguments->overrides,
                       "values that replace the file's, as train.epochs=2 cluster.ranks=4");
+  add_weights_options(*command, arguments->weights);
   add_cpu_option(*command, arguments->cpu);
   command->add_flag("--json", arguments->json,
                     "print one JSON object on standard output, and no progress");

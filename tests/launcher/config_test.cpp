@@ -145,10 +145,12 @@ TEST(Config, ReadsBackEveryKindOfSetting) {
                    "data: {inputs: {x: x y.npy}, shuffle: false}\n"
                    "train: {optimizer: {adam: {beta1: 0.8, epsilon: 1e-7}}, steps: 20 steps}\n"
                    "plan: {file: plan.yaml}\n"
+                   "weights: {file: x y.npy, rename: ['a.*=b*', 'c=d e']}\n"
                    "output: {dir: 'some where'}\n");
   const Config config = load_config(file);
   EXPECT_EQ(config.data.inputs.at("x"), x);
   EXPECT_EQ(config.program.file, folder / "p.tess");
+  EXPECT_EQ(config.weights.rename, (std::vector<std::string>{"a.*=b*", "c=d e"}));
   EXPECT_EQ(parse_config(print_config(config), "again.yaml"), config);
 }
 

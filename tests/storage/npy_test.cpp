@@ -8,10 +8,9 @@
 #include <optional>
 
 #include "base/error.h"
-#include "launcher/subprocess.h"
 #include "storage/atomic_file.h"
 #include "tests/launcher/temp_folder.h"
-#include "tests/models/jax.h"
+#include "tests/storage/numpy.h"
 
 namespace tessera {
 namespace {
@@ -117,7 +116,8 @@ TEST(Npy, RefusesDamagedFiles) {
   const std::vector<BadFile> cases = {
       {"", "is not a .npy file: it does not start with \\x93NUMPY"},
       {"hello world, this is text", "is not a .npy file: it does not start with \\x93NUMPY"},
-      {"PK\3\4 and so on", "is a .npz archive, which is not read; save each array with numpy.save"},
+      {"PK\3\4 and so on",
+       "is a .npz archive where one array is expected; save each array with numpy.save"},
       {npy("{}", "", 4), "has .npy version 4.0; expected 1.0, 2.0 or 3.0"},
       {good.substr(0, 30), "ends inside its .npy header" + damaged},
       {long_header, "has a .npy header of 2147483647 bytes; at most 1048576 are read"},
@@ -205,18 +205,6 @@ TEST(Npy, AFailedWriteLeavesTheOldFile) {
             folder / "no/x.txt" +
                 ": cannot write 2 bytes: No such file or directory; its folder "
                 "does not exist");
-}
-
-bool succeeds(const std::string& program, const std::string& script) {
-  Subprocess child({{program, "-c", script}, {}, [](OutputStream, std::string_view) {}, {}});
-  return child.wait()->code() == 0;
-}
-
-// numpy is the judge: the system's, or the one that came with JAX.
-std::optional<std::string> numpy_python() {
-  for (const std::string& program : {std::string("python3"), jax_python().value_or("")})
-    if (!program.empty() && succeeds(program, "import numpy")) return program;
-  return std::nullopt;
 }
 
 TEST(Npy, AgreesWithNumpy) {
