@@ -142,10 +142,6 @@ std::optional<Contraction> find_contraction(const Nest& nest) {
   return product ? product : find_pairs(nest);
 }
 
-double cycles_of_pair(const Contraction& contraction) {
-  return contraction.pair ? cycles_of(*contraction.pair, *contraction.nest.op) : 1;
-}
-
 namespace {
 
 // `body` with reads of `producer.out` replaced by the producer's formula.

@@ -41,9 +41,6 @@ struct Contraction {
 // (pair_body.h), which is neither a scatter nor a scan.
 std::optional<Contraction> find_contraction(const Nest& nest);
 
-// Cycles of a vector unit for each element of a tile and step of k, in multiply-adds.
-double cycles_of_pair(const Contraction& contraction);
-
 // A contraction and the maps over its result that run on each tile while it is hot.
 struct ContractionGroup {
   Contraction contraction;

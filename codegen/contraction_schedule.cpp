@@ -1,6 +1,7 @@
 #include "codegen/contraction_schedule.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <set>
@@ -26,7 +27,8 @@ constexpr int kMostRows = 14, kMostVectors = 4;
 
 // The accumulators, one row of b, a broadcast element of a, and what a pair needs in between.
 bool fits_registers(int rows, int vectors, const Contraction& c, const VectorTarget& target) {
-  return rows * vectors + vectors + (c.pair ? 3 : 1) <= target.registers;
+  const bool in_two = narrow_product(c, target).unit == ProductUnit::madd_i16;
+  return rows * vectors + vectors + (c.pair ? 3 : in_two ? 2 : 1) <= target.registers;
 }
 
 int64_t ceil_div(int64_t a, int64_t b) {
@@ -43,7 +45,7 @@ int64_t even_block(int64_t extent, int64_t limit, int64_t unit) {
   return round_up(ceil_div(whole, ceil_div(whole, cap)), unit);
 }
 
-// `pair`: cycles_of_pair.
+// `pair`: cycles of a word of b and one of a.
 double step_cycles(int64_t rows, int64_t vectors, double pair) {
   if (rows == 0 || vectors == 0) return 0;
   const double multiply = pair * static_cast<double>(rows * vectors);
@@ -52,13 +54,14 @@ double step_cycles(int64_t rows, int64_t vectors, double pair) {
 
 // Cycles of all register tiles over m x n x k.
 double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const ContractionSchedule& s) {
+  const int64_t steps = ceil_div(k, s.product.group());
   const int64_t n_vectors = ceil_div(n, s.lanes);
   const int64_t down = m / s.rows, across = n_vectors / s.vectors;
   const int64_t m_rest = m % s.rows, n_rest = n_vectors % s.vectors;
   const auto tiles = [&](int64_t count, int64_t rows, int64_t vectors) {
     const double blocks = static_cast<double>(ceil_div(k, s.k_block));
     return static_cast<double>(count) *
-           (static_cast<double>(k) * step_cycles(rows, vectors, pair) +
+           (static_cast<double>(steps) * step_cycles(rows, vectors, pair) +
             blocks *
                 (rows * vectors == 0 ? 0 : kTileCost + 2.0 * static_cast<double>(rows * vectors)));
   };
@@ -68,22 +71,24 @@ double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const Contracti
 
 // Cycles to pack one element of an operand whose panels run along `side`.
 double pack_cycles(const Expr& operand, const IndexLevels& side, const IndexLevels& k, int lanes,
-                   int64_t panel) {
-  const std::optional<Affine> form = simple_address(operand);
+                   int64_t panel, int group) {
+  const std::optional<Affine> form = packed_address(operand);
   if (!form) return kPackScalar;
-  const int64_t power = panel & -panel;
-  const int64_t along = std::min(piece_within(side, lanes), power);
-  const int64_t down = std::min(piece_within(k, lanes), power);
+  const int64_t along = std::min(piece_within(side, lanes), panel & -panel);
+  const int64_t down = std::min<int64_t>(piece_within(k, lanes), std::bit_floor(uint64_t(panel)));
   if (inner_step(*form, side) == 1 && along > 1) return kPackVector / static_cast<double>(along);
-  if (inner_step(*form, k) == 1 && down > 1) return kPackTransposed / static_cast<double>(down);
+  if (inner_step(*form, k) == 1 && down > 1)
+    return kPackTransposed / static_cast<double>(down * group);
   return kPackScalar;
 }
 
 // Rows of a lie in order along k, so that tiles may read them in place.
-bool rows_are_streams(const Expr& a, const ContractionLayout& layout) {
-  const std::optional<Affine> form = simple_address(a);
-  return form && inner_step(*form, layout.k) == 1 &&
-         (layout.k.size() == 1 || layout.k.back().extent >= 4);
+bool rows_are_streams(const Expr& a, const ContractionLayout& layout,
+                      const NarrowProduct& product) {
+  const std::optional<Affine> form = simple_address(a, product);
+  const int group = product.group();
+  return form && inner_step(*form, layout.k) == 1 && layout.k.back().extent % group == 0 &&
+         (layout.k.size() == 1 || layout.k.back().extent >= 4 * int64_t{group});
 }
 
 // Whole vectors of b lie in order along n.
@@ -102,12 +107,19 @@ constexpr double kLeastChunk = 60e3;
 // An operand up to this size may stay packed, where the last cache is smaller or not known.
 constexpr int64_t kKeptBytes = 4 << 20;
 
+// So many products of floats are added one after the other in a block of k.
+constexpr int64_t kMostFloats = 384;
+
 void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
                    const VectorTarget& target, int64_t element, bool in_block) {
-  const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
+  const int group = s.product.group();
+  const int64_t m = volume(layout.m), n = volume(layout.n);
+  const int64_t k = ceil_div(volume(layout.k), group);  // words
   s.k_block =
       even_block(k, std::max<int64_t>(64, target.l2_bytes / 2 / element / 192 / 16 * 16), 16);
-  s.k_block = std::min({s.k_block, even_block(k, 1536 / element, 16), k});
+  const int64_t most =
+      s.product.unit == ProductUnit::dot_bf16 ? kMostFloats / group : 1536 / element;
+  s.k_block = std::min({s.k_block, even_block(k, most, 16), k});
   s.m_block = even_block(m, 192, s.rows);
   const int64_t panel_bytes = std::max<int64_t>(1, k) * element * s.columns();
   const int64_t panels =
@@ -119,6 +131,7 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
   const auto chunk_cycles = [&] {
     return static_cast<double>(s.m_block * s.n_block * k) / s.lanes;
   };
+  s.k_block *= group;
   while (!in_block && count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
     if (s.m_block > 8 * s.rows && m > s.rows)
       s.m_block = even_block(m, s.m_block / 2, s.rows);
@@ -192,10 +205,27 @@ double finish_cycles(const ContractionGroup& group, const ContractionLayout& lay
 
 }  // namespace
 
-std::optional<Affine> simple_address(const Expr& operand) {
+const Read* simple_read(const Expr& operand, const NarrowProduct& product) {
   const Read* read = as<Read>(operand);
-  if (read == nullptr || read->pad) return std::nullopt;
-  return address_of(*read);
+  if (product.unit != ProductUnit::none) {
+    const Apply* apply = as<Apply>(operand);
+    read = apply != nullptr && apply->fn == Fn::cast ? as<Read>(apply->args[0]) : nullptr;
+    if (read != nullptr && size_of(read->tensor.type()) * product.group() != 4) return nullptr;
+    if (read != nullptr && is_half(read->tensor.type()) != (product.unit == ProductUnit::dot_bf16))
+      return nullptr;
+  }
+  return read != nullptr && !read->pad && address_of(*read) ? read : nullptr;
+}
+
+std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& product) {
+  const Read* read = simple_read(operand, product);
+  return read == nullptr ? std::nullopt : address_of(*read);
+}
+
+std::optional<Affine> packed_address(const Expr& operand) {
+  const Apply* apply = as<Apply>(operand);
+  if (apply != nullptr && apply->fn == Fn::cast) return packed_address(apply->args[0]);
+  return simple_address(operand);
 }
 
 ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
@@ -204,26 +234,28 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   const int64_t element = static_cast<int64_t>(size_of(c.type));
   ContractionSchedule s{.rows = rows, .vectors = vectors};
   s.lanes = static_cast<int>(std::max<int64_t>(1, target.vector_bytes / element));
+  s.product = narrow_product(c, target);
+  const int in_word = s.product.group();
   choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
-  if (rows <= kDirectRows && rows_are_streams(c.a, layout)) s.a = Feed::direct;
+  if (rows <= kDirectRows && rows_are_streams(c.a, layout, s.product)) s.a = Feed::direct;
   if (vectors_in_place(c.b, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
     s.b = Feed::direct;
   if (group.stays_b && s.b == Feed::packed && volume(layout.batch) == 1 &&
-      n * k * element <= std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
+      n * k * element <= in_word * std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
     s.keeps_b = true;
     s.n_block = round_up(n, s.columns());
     s.chunks = ceil_div(m, s.m_block);
   }
 
   const double batch = static_cast<double>(volume(layout.batch));
-  s.cycles = tile_cycles(m, n, k, cycles_of_pair(c), s);
+  s.cycles = tile_cycles(m, n, k, in_word * cycles_of_pair(c, s.product), s);
   if (s.a == Feed::packed)
     s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
-                pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows);
+                pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows, in_word);
   if (s.b == Feed::packed && !s.keeps_b)
-    s.cycles +=
-        static_cast<double>(n * k) * pack_cycles(c.b, layout.n, layout.k, s.lanes, s.columns());
+    s.cycles += static_cast<double>(n * k) *
+                pack_cycles(c.b, layout.n, layout.k, s.lanes, s.columns(), in_word);
   s.cycles += static_cast<double>(m * n) * finish_cycles(group, layout, s.lanes);
   s.cycles *= batch;
   return s;
@@ -266,10 +298,11 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
     return block >= unit && block % unit == 0 && block <= round_up(extent, unit);
   };
   if (!is_block(choice.m_block, s.rows, m) || !is_block(choice.n_block, s.columns(), n) ||
-      !is_block(choice.k_block, 1, k))
+      !is_block(choice.k_block, s.product.group(), k))
     return std::nullopt;
   const Contraction& c = plan.group.contraction;
-  if (choice.a == Feed::direct && !(s.rows <= kDirectRows && rows_are_streams(c.a, plan.layout)))
+  if (choice.a == Feed::direct &&
+      !(s.rows <= kDirectRows && rows_are_streams(c.a, plan.layout, s.product)))
     return std::nullopt;
   if (choice.b == Feed::direct && !vectors_in_place(c.b, plan.layout, s.lanes)) return std::nullopt;
   s.m_block = choice.m_block;

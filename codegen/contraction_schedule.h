@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "codegen/contraction_layout.h"
+#include "codegen/narrow_product.h"
+#include "codegen/vector_target.h"
 
 namespace tessera {
-
-// What code for a host may use. Facts, never a processor's name.
-struct VectorTarget {
-  int vector_bytes = 16;
-  int registers = 16;                                                     // of vectors
-  int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;  // the last one shared
-
-  bool operator==(const VectorTarget&) const = default;
-};
 
 // How an operand reaches the register tile.
 enum class Feed : uint8_t {
@@ -36,7 +29,8 @@ struct ContractionSchedule {
   int rows = 1;                                   // of the tile, in m
   int vectors = 1;                                // of the tile, in n
   int lanes = 1;                                  // elements of a vector
-  int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, of a panel's columns, any
+  NarrowProduct product = {};                     // groups of k side by side in words, if narrow
+  int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, a panel's columns, a group
   Feed a = Feed::packed, b = Feed::packed;
   bool keeps_b = false;  // packed whole, and left as it is for the next call
   int64_t chunks = 0;
@@ -81,7 +75,11 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
 ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
                                   const VectorTarget& target, int rows, int vectors);
 
-// The address form of an operand that is one read of affine, unpadded indices.
-std::optional<Affine> simple_address(const Expr& operand);
+// The read of affine, unpadded indices that an operand is, or null. Of a narrow product the operand
+// is its conversion, and what lies in memory is what words hold.
+const Read* simple_read(const Expr& operand, const NarrowProduct& product = {});
+std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& product = {});
+// The address of an operand that is a read, or a conversion of one: whole vectors are packed.
+std::optional<Affine> packed_address(const Expr& operand);
 
 }  // namespace tessera

@@ -30,7 +30,7 @@ constexpr double kTileRows = 8, kTileVectors = 3;
 
 // Cycles for each element of packing along `side`, and of storing.
 double pack_cost(const Expr& operand, const IndexLevels& side, const IndexLevels& k, int lanes) {
-  const std::optional<Affine> form = simple_address(operand);
+  const std::optional<Affine> form = packed_address(operand);
   if (!form) return 2;
   if (inner_step(*form, side) == 1) return 2.0 / static_cast<double>(piece_within(side, lanes));
   if (inner_step(*form, k) == 1) return 6.0 / static_cast<double>(piece_within(k, lanes));
@@ -128,7 +128,9 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
     return;
   }
   const Contraction& c = *contraction;
-  pair_cycles_ = cycles_of_pair(c);
+  const NarrowProduct product = narrow_product(c, machine.vectors);
+  group_ = product.group();
+  pair_cycles_ = group_ * cycles_of_pair(c, product);
   for (const Dim& dim : loops)
     roles_.push_back(contains(c.batch, dim) ? Role::batch
                      : contains(c.m, dim)   ? Role::m
@@ -171,7 +173,8 @@ double KernelModel::tiled_cycles(std::span<const int64_t> extents) const {
     const double in_tile = std::min(m, kTileRows) * std::min(vectors, kTileVectors);
     const double stall = std::max(1.0, kLatency / std::max(1.0, in_tile));
     const double multiply =
-        m * vectors * (k_steps * std::max(stall, pair_cycles_) + blocks * kTileCycles) * kSlack;
+        m * vectors * (k_steps / group_ * std::max(stall, pair_cycles_) + blocks * kTileCycles) *
+        kSlack;
     const double pack_n = m > 2 * kTileRows ? side.pack_n * n * k_steps : 0;
     const double pack_m = vectors > kTileVectors ? std::min(side.pack_m, 0.5) * m * k_steps / 4 : 0;
     return multiply + pack_n + pack_m + side.store * m * n;

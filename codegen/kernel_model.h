@@ -49,7 +49,8 @@ class KernelModel {
   int lanes_ = 1;
   double cycle_ = 0;  // seconds of one vector multiply-add
   bool tiled_ = false;
-  double pair_cycles_ = 1;   // where it is
+  double pair_cycles_ = 1;  // where it is: of a word, which holds `group_` steps of k
+  double group_ = 1;
   std::vector<Role> roles_;  // of each loop, when tiled
   Side plain_{}, swapped_{};
   double point_cycles_ = 0;  // of one point of a nest that is not tiled

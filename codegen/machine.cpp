@@ -112,6 +112,9 @@ void visit(Machine& m, const std::function<void(const char*, int64_t&)>& whole,
   small("cores", m.cores);
   small("vector_bytes", m.vectors.vector_bytes);
   small("vector_registers", m.vectors.registers);
+  small("bf16_products", m.vectors.bf16_products);
+  small("i16_products", m.vectors.i16_products);
+  small("i8_products", m.vectors.i8_products);
   whole("l1_bytes", m.vectors.l1_bytes);
   whole("l2_bytes", m.vectors.l2_bytes);
   whole("l3_bytes", m.vectors.l3_bytes);
@@ -143,6 +146,9 @@ void check_is_host(const Machine& kept, CpuLevel level) {
   same("cores", kept.cores, host_cores());
   same("vector_bytes", kept.vectors.vector_bytes, host.vector_bytes);
   same("vector_registers", kept.vectors.registers, host.registers);
+  same("bf16_products", kept.vectors.bf16_products, host.bf16_products);
+  same("i16_products", kept.vectors.i16_products, host.i16_products);
+  same("i8_products", kept.vectors.i8_products, host.i8_products);
   same("l1_bytes", kept.vectors.l1_bytes, host.l1_bytes);
   same("l2_bytes", kept.vectors.l2_bytes, host.l2_bytes);
   same("l3_bytes", kept.vectors.l3_bytes, host.l3_bytes);
@@ -154,8 +160,9 @@ void check_is_host(const Machine& kept, CpuLevel level) {
 
 std::string file_of_host(CpuLevel level, const std::string& folder) {
   const VectorTarget& v = vectors_of(level);
-  const std::string key = fmt::format("{} {} {} {} {}", code_target(level).text(), host_cores(),
-                                      v.l1_bytes, v.l2_bytes, v.l3_bytes);
+  const std::string key =
+      fmt::format("{} {} {} {} {} {} {} {}", code_target(level).text(), host_cores(), v.l1_bytes,
+                  v.l2_bytes, v.l3_bytes, v.bf16_products, v.i16_products, v.i8_products);
   return folder + "/machine-" + hex(hash_bytes(key)) + ".txt";
 }
 
@@ -180,6 +187,13 @@ VectorTarget find_vectors(CpuLevel level) {
   v.vector_bytes = target.vector_bytes;
   const bool x86 = target.triple.rfind("x86_64", 0) == 0;
   v.registers = !x86 || target.vector_bytes == 64 ? 32 : 16;
+  const auto has = [&](const char* feature) {
+    return ("," + target.features + ",").find(fmt::format(",+{},", feature)) != std::string::npos;
+  };
+  const bool wide = target.vector_bytes == 64;
+  if (x86) v.i16_products = 2;
+  if (wide && has("avx512bf16")) v.bf16_products = 2;
+  if (wide ? has("avx512vnni") : target.vector_bytes == 32 && has("avxvnni")) v.i8_products = 4;
   v.l1_bytes = cache_bytes(1, 32 << 10);
   v.l2_bytes = cache_bytes(2, 512 << 10);
   v.l3_bytes = cache_bytes(3, 8 << 20);

@@ -155,7 +155,7 @@ std::vector<TileChoice> ScheduleSpace::around(const TileChoice& tile) const {
     found.push_back(tile);
     found.back().*field = value;
   };
-  for (int64_t block : halved_and_doubled(tile.k_block, 1, volume(layout.k)))
+  for (int64_t block : halved_and_doubled(tile.k_block, s.product.group(), volume(layout.k)))
     add(&TileChoice::k_block, block);
   for (int64_t block : halved_and_doubled(tile.m_block, tile.rows, volume(layout.m)))
     add(&TileChoice::m_block, block);

@@ -2,7 +2,7 @@
 // input, as JSON, and answers each by a line:
 //
 //   {"do": "load", "peer": "openblas", "program": "matmul", "dims": {"m": 64, …}, "outputs": ["c"],
-//    "threads": 1}                       {"version": "OpenBLAS 0.3.21 ZEN"}
+//    "types": {"a": "f32", …}, "threads": 1}     {"version": "OpenBLAS 0.3.21 ZEN"}
 //   {"do": "time", "seconds": 0.1}       {"seconds": [0.0012, 0.0011]}
 //
 // or by {"missing": how to get it} or {"error": what is wrong}. Ends with its input.
@@ -23,8 +23,9 @@ double seconds_since(Clock::time_point start) {
 }
 
 Operation load(const json& order) {
-  const Request request = {order.at("program"), order.at("dims"), order.at("outputs"),
-                           order.at("threads")};
+  const std::map<std::string, std::string> none;
+  const Request request = {order.at("program"), order.at("dims"), order.value("types", none),
+                           order.at("outputs"), order.at("threads")};
   const std::string peer = order.at("peer");
   if (peer == "openblas") return openblas(request);
   if (peer == "onednn") return onednn(request);

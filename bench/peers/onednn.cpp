@@ -3,6 +3,9 @@
 #ifdef TESSERA_HAS_ONEDNN
 #include <omp.h>
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
@@ -13,6 +16,42 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
+memory::data_type type_of(const Request& request, const std::string& name) {
+  const std::string type = request.type(name);
+  if (type == "f32") return memory::data_type::f32;
+  if (type == "bf16") return memory::data_type::bf16;
+  if (type == "i8") return memory::data_type::s8;
+  if (type == "u8") return memory::data_type::u8;
+  if (type == "i32") return memory::data_type::s32;
+  throw std::invalid_argument("oneDNN is not asked for " + type);
+}
+
+// Numbers of all sizes that the type has; what results overwrite is left as it is.
+void fill(memory& place) {
+  const memory::desc desc = place.get_desc();
+  const size_t bytes = desc.get_size();
+  void* data = place.get_data_handle();
+  const auto write = [&](auto* to, const auto& convert) {
+    const std::vector<float> values = numbers(static_cast<int64_t>(bytes / sizeof(*to)));
+    std::transform(values.begin(), values.end(), to, convert);
+  };
+  switch (desc.data_type()) {
+    case memory::data_type::f32:
+      return write(static_cast<float*>(data), [](float v) { return v; });
+    case memory::data_type::bf16:
+      return write(static_cast<uint16_t*>(data),
+                   [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
+    case memory::data_type::s8:
+      return write(static_cast<int8_t*>(data),
+                   [](float v) { return static_cast<int8_t>(127 * v); });
+    case memory::data_type::u8:
+      return write(static_cast<uint8_t*>(data),
+                   [](float v) { return static_cast<uint8_t>(127 + 127 * v); });
+    default:
+      std::memset(data, 0, bytes);
+  }
+}
+
 // A primitive with memory of its own.
 struct Work {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
@@ -22,8 +61,7 @@ struct Work {
 
   void add(int role, const memory::desc& desc) {
     memory place(desc, engine);
-    const std::vector<float> values = numbers(static_cast<int64_t>(desc.get_size() / 4));
-    std::copy(values.begin(), values.end(), static_cast<float*>(place.get_data_handle()));
+    fill(place);
     arguments.emplace(role, place);
   }
   void run() {
@@ -32,14 +70,14 @@ struct Work {
   }
 };
 
-memory::desc plain(const memory::dims& extents, bool transposed) {
+memory::desc plain(const memory::dims& extents, memory::data_type type, bool transposed) {
   memory::dims strides(extents.size(), 1);
   for (size_t i = extents.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * extents[i + 1];
   if (transposed) {
     strides[extents.size() - 2] = 1;
     strides[extents.size() - 1] = extents[extents.size() - 2];
   }
-  return {extents, memory::data_type::f32, strides};
+  return {extents, type, strides};
 }
 
 void make_matmul(Work& work, const Request& request) {
@@ -50,7 +88,9 @@ void make_matmul(Work& work, const Request& request) {
   const bool ta = request.program.find("_ta") != std::string::npos;
   const bool tb = request.program.find("_tb") != std::string::npos;
   const dnnl::matmul::primitive_desc desc(
-      dnnl::matmul::desc(plain(a, ta), plain(b, tb), plain(c, false)), work.engine);
+      dnnl::matmul::desc(plain(a, type_of(request, "a"), ta), plain(b, type_of(request, "b"), tb),
+                         plain(c, type_of(request, "c"), false)),
+      work.engine);
   work.primitive = dnnl::matmul(desc);
   work.add(DNNL_ARG_SRC, desc.src_desc());
   work.add(DNNL_ARG_WEIGHTS, desc.weights_desc());
@@ -60,9 +100,10 @@ void make_matmul(Work& work, const Request& request) {
 // Every array in the layout that oneDNN likes best; copies into it are not part of what is timed.
 void make_convolution(Work& work, const Request& request) {
   using dnnl::algorithm, dnnl::prop_kind;
-  const auto any = [](memory::dims dims) {
-    return memory::desc(std::move(dims), memory::data_type::f32, Tag::any);
+  const auto any = [&](const char* name, memory::dims dims) {
+    return memory::desc(std::move(dims), type_of(request, name), Tag::any);
   };
+  const bool inference = request.type("image") == "i8" || request.type("image") == "u8";
   const int64_t batch = request.dim("batch"), cin = request.dim("cin"), cout = request.dim("cout");
   const int64_t y = request.dim("y"), x = request.dim("x"), ky = request.dim("ky"),
                 kx = request.dim("kx"), oy = request.dim("oy"), ox = request.dim("ox");
@@ -70,11 +111,12 @@ void make_convolution(Work& work, const Request& request) {
   const memory::dims strides = {stride, stride}, before = {ky / 2, kx / 2};
   const memory::dims after = {(oy - 1) * stride + ky - y - ky / 2,
                               (ox - 1) * stride + kx - x - kx / 2};
-  const memory::desc image = any({batch, cin, y, x}), filter = any({cout, cin, ky, kx}),
-                     out = any({batch, cout, oy, ox});
+  const memory::desc image = any("image", {batch, cin, y, x}),
+                     filter = any("filter", {cout, cin, ky, kx}),
+                     out = any("out", {batch, cout, oy, ox});
   const dnnl::convolution_forward::primitive_desc forward(
-      {prop_kind::forward_training, algorithm::convolution_auto, image, filter, out, strides,
-       before, after},
+      {inference ? prop_kind::forward_inference : prop_kind::forward_training,
+       algorithm::convolution_auto, image, filter, out, strides, before, after},
       work.engine);
   const std::string output = request.outputs.at(0);
   if (output == "out") {

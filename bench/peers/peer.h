@@ -10,16 +10,23 @@
 namespace tessera_peers {
 
 // What a row of a suite asks of a library: the operation of a program of bench/kernels, known by
-// the program's name, with the extents of the program's dims, for one of its outputs.
+// the program's name, with the extents of the program's dims and the types of its inputs and
+// outputs, for one of its outputs.
 //
-//   {"matmul_ta", {{"m", 64}, {"n", 32}, {"k", 16}}, {"c"}}
+//   {"matmul_ta", {{"m", 64}, {"n", 32}, {"k", 16}}, {{"a", "f32"}, …}, {"c"}}
 struct Request {
   std::string program;
   std::map<std::string, int64_t> dims;
+  std::map<std::string, std::string> types;
   std::vector<std::string> outputs;
   int threads = 1;
 
   int64_t dim(const std::string& name) const { return dims.at(name); }
+  // f32 where nothing is said.
+  std::string type(const std::string& name) const {
+    const auto found = types.find(name);
+    return found == types.end() ? "f32" : found->second;
+  }
 };
 
 // An operation with arrays of its own; each call does it once.

@@ -34,6 +34,7 @@ ContractionContext::ContractionContext(llvm::Module& target_module,
       module(target_module),
       llvm(target_module.getContext()),
       element(register_type(llvm, contraction_plan.group.contraction.type)),
+      word(contraction_plan.schedule.product.group() > 1 ? llvm::Type::getInt32Ty(llvm) : element),
       pointer(llvm::PointerType::getUnqual(llvm)),
       i64(llvm::Type::getInt64Ty(llvm)) {}
 
@@ -157,6 +158,14 @@ llvm::Function* ContractionContext::make_function(const std::string& name,
 
 llvm::Value* ContractionContext::constant(int64_t value) const {
   return llvm::ConstantInt::getSigned(i64, value);
+}
+
+llvm::Value* ContractionContext::in_memory(llvm::Constant* value) {
+  llvm::GlobalVariable*& made = constants_[value];
+  if (made == nullptr)
+    made = new llvm::GlobalVariable(module, value->getType(), true,
+                                    llvm::GlobalValue::PrivateLinkage, value, "constant");
+  return made;
 }
 
 void emit_loop(llvm::IRBuilder<>& b, llvm::Value* begin, llvm::Value* end, int64_t step,

@@ -43,6 +43,7 @@ class ContractionContext {
   llvm::Module& module;
   llvm::LLVMContext& llvm;
   llvm::Type* element;  // of products and sums
+  llvm::Type* word;     // of panels: an element, or narrow numbers side by side in as many bytes
   llvm::PointerType* pointer;
   llvm::IntegerType* i64;
   std::vector<std::string> faults;  // by code - first_fault - 1
@@ -84,6 +85,8 @@ class ContractionContext {
   // Tells LLVM how much of scratch and arguments may be read at any time. Call last.
   void finish_functions();
   llvm::Value* constant(int64_t value) const;
+  // A constant that can be read.
+  llvm::Value* in_memory(llvm::Constant* value);
 
  private:
   struct Table {
@@ -95,6 +98,7 @@ class ContractionContext {
 
   int64_t scratch_bytes_ = 0;
   std::vector<std::pair<llvm::Function*, unsigned>> functions_;  // with the place of scratch
+  std::map<llvm::Constant*, llvm::GlobalVariable*> constants_;
   std::vector<Table> slots_;
   std::vector<Table> tables_[3];
 };

@@ -173,6 +173,12 @@ class FormulaEmitter {
     if (at.step == 1 && read.tensor.type() != DType::b8 && volume(read.tensor.dims()) > 0) {
       llvm::Value* from = b_.CreateGEP(type, base_of(read.tensor), at.offset);
       llvm::Value* mask = exists();
+      if (inside != nullptr && uniform && mask == nullptr) {
+        // Where all of it is outside, vectors of the pad are read instead.
+        llvm::Value* padding = c_.in_memory(memory_constant(c_.llvm, pad_scalar(read), lanes_));
+        from = b_.CreateSelect(inside, from, padding);
+        inside = nullptr;
+      }
       if (inside != nullptr) mask = mask == nullptr ? full(inside) : both(mask, inside);
       llvm::Type* vector = shaped(type, lanes_);
       const llvm::Align align(size_of(read.tensor.type()));

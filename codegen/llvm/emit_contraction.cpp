@@ -4,6 +4,7 @@
 
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/scalars.h"
 
 namespace tessera {
 namespace {
@@ -44,6 +45,18 @@ class EntryEmitter {
     return b_.CreateInBoundsGEP(c_.element, base, elements);
   }
   int64_t k_blocks() const { return k_blocks_of(c_.plan); }
+  int64_t n_padded() const { return (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns(); }
+  // Rows of words in front of those of k, in each panel of b.
+  int64_t heads() const { return s_.product.shifts_a() ? 1 : 0; }
+  // The words that so many steps of k take, from the start of a block of k on.
+  int64_t words(int64_t steps) const {
+    return (steps + s_.product.group() - 1) / s_.product.group();
+  }
+  llvm::Value* words(llvm::Value* steps) {
+    const int group = s_.product.group();
+    if (group == 1) return steps;
+    return b_.CreateUDiv(b_.CreateAdd(steps, num(group - 1)), num(group));
+  }
   const Contraction& contraction() const { return c_.plan.group.contraction; }
 
   // The last panel's vectors, 0 when all panels are whole; lanes that exist in the last vector.
@@ -77,17 +90,17 @@ class EntryEmitter {
       llvm::IRBuilder<> scrap(unused);
       ContractionPoint point;
       (is_a ? point.m : point.n) = num(0);
-      c_.evaluate(scrap, scratch(), *simple_address(is_a ? contraction().a : contraction().b),
-                  point);
+      c_.evaluate(scrap, scratch(),
+                  *simple_address(is_a ? contraction().a : contraction().b, s_.product), point);
       unused->eraseFromParent();
     }
   }
 
   void reserve_buffers() {
     const int64_t element = c_.element_bytes();
-    const int64_t n_padded = (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns();
-    if (pack_a_ != nullptr) packed_a_ = c_.reserve(s_.m_block * s_.k_block * element);
-    if (pack_b_ != nullptr) packed_b_ = c_.reserve(n_padded * k_ * element);
+    if (pack_a_ != nullptr) packed_a_ = c_.reserve(s_.m_block * words(s_.k_block) * element);
+    if (pack_b_ != nullptr)
+      packed_b_ = c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * element);
     if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
     sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
@@ -124,12 +137,21 @@ class EntryEmitter {
     llvm::Value* whole = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
     return b_.CreateSelect(whole, num(s_.columns()), num(int64_t{rest_vectors()} * s_.lanes));
   }
-  // Packed b: k blocks one after the other, in each the panels, in each k rows of a panel's
-  // columns.
+  // Packed b: k blocks one after the other, in each the panels, in each, behind its head, a row of
+  // the panel's columns for each word of k.
   llvm::Value* b_panel(llvm::Value* k0, llvm::Value* count, llvm::Value* n) {
-    const int64_t n_padded = (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns();
-    llvm::Value* offset = b_.CreateAdd(b_.CreateMul(k0, num(n_padded)), b_.CreateMul(n, count));
+    llvm::Value* before = words(k0);
+    llvm::Value* rows = words(count);
+    if (heads() > 0) {
+      before = b_.CreateAdd(before, b_.CreateUDiv(k0, num(s_.k_block)));
+      rows = b_.CreateAdd(rows, num(1));
+    }
+    llvm::Value* offset =
+        b_.CreateAdd(b_.CreateMul(before, num(n_padded())), b_.CreateMul(n, rows));
     return at(buffer(packed_b_), offset);
+  }
+  llvm::Value* a_panel(llvm::Value* m, llvm::Value* count) {
+    return at(buffer(packed_a_), b_.CreateMul(m, words(count)));
   }
 
   void call(llvm::Function* function, const std::vector<llvm::Value*>& args) {
@@ -151,10 +173,12 @@ class EntryEmitter {
   llvm::Value* direct_at(const Expr& operand, TileAxis axis, llvm::Value* index) {
     ContractionPoint point;
     point[axis] = index;
-    llvm::Value* offset = c_.evaluate(b_, scratch(), *simple_address(operand), point);
-    const auto argument = static_cast<uint64_t>(c_.argument_of(as<Read>(operand)->tensor));
+    const Tensor& tensor = simple_read(operand, s_.product)->tensor;
+    llvm::Value* offset = c_.evaluate(b_, scratch(), *simple_address(operand, s_.product), point);
+    const auto argument = static_cast<uint64_t>(c_.argument_of(tensor));
     llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(c_.pointer, entry_->getArg(0), argument);
-    return at(b_.CreateLoad(c_.pointer, slot), offset);
+    return b_.CreateInBoundsGEP(memory_type(c_.llvm, tensor.type()),
+                                b_.CreateLoad(c_.pointer, slot), offset);
   }
 
   void fill_rows() {
@@ -170,7 +194,7 @@ class EntryEmitter {
       emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
         llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
         call(pack_a_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, num(s_.rows), k0,
-                       count, at(buffer(packed_a_), b_.CreateMul(m, count))});
+                       count, a_panel(m, count)});
       });
     }
     emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
@@ -180,8 +204,8 @@ class EntryEmitter {
   }
 
   void emit_tile_at(llvm::Value* m, llvm::Value* n, llvm::Value* k0, llvm::Value* count) {
-    llvm::Value* a = pack_a_ != nullptr ? at(buffer(packed_a_), b_.CreateMul(m, count))
-                                        : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
+    llvm::Value* a =
+        pack_a_ != nullptr ? a_panel(m, count) : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
     llvm::Value* right =
         pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, TileAxis::n, n);
     llvm::Value* sums = buffer(sums_);
@@ -197,7 +221,7 @@ class EntryEmitter {
         llvm::Value* here = b_.CreateAnd(rest_m ? b_.CreateNot(whole_m) : whole_m,
                                          rest_n ? b_.CreateNot(whole_n) : whole_n);
         emit_if(b_, here, [&] {
-          call(tile_[rest_m][rest_n], {scratch(), a, right, k0, count, sums, first});
+          call(tile_[rest_m][rest_n], {scratch(), a, right, words(k0), words(count), sums, first});
         });
       }
     }

@@ -3,6 +3,7 @@
 
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/emit_products.h"
 #include "codegen/llvm/scalars.h"
 #include "ir/structure.h"
 
@@ -30,10 +31,54 @@ struct PackCode {
     s.point.k = b.CreateAdd(k0(), p);
     return s;
   }
+  llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
+  // In row `row` of words; a panel's head is row -1.
+  llvm::Value* place(llvm::Value* row, llvm::Value* column) const {
+    if (has_head()) row = b.CreateAdd(row, c.constant(1));
+    return b.CreateInBoundsGEP(c.word, arg(8), b.CreateAdd(b.CreateMul(row, stride()), column));
+  }
+  // What belongs to step p of k, or to the group that begins there.
   void put(llvm::Value* p, llvm::Value* column, llvm::Value* value) const {
-    llvm::Value* at = b.CreateAdd(b.CreateMul(p, stride()), column);
-    b.CreateAlignedStore(value, b.CreateInBoundsGEP(c.element, arg(8), at),
-                         llvm::Align(static_cast<uint64_t>(c.element_bytes())));
+    if (group() > 1) p = b.CreateUDiv(p, c.constant(group()));
+    b.CreateAlignedStore(value, place(p, column), align());
+  }
+
+  const NarrowProduct& product() const { return c.schedule().product; }
+  int group() const { return product().group(); }
+  bool has_head() const { return side == TileAxis::n && product().shifts_a(); }
+  // Up to here, groups of steps are whole.
+  llvm::Value* whole() const {
+    return group() == 1 ? k() : b.CreateAnd(k(), c.constant(-int64_t{group()}));
+  }
+  // Steps of a last group that is not whole; 0 when there is none in all of k.
+  int rest() const { return static_cast<int>(volume(c.levels(TileAxis::k)) % group()); }
+
+  llvm::Value* shifted(llvm::Value* words) const {
+    if (side != TileAxis::m || !product().shifts_a()) return words;
+    return b.CreateXor(words, llvm::ConstantInt::get(words->getType(), kHighestBits));
+  }
+  // Words from the numbers of each step of a group; of those that are missing, 0.
+  llvm::Value* joined(const std::vector<llvm::Value*>& steps) const {
+    if (group() == 1) return steps[0];
+    const int width = narrow_width(product());
+    llvm::Value* words = nullptr;
+    for (int i = 0; i < static_cast<int>(steps.size()); ++i) {
+      llvm::Value* bits = narrow_bits(b, product(), steps[static_cast<size_t>(i)]);
+      const auto number = [&](uint64_t n) { return llvm::ConstantInt::get(bits->getType(), n); };
+      if (i + 1 < group()) bits = b.CreateAnd(bits, number((uint64_t{1} << width) - 1));
+      bits = b.CreateShl(bits, number(static_cast<uint64_t>(i * width)));
+      words = words == nullptr ? bits : b.CreateOr(words, bits);
+    }
+    return shifted(words);
+  }
+  // Words from numbers along k.
+  llvm::Value* in_words(llvm::Value* numbers) const {
+    if (group() == 1) return numbers;
+    const int lanes = lanes_of(numbers);
+    llvm::Value* bits =
+        b.CreateTrunc(narrow_bits(b, product(), numbers),
+                      shaped(b.getIntNTy(static_cast<unsigned>(narrow_width(product()))), lanes));
+    return shifted(b.CreateBitCast(bits, shaped(c.word, lanes == group() ? 0 : lanes / group())));
   }
 };
 
@@ -52,9 +97,8 @@ int along_lanes(const ContractionContext& c, TileAxis side) {
   return static_cast<int>(power);
 }
 
-// Points along k, and columns, of one square that is transposed; 1 when reading along the panel is
-// as good.
-int square_lanes(const ContractionContext& c, TileAxis side, const Expr& operand) {
+// Are more of an operand's reads contiguous along k than along the panel?
+bool is_along_k(const ContractionContext& c, TileAxis side, const Expr& operand) {
   int64_t along_k = 0, along_side = 0;
   for (const Expr& node : subexpressions(operand)) {
     const Read* read = as<Read>(node);
@@ -63,11 +107,19 @@ int square_lanes(const ContractionContext& c, TileAxis side, const Expr& operand
     if (inner_step(*form, c.levels(TileAxis::k)) == 1) ++along_k;
     if (inner_step(*form, c.levels(side)) == 1) ++along_side;
   }
-  if (along_k <= along_side) return 1;
-  const int64_t k = volume(c.levels(TileAxis::k));
-  const int64_t run = piece_within(c.levels(TileAxis::k), c.schedule().lanes);
+  return along_k > along_side;
+}
+
+// Words along k, and columns, of one square that is transposed; 0 when not even a word lies within
+// k's innermost level.
+int square_size(const ContractionContext& c, TileAxis side) {
+  const int group = c.schedule().product.group();
+  const int64_t k = volume(c.levels(TileAxis::k)) / group;
+  const int64_t run =
+      piece_within(c.levels(TileAxis::k), int64_t{c.schedule().lanes} * group) / group;
+  if (run == 0) return 0;
   int64_t size = 1;
-  while (2 * size <= run && 2 * size <= k && panel_width(c, side) % (2 * size) == 0) size *= 2;
+  while (2 * size <= run && 2 * size <= k && 2 * size <= panel_width(c, side)) size *= 2;
   return static_cast<int>(size);
 }
 
@@ -98,38 +150,110 @@ void pack_along(PackCode& code, llvm::Value* from) {
   llvm::IRBuilder<>& b = code.b;
   const int lanes = along_lanes(c, code.side);
   const bool whole = side_volume(c, code.side) % lanes == 0;
-  emit_loop(b, from, code.k(), 1, [&](llvm::Value* p) {
+  const auto pack = [&](llvm::Value* p, int steps) {
     emit_loop(b, c.constant(0), code.count(), lanes, [&](llvm::Value* column) {
-      FormulaSite site = code.site(column, p);
-      site.axis = code.side;
-      site.lanes = lanes;
-      if (!whole) site.valid = emit_min(b, b.CreateSub(code.count(), column), c.constant(lanes));
-      code.put(p, column, emit_formula(c, b, site, code.operand));
+      llvm::Value* valid = nullptr;
+      if (!whole) valid = emit_min(b, b.CreateSub(code.count(), column), c.constant(lanes));
+      std::vector<llvm::Value*> values;
+      for (int i = 0; i < steps; ++i) {
+        FormulaSite site = code.site(column, i == 0 ? p : b.CreateAdd(p, c.constant(i)));
+        site.axis = code.side;
+        site.lanes = lanes;
+        site.valid = valid;
+        values.push_back(emit_formula(c, b, site, code.operand));
+      }
+      code.put(p, column, code.joined(values));
     });
-  });
+  };
+  emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) { pack(p, code.group()); });
+  if (code.rest() != 0)
+    emit_if(b, b.CreateICmpSLT(code.whole(), code.k()), [&] { pack(code.whole(), code.rest()); });
 }
 
-// Whole squares, reading vectors along k; returns the first step that is left.
+// Whole groups from `from` on, each a word that is read along k; returns the first step left.
+llvm::Value* pack_words(PackCode& code, llvm::Value* from) {
+  ContractionContext& c = code.c;
+  emit_loop(code.b, from, code.whole(), code.group(), [&](llvm::Value* p) {
+    emit_loop(code.b, c.constant(0), code.count(), 1, [&](llvm::Value* column) {
+      FormulaSite site = code.site(column, p);
+      site.axis = TileAxis::k;
+      site.lanes = code.group();
+      code.put(p, column, code.in_words(emit_formula(c, code.b, site, code.operand)));
+    });
+  });
+  return code.whole();
+}
+
+// Whole squares, reading vectors along k; returns the first step that is left. Where they do not
+// divide the panel, the last one overlaps the one before.
 llvm::Value* pack_squares(PackCode& code, int size) {
   ContractionContext& c = code.c;
   llvm::IRBuilder<>& b = code.b;
-  llvm::Value* end = b.CreateAnd(code.k(), c.constant(-int64_t{size}));
-  emit_loop(b, c.constant(0), end, size, [&](llvm::Value* p) {
+  const int64_t steps = int64_t{size} * code.group(), width = panel_width(c, code.side);
+  llvm::Value* end = b.CreateAnd(code.k(), c.constant(-steps));
+  emit_loop(b, c.constant(0), end, steps, [&](llvm::Value* p) {
     emit_loop(b, c.constant(0), code.count(), size, [&](llvm::Value* column) {
+      if (width % size != 0) column = emit_min(b, column, c.constant(width - size));
       std::vector<llvm::Value*> rows;
       llvm::Value* last = b.CreateSub(code.count(), c.constant(1));
       for (int i = 0; i < size; ++i) {
         FormulaSite site = code.site(emit_min(b, b.CreateAdd(column, c.constant(i)), last), p);
         site.axis = TileAxis::k;
-        site.lanes = size;
-        rows.push_back(emit_formula(c, b, site, code.operand));
+        site.lanes = static_cast<int>(steps);
+        rows.push_back(code.in_words(emit_formula(c, b, site, code.operand)));
       }
       transpose(b, rows);
       for (int i = 0; i < size; ++i)
-        code.put(b.CreateAdd(p, c.constant(i)), column, rows[static_cast<size_t>(i)]);
+        code.put(b.CreateAdd(p, c.constant(i * code.group())), column,
+                 rows[static_cast<size_t>(i)]);
     });
   });
   return end;
+}
+
+// The head of a panel of b: what the shift of a adds to each column's sums, negated. Several
+// columns' sums at once hide the latency of the unit.
+void pack_head(PackCode& code, int vectors) {
+  ContractionContext& c = code.c;
+  llvm::IRBuilder<>& b = code.b;
+  const int lanes = c.schedule().lanes;
+  llvm::Type* type = shaped(c.word, lanes);
+  llvm::Value* added = llvm::ConstantInt::get(type, kHighestBits);
+  const auto column = [&](int v) { return c.constant(int64_t{v} * lanes); };
+  llvm::Value* rows =
+      b.CreateUDiv(b.CreateAdd(code.k(), c.constant(code.group() - 1)), c.constant(code.group()));
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  llvm::BasicBlock* loop = llvm::BasicBlock::Create(c.llvm, "head", code.function);
+  llvm::BasicBlock* done = llvm::BasicBlock::Create(c.llvm, "done", code.function);
+  b.CreateBr(loop);
+  b.SetInsertPoint(loop);
+  llvm::PHINode* row = b.CreatePHI(c.i64, 2);
+  row->addIncoming(c.constant(0), before);
+  std::vector<llvm::PHINode*> sums;
+  for (int v = 0; v < vectors; ++v) {
+    sums.push_back(b.CreatePHI(type, 2));
+    sums.back()->addIncoming(llvm::Constant::getNullValue(type), before);
+  }
+  std::vector<llvm::Value*> totals;
+  for (int v = 0; v < vectors; ++v) {
+    llvm::Value* words = b.CreateAlignedLoad(type, code.place(row, column(v)), code.align());
+    totals.push_back(emit_products(b, code.product(), added, words, sums[static_cast<size_t>(v)]));
+    sums[static_cast<size_t>(v)]->addIncoming(totals.back(), loop);
+  }
+  llvm::Value* next = b.CreateAdd(row, c.constant(1));
+  row->addIncoming(next, loop);
+  b.CreateCondBr(b.CreateICmpSLT(next, rows), loop, done);
+  b.SetInsertPoint(done);
+  for (int v = 0; v < vectors; ++v)
+    b.CreateAlignedStore(b.CreateNeg(totals[static_cast<size_t>(v)]),
+                         code.place(c.constant(-1), column(v)), code.align());
+}
+
+void pack_head(PackCode& code) {
+  const ContractionSchedule& s = code.c.schedule();
+  for (int vectors = 1; vectors <= s.vectors; ++vectors)
+    emit_if(code.b, code.b.CreateICmpEQ(code.stride(), code.c.constant(int64_t{vectors} * s.lanes)),
+            [&] { pack_head(code, vectors); });
 }
 
 }  // namespace
@@ -147,10 +271,12 @@ llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
                 .side = side,
                 .operand = side == TileAxis::m ? contraction.a : contraction.b,
                 .function = function};
-  const int square = square_lanes(context, side, code.operand);
+  const int square = is_along_k(context, side, code.operand) ? square_size(context, side) : 0;
   llvm::Value* done = context.constant(0);
   if (square > 1) done = pack_squares(code, square);
+  if (square > 0 && code.group() > 1) done = pack_words(code, done);
   pack_along(code, done);
+  if (code.has_head()) pack_head(code);
   b.CreateRetVoid();
   return function;
 }

@@ -13,8 +13,9 @@ bool is_compensated(const ContractionPlan& plan);
 // The functions that a contraction's kernel is made of. All are internal to the module.
 
 // tile(scratch, a, b, k0, k, sums, first): sums[r * columns + c] (+)= a[r, p] * b[p, c] for k > 0
-// steps p from k0 on. A packed operand points at its panel of this k block; direct a at an array of
-// row pointers, direct b at its first column, both for k = 0. `first` not 0: start from 0 instead
+// steps p from k0 on, which are words of a narrow product. A packed operand points at its panel of
+// this k block; direct a at an array of row pointers, direct b at its first column, both for k = 0.
+// `first` not 0: start from 0 instead
 // of what `sums` (and what was lost) holds. `last_lanes` is how many lanes of the last vector of a
 // direct b may be read.
 struct TileShape {
@@ -26,7 +27,9 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 
 // pack(arguments, scratch, fault, first, count, stride, k0, k, panel): panel[p * stride + i] =
 // operand[first + i, k0 + p], for `count` of the `stride` columns; what lies between is arbitrary.
-// `side` is m for operand a, n for operand b.
+// `side` is m for operand a, n for operand b. Of a narrow product, p counts words, which hold a
+// group of steps of k each, and zeros beyond its end; a panel of b may have a head in front
+// (narrow_product.h).
 llvm::Function* emit_pack(ContractionContext& context, TileAxis side);
 
 // store(arguments, scratch, fault, m, rows, n, columns, sums): the epilogue on a finished tile.

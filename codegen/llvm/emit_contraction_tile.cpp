@@ -7,6 +7,7 @@
 #include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/emit_products.h"
 #include "codegen/llvm/masked_access.h"
 #include "codegen/llvm/scalars.h"
 
@@ -29,6 +30,7 @@ struct TileCode {
     return narrow;
   }
   llvm::Type* type(int v) const { return shaped(c.element, lanes(v)); }
+  llvm::Type* word_type(int v) const { return shaped(c.word, lanes(v)); }
 
   llvm::Value* arg(unsigned i) const { return function->getArg(i); }
   llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
@@ -39,17 +41,37 @@ struct TileCode {
   }
   llvm::Value* rest_at(int r, int v) { return sum_at(r, v, kept_sums(c.plan)); }
 
-  // Byte offset of step p of a direct operand.
-  llvm::Value* k_offset(const Expr& operand, llvm::Value* p) {
-    const Affine form = *simple_address(operand);
-    return c.part(b, arg(0), form, TileAxis::k, p);
+  // Where step p of a direct operand lies, when `from` is where the first one does.
+  llvm::Value* at_step(const Expr& operand, llvm::Value* from, llvm::Value* p) {
+    const NarrowProduct& product = c.schedule().product;
+    const Affine form = *simple_address(operand, product);
+    llvm::Type* type = memory_type(c.llvm, simple_read(operand, product)->tensor.type());
+    if (product.group() > 1) p = b.CreateMul(p, c.constant(product.group()));
+    return b.CreateInBoundsGEP(type, from, c.part(b, arg(0), form, TileAxis::k, p));
+  }
+
+  // The word of row r of a, in every lane.
+  llvm::Value* left(int r, llvm::Value* packed_at, llvm::Value* p) {
+    llvm::Value* word = nullptr;
+    if (row_pointers.empty()) {
+      llvm::Value* from = b.CreateInBoundsGEP(c.word, packed_at, c.constant(r));
+      word = b.CreateAlignedLoad(c.word, from, align());
+    } else {
+      const NarrowProduct& product = c.schedule().product;
+      llvm::Value* from =
+          at_step(c.plan.group.contraction.a, row_pointers[static_cast<size_t>(r)], p);
+      const auto bytes = static_cast<uint64_t>(c.element_bytes() / product.group());
+      word = b.CreateAlignedLoad(c.word, from, llvm::Align(bytes));
+      if (product.shifts_a())
+        word = b.CreateXor(word, llvm::ConstantInt::get(c.word, kHighestBits));
+    }
+    return b.CreateVectorSplat(static_cast<unsigned>(c.schedule().lanes), word);
   }
 
   std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {
     const bool direct = c.schedule().b == Feed::direct;
     llvm::Value* from = packed_at;
-    if (direct)
-      from = b.CreateInBoundsGEP(c.element, arg(2), k_offset(c.plan.group.contraction.b, p));
+    if (direct) from = at_step(c.plan.group.contraction.b, arg(2), p);
     std::vector<llvm::Value*> vectors;
     for (int v = 0; v < shape.vectors; ++v) {
       llvm::Value* at =
@@ -58,10 +80,10 @@ struct TileCode {
         std::vector<llvm::Constant*> mask;
         for (int i = 0; i < lanes(v); ++i) mask.push_back(b.getInt1(i < shape.last_lanes));
         vectors.push_back(MaskedAccess(b, c.register_bytes())
-                              .load(type(v), at, align(), llvm::ConstantVector::get(mask),
-                                    llvm::Constant::getNullValue(type(v))));
+                              .load(word_type(v), at, align(), llvm::ConstantVector::get(mask),
+                                    llvm::Constant::getNullValue(word_type(v))));
       } else {
-        vectors.push_back(b.CreateAlignedLoad(type(v), at, align()));
+        vectors.push_back(b.CreateAlignedLoad(word_type(v), at, align()));
       }
     }
     return vectors;
@@ -76,6 +98,8 @@ struct TileCode {
       return emit_combine(b, *contraction.nest.op, contraction.type, sum,
                           emit_formula(c, b, site, pair->value));
     }
+    const NarrowProduct& product = c.schedule().product;
+    if (product.unit != ProductUnit::none) return emit_products(b, product, x, y, sum);
     if (c.element->isFloatingPointTy())
       return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {sum->getType()}, {x, y, sum});
     return b.CreateAdd(b.CreateMul(x, y), sum);
@@ -91,17 +115,11 @@ struct TileCode {
   // One step of k on all sums.
   void step(std::vector<llvm::Value*>& sums, llvm::Value* a_at, llvm::Value* b_at, llvm::Value* p) {
     const std::vector<llvm::Value*> right = load_b(b_at, p);
-    llvm::Value* offset = row_pointers.empty() ? nullptr : k_offset(c.plan.group.contraction.a, p);
     for (int r = 0; r < shape.rows; ++r) {
-      llvm::Value* from =
-          row_pointers.empty()
-              ? b.CreateInBoundsGEP(c.element, a_at, c.constant(r))
-              : b.CreateInBoundsGEP(c.element, row_pointers[static_cast<size_t>(r)], offset);
-      llvm::Value* left = b.CreateVectorSplat(static_cast<unsigned>(c.schedule().lanes),
-                                              b.CreateAlignedLoad(c.element, from, align()));
+      llvm::Value* x = left(r, a_at, p);
       for (int v = 0; v < shape.vectors; ++v) {
         llvm::Value*& sum = sums[static_cast<size_t>(r * shape.vectors + v)];
-        sum = with_pair(low_lanes(left, lanes(v)), right[static_cast<size_t>(v)], sum);
+        sum = with_pair(low_lanes(x, lanes(v)), right[static_cast<size_t>(v)], sum);
       }
     }
   }
@@ -144,9 +162,27 @@ std::vector<llvm::Value*> start_sums(TileCode& t) {
   return sums;
 }
 
+// With what the head of a panel of b adds to each column.
+std::vector<llvm::Value*> with_head(TileCode& t, std::vector<llvm::Value*> sums) {
+  for (int v = 0; v < t.shape.vectors; ++v) {
+    llvm::Value* from =
+        t.b.CreateInBoundsGEP(t.c.word, t.arg(2), t.c.constant(int64_t{v} * t.c.schedule().lanes));
+    llvm::Value* head = t.b.CreateAlignedLoad(t.type(v), from, t.align());
+    for (int r = 0; r < t.shape.rows; ++r) {
+      llvm::Value*& sum = sums[static_cast<size_t>(r * t.shape.vectors + v)];
+      sum = t.b.CreateAdd(sum, head);
+    }
+  }
+  return sums;
+}
+
 // The loop over k; returns the final sums.
 std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& start) {
   llvm::IRBuilder<>& b = t.b;
+  const int64_t columns = int64_t{t.shape.vectors} * t.c.schedule().lanes;
+  llvm::Value* panel = t.arg(2);
+  if (t.c.schedule().product.shifts_a())
+    panel = b.CreateInBoundsGEP(t.c.word, panel, t.c.constant(columns));
   llvm::BasicBlock* before = b.GetInsertBlock();
   llvm::BasicBlock* loop = llvm::BasicBlock::Create(t.c.llvm, "k", t.function);
   llvm::BasicBlock* done = llvm::BasicBlock::Create(t.c.llvm, "done", t.function);
@@ -158,7 +194,7 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   llvm::PHINode* b_at = b.CreatePHI(t.c.pointer, 2);
   p->addIncoming(t.arg(3), before);
   a_at->addIncoming(t.arg(1), before);
-  b_at->addIncoming(t.arg(2), before);
+  b_at->addIncoming(panel, before);
   std::vector<llvm::Value*> sums;
   for (llvm::Value* first : start) {
     llvm::PHINode* sum = b.CreatePHI(first->getType(), 2);
@@ -167,7 +203,6 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   }
   const std::vector<llvm::Value*> phis = sums;
   t.step(sums, a_at, b_at, p);
-  const int64_t columns = int64_t{t.shape.vectors} * t.c.schedule().lanes;
   llvm::Value* next = b.CreateNSWAdd(p, t.c.constant(1));
   p->addIncoming(next, loop);
   a_at->addIncoming(b.CreateInBoundsGEP(t.c.element, a_at, t.c.constant(t.c.schedule().rows)),
@@ -211,7 +246,9 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
       tile.row_pointers.push_back(b.CreateLoad(
           pointer,
           b.CreateConstInBoundsGEP1_64(pointer, function->getArg(1), static_cast<uint64_t>(r))));
-  const std::vector<llvm::Value*> sums = k_loop(tile, start_sums(tile));
+  std::vector<llvm::Value*> start = start_sums(tile);
+  if (context.schedule().product.shifts_a()) start = with_head(tile, std::move(start));
+  const std::vector<llvm::Value*> sums = k_loop(tile, start);
   for (int r = 0; r < shape.rows; ++r)
     for (int v = 0; v < shape.vectors; ++v)
       keep_sum(tile, r, v, sums[static_cast<size_t>(r * shape.vectors + v)]);

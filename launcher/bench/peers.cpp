@@ -122,7 +122,12 @@ Contender Peers::prepare(const std::string& peer, const SuiteRow& row, const Pro
                             {"program", fs::path(row.file).stem().string()},
                             {"outputs", nlohmann::json::array()},
                             {"parameters", nlohmann::json::array()},
+                            {"types", nlohmann::json::object()},
                             {"dims", nlohmann::json::object()}};
+  for (const Tensor& tensor : program.inputs())
+    request["types"][tensor.name()] = name_of(tensor.type());
+  for (const Output& output : program.outputs())
+    request["types"][output.name] = name_of(output.value.type());
   for (const Dim& dim : program.dims()) request["dims"][dim.name()] = dim.extent();
   for (const Output& output : program.outputs()) request["outputs"].push_back(output.name);
   for (const Tensor& tensor : program.parameters()) request["parameters"].push_back(tensor.name());

@@ -33,7 +33,7 @@ TEST(PairBody, IsWhatAReductionDoesWithTwoElements) {
   EXPECT_EQ(describe(*c), "m = i; n = j; k = k; batch = no dims");
   EXPECT_EQ(print(c->a) + " and " + print(c->b), "a and b");
   EXPECT_EQ(print(c->pair->value), "(left - right) * (left - right)");
-  EXPECT_EQ(cycles_of_pair(*c), 2);
+  EXPECT_EQ(cycles_of(*c->pair, *c->nest.op), 2);
   EXPECT_EQ(print(swapped(*c).a), "b");
   EXPECT_EQ(swapped(*c).pair->left.name(), "right");
 }
