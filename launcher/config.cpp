@@ -39,8 +39,8 @@ std::string name_of_thing(const YamlNode& owner, const std::string& key) {
 
 namespace {
 
-const std::vector<std::string> kSections = {"program", "data",    "train", "cluster",
-                                            "plan",    "weights", "output"};
+const std::vector<std::string> kSections = {"program", "data",       "train",  "cluster", "plan",
+                                            "weights", "checkpoint", "resume", "output"};
 
 // A job's batch is one number, whether it was given as data.batch or as the dim `batch`.
 void settle_batch(Config& config, const YamlNode& root) {
@@ -73,8 +73,6 @@ Config read_config(const YamlNode& root, const std::string& name) {
   namespace fs = std::filesystem;
   Config config;
   internal::ConfigReader reader{config, fs::absolute(fs::path(name)).parent_path()};
-  for (const auto& [key, node] : root.entries())
-    if (key == "checkpoint") root.fail_key(key, "is not supported by this version; remove it");
   root.allow_keys(kSections);
 
   internal::read_program(reader, root.at("program"));
@@ -90,6 +88,9 @@ Config read_config(const YamlNode& root, const std::string& name) {
     output->allow_keys({"dir"});
     reader.read(*output, "dir", config.output.dir, [](const YamlNode& n) { return n.as_string(); });
   }
+  if (const auto node = root.find("checkpoint")) internal::read_checkpoint(reader, *node);
+  if (config.checkpoint.dir.empty()) config.checkpoint.dir = config.output.dir + ".checkpoints";
+  if (const auto node = root.find("resume")) internal::read_resume(reader, *node);
   if (!config.train.epochs && !config.train.steps) config.train.epochs = 1;
   settle_batch(config, root);
   check_mesh_fits(config, root);
@@ -111,7 +112,8 @@ std::string Config::origin(const std::string& path) const {
 
 bool operator==(const Config& a, const Config& b) {
   const auto values = [](const Config& c) {
-    return std::tie(c.program, c.data, c.train, c.cluster, c.plan, c.weights, c.output);
+    return std::tie(c.program, c.data, c.train, c.cluster, c.plan, c.weights, c.checkpoint,
+                    c.resume, c.output);
   };
   return values(a) == values(b);
 }

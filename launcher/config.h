@@ -20,6 +20,7 @@ namespace tessera {
 //   train: {optimizer: {sgd: {lr: 0.1}}, epochs: 5, seed: 1}
 //   cluster: {transport: mpi, hosts: [{name: localhost, ranks: 2}]}
 //   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
+//   checkpoint: {every: 500 steps, keep: 2}
 //   output: {dir: runs/mlp}
 //
 // Files that a job reads (program.file, plan.file, weights.file, data.dir, data.text, data.inputs)
@@ -111,6 +112,23 @@ struct WeightsConfig {
   bool operator==(const WeightsConfig&) const = default;
 };
 
+// Where and how often the state of a job is written, so that it can go on from there.
+struct CheckpointConfig {
+  bool on = false;          // the section is there
+  std::string dir;          // "": that of the output with `.checkpoints` behind
+  int64_t every_steps = 0;  // one of the two is 0
+  double every_seconds = 600;
+  int64_t keep = 2;  // beside the last
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+// From which state a job goes on.
+struct ResumeConfig {
+  bool newest = false;  // that of checkpoint.dir, if there is one
+  std::string path;     // a checkpoint, or a folder of them
+  bool operator==(const ResumeConfig&) const = default;
+};
+
 struct OutputConfig {
   std::string dir;
   bool operator==(const OutputConfig&) const = default;
@@ -123,6 +141,8 @@ struct Config {
   ClusterConfig cluster;
   PlanConfig plan;
   WeightsConfig weights;
+  CheckpointConfig checkpoint;
+  ResumeConfig resume;
   OutputConfig output;
 
   // Dotted path of each value that someone wrote -> where; values not listed are defaults.

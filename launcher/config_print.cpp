@@ -162,6 +162,19 @@ void print_weights(Printer& out, const WeightsConfig& weights) {
   if (!rules.empty()) out.value("weights.rename", "[" + join(rules) + "]");
 }
 
+void print_state(Printer& out, const CheckpointConfig& checkpoint, const ResumeConfig& resume) {
+  if (checkpoint.on) {
+    out.section("checkpoint");
+    out.value("checkpoint.dir", quote_yaml(checkpoint.dir));
+    out.value("checkpoint.every", checkpoint.every_steps > 0
+                                      ? fmt::format("{} steps", checkpoint.every_steps)
+                                      : fmt::format("{} s", checkpoint.every_seconds));
+    out.value("checkpoint.keep", std::to_string(checkpoint.keep));
+  }
+  if (resume.newest) out.value("resume", "true");
+  if (!resume.path.empty()) out.value("resume", quote_yaml(resume.path));
+}
+
 }  // namespace
 
 std::string print_config(const Config& config) {
@@ -172,6 +185,7 @@ std::string print_config(const Config& config) {
   print_cluster(out, config.cluster);
   print_plan(out, config.plan);
   print_weights(out, config.weights);
+  print_state(out, config.checkpoint, config.resume);
   out.section("output");
   out.value("output.dir", quote_yaml(config.output.dir));
   return out.text();

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "launcher/yaml_units.h"
-#include "storage/rename.h"
 
 namespace tessera::internal {
 namespace {
@@ -271,25 +270,6 @@ void read_plan(ConfigReader& reader, const YamlNode& node) {
     node.fail_key("mesh", "cannot be combined with plan.file, which has its own mesh; remove one");
   if (!plan.file.empty() && !plan.pins.empty())
     node.fail_key("pins", "cannot be combined with plan.file, which has its own pins; remove one");
-}
-
-void read_weights(ConfigReader& reader, const YamlNode& node) {
-  WeightsConfig& weights = reader.config.weights;
-  node.allow_keys({"file", "rename"});
-  node.at("file");
-  reader.read(node, "file", weights.file, [&](const YamlNode& n) { return reader.existing(n); });
-  reader.read(node, "rename", weights.rename, [](const YamlNode& n) {
-    std::vector<std::string> rules;
-    for (const YamlNode& item : n.items()) {
-      rules.push_back(item.as_string());
-      try {
-        parse_rename(rules.back());
-      } catch (const UserError& error) {
-        throw UserError(item.where(), error.what());
-      }
-    }
-    return rules;
-  });
 }
 
 }  // namespace tessera::internal

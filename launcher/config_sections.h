@@ -37,6 +37,8 @@ void read_train(ConfigReader& reader, const YamlNode& node);
 void read_cluster(ConfigReader& reader, const YamlNode& node);
 void read_plan(ConfigReader& reader, const YamlNode& node);
 void read_weights(ConfigReader& reader, const YamlNode& node);
+void read_checkpoint(ConfigReader& reader, const YamlNode& node);
+void read_resume(ConfigReader& reader, const YamlNode& node);
 
 // A name that a program may contain: letters, digits and _, not starting with a digit.
 std::string name_of_thing(const YamlNode& owner, const std::string& key);

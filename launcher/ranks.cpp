@@ -109,7 +109,7 @@ int run_on_ranks(const RanksOptions& options, const std::function<void(Communica
   const MpiLaunchInfo info = detect_mpi_launch();
   if (info.launched()) return run_as_mpi_rank(options, info, body);
   if (options.transport == "mpi" && options.ranks > 1)
-    return supervise({options.command, options.ranks, options.timeout});
+    return supervise({options.command, options.ranks, options.timeout, options.leaves_on_signal});
   run_local_ranks(options.ranks, comm_options(options), body);
   return kDone;
 }

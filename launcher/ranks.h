@@ -14,6 +14,9 @@ struct RanksOptions {
   double timeout = 60;               // seconds that any wait for a peer may take
   std::vector<std::string> command;  // this process's own command line, for mpirun
   std::string asked_by;              // "--ranks", "train.yaml:5:10"; empty: nobody gave `ranks`
+  // The ranks leave in good order when they get SIGUSR1; so SIGTERM to the job first sends them
+  // that.
+  bool leaves_on_signal = false;
 };
 
 // Runs `body` once on every rank and returns the exit code of the command.

@@ -31,6 +31,8 @@ RankStatement statement_of(const Config& config) {
   forget_name(said.data.text);
   forget_name(said.plan.file);
   forget_name(said.weights.file);
+  forget_name(said.resume.path);
+  said.checkpoint.dir = "a folder";  // whether it is one is seen from what is in it
   if (!said.data.has_fields())
     for (auto& [input, file] : said.data.inputs) forget_name(file);
   return {"the config", print_config(said)};

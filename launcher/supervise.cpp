@@ -182,6 +182,7 @@ int supervise(const SupervisedJob& job) {
                          {kTerminalVariable, terminal_for_ranks()}};
   options.forward = {SIGUSR1, SIGUSR2};
   options.ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+  if (job.leaves_on_signal) options.ask_first = {SIGTERM, SIGUSR1};
   options.on_output = [&](OutputStream stream, std::string_view text) {
     output.take(stream, text);
   };

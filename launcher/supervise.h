@@ -9,6 +9,9 @@ struct SupervisedJob {
   std::vector<std::string> command;  // of every rank
   int ranks = 1;
   double timeout = 60;  // seconds that mpirun may be stopped
+  // A first SIGTERM is passed on to the ranks as SIGUSR1, upon which they end by themselves; mpirun
+  // would end them two seconds later.
+  bool leaves_on_signal = false;
 };
 
 // Starts the ranks as processes of this machine through mpirun and watches them. Sees to what

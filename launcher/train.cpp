@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
 #include "launcher/array_text.h"
@@ -20,6 +23,7 @@
 #include "launcher/programs.h"
 #include "launcher/progress_target.h"
 #include "launcher/ranks.h"
+#include "launcher/resume.h"
 #include "launcher/run_folder.h"
 #include "launcher/run_outputs.h"
 #include "launcher/standard_streams.h"
@@ -112,20 +116,25 @@ class Trainer {
     Feeds feeds(normal_, config_, data, Order::shuffled);
     const int64_t per_epoch = feeds.steps_per_epoch();
     const int64_t total = total_steps(per_epoch);
+    begin_state(*data, per_epoch, batch_of(normal_));
     const ProgressTarget target = visible_progress();
     Progress progress("train", total, target.style, target.write);
-    for (int64_t step = 0; step < total; ++step) {
+    for (int64_t step = first_; step < total; ++step) {
       train_step(feeds, step, progress);
+      if (checkpointing_) leave_on_signal(step + 1, progress);
       const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
       if (!epoch_ends) continue;
       if (loading_test.valid()) take_test_data(loading_test.get());
       evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
     }
     progress.finish();
-    result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
+    finish_state(std::max(first_, total));
+    if (first_ < total)
+      result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
     const std::string model = folder_ ? folder_->file("model.safetensors") : "";
     save_weights(*executable_, evaluation_program(config_), model);
-    result_.steps = total;
+    result_.steps = std::max<int64_t>(0, total - first_);
+    result_.resumed = first_;
     result_.seconds_per_step = median(step_seconds_);
     result_.ranks = world_.size();
     return result_;
@@ -149,7 +158,12 @@ class Trainer {
                          statement_of(program)};
     });
     normal_ = stack_loops(normalize(program));
+    find_first_step();
     const Plan plan = share_plan(world_, [&] {
+      if (resumed_)
+        if (std::optional<Plan> kept =
+                plan_to_keep(*resumed_, normal_, planning_text(config_, threads_)))
+          return *kept;
       return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
     });
     result_.plan_hash = plan_hash(plan);
@@ -159,9 +173,59 @@ class Trainer {
     const ClusterCommCost prices = comm_cost_here(world_.size());
     executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, &prices});
     executable_->initialize(static_cast<uint64_t>(config_.train.seed));
-    if (!config_.weights.file.empty())
+    if (resumed_)
+      load_state(*executable_, *resumed_);
+    else if (!config_.weights.file.empty())
       load_weights(*executable_, config_.weights, {}, options_.quiet);
     result_.startup["compile"] = seconds_since(compiles);
+  }
+
+  void find_first_step() {
+    if (config_.checkpoint.on) checkpointing_.emplace(config_.checkpoint, world_);
+    resumed_ = find_state(world_, config_);
+    if (resumed_) first_ = resumed_->manifest.step;
+    const bool same_place = resumed_ && (config_.resume.newest || in_folder(resumed_->folder));
+    if (checkpointing_)
+      checkpointing_->require_no_others(same_place ? std::optional(first_) : std::nullopt);
+  }
+
+  // Is it one of the job's own checkpoints?
+  bool in_folder(const std::string& checkpoint) const {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    return fs::equivalent(fs::path(checkpoint).parent_path(), config_.checkpoint.dir, ignored);
+  }
+
+  // Checkpoints begin, and what differs from the one that the job goes on from is said.
+  void begin_state(const Dataset& data, int64_t per_epoch, int64_t batch) {
+    if (!checkpointing_ && !resumed_) return;
+    const std::string content = hex(hash_bytes(statement_of(data).text));
+    const auto seed = static_cast<uint64_t>(config_.train.seed);
+    if (resumed_ && reports() && !options_.quiet)
+      print_err("{}\n\n", resume_text(*resumed_, *executable_, seed, content));
+    if (!checkpointing_) return;
+    const std::string planning = planning_text(config_, threads_);
+    checkpointing_->begin(*executable_, first_, [=](int64_t step) {
+      const DataPosition at{step / per_epoch, step % per_epoch, step * batch, content};
+      return CheckpointFacts{step, seed, at, planning};
+    });
+  }
+
+  void leave_on_signal(int64_t step, Progress& progress) {
+    const int signal = checkpointing_->after_step(step, step_seconds_.back());
+    if (signal == 0) return;
+    progress.finish();
+    throw Error(
+        fmt::format("stopped by signal {} ({}) after step {}; its state is kept in {}: run "
+                    "the same with --resume to go on from there",
+                    signal, strsignal(signal), step, checkpointing_->dir()));
+  }
+
+  void finish_state(int64_t step) {
+    if (!checkpointing_) return;
+    checkpointing_->finish(step);
+    result_.checkpoints = checkpointing_->cost();
+    result_.checkpoint_dir = checkpointing_->dir();
   }
 
   void open_folder(const Plan& plan) {
@@ -197,8 +261,8 @@ class Trainer {
     }
     const double seconds = seconds_since(start);
     line["seconds"] = seconds;
-    if (step == 0) result_.startup["step"] = seconds;
-    if (step == 0 && options_.started > 0)
+    if (step == first_) result_.startup["step"] = seconds;
+    if (step == first_ && options_.started > 0)
       result_.first_step_seconds = now_seconds() - options_.started;
     step_seconds_.push_back(seconds);
     result_.train_seconds += seconds;
@@ -277,6 +341,9 @@ class Trainer {
   std::optional<Feeds> test_feeds_;
   DatasetPtr test_;
   std::optional<RunFolder> folder_;
+  std::optional<FoundCheckpoint> resumed_;
+  int64_t first_ = 0;  // steps that were done before
+  std::optional<Checkpointing> checkpointing_;
   std::vector<double> step_seconds_;
   TrainResult result_;
 };

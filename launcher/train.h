@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "launcher/checkpointing.h"
 #include "launcher/config.h"
 
 namespace tessera {
@@ -15,7 +16,10 @@ struct TrainResult {
   std::map<std::string, double> metrics;  // of the test set: "accuracy", ...
   double loss = 0;                        // of the last step
   std::optional<int64_t> nan_step;        // the first one with a loss of NaN or infinity
-  int64_t steps = 0;
+  int64_t steps = 0;                      // of this run
+  int64_t resumed = 0;                    // steps that were done before, by a checkpoint
+  std::optional<CheckpointCost> checkpoints;
+  std::string checkpoint_dir;
   double seconds_per_step = 0;    // median
   double train_seconds = 0;       // all steps, evaluation not counted
   double first_step_seconds = 0;  // from the command to the end of the first step
@@ -33,7 +37,8 @@ struct TrainOptions {
 };
 
 // Trains on this rank; every rank of `world` calls it with the same config. Rank 0 plans, shows
-// progress and writes the run's folder.
+// progress and writes the run's folder. A job with checkpoints that gets SIGTERM or SIGUSR1 writes
+// one and ends with an Error that says so.
 TrainResult train(const Config& config, Communicator& world, const TrainOptions& options);
 
 }  // namespace tessera

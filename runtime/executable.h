@@ -60,6 +60,16 @@ class Executable {
   void set_part(const std::string& name, const Array& part, const std::string& source);
   Arrays values();  // all of them. Together.
 
+  // Parameters and states in one .safetensors file, whole or not at all: rank 0 writes. Together.
+  void save(const std::string& file);
+  // The same as the checkpoint of a step in the folder `dir`, as storage/checkpoint.h says: each
+  // rank writes what it stores. `dir` must be one for all ranks, and have no such step. Together.
+  void save(const std::string& dir, int64_t step);
+  // Takes parameters, and states where they are there, from a .safetensors or .npz file, a
+  // checkpoint, or the newest in a folder of them; saved on any number of ranks, under any plan.
+  // UserError that lists everything that does not fit. Together.
+  void load(const std::string& path);
+
   const Program& program() const { return program_; }  // in normal form
   const Plan& plan() const { return plan_; }
   const ShardedProgram& sharded() const { return sharded_; }

@@ -24,6 +24,7 @@ class GivenValues {
   explicit GivenValues(const ShardedProgram& program);
 
   void seed(uint64_t seed);
+  std::optional<uint64_t> seed() const { return seed_; }
   // `digest`: hash the content, for statements()?
   void whole(const std::string& name, const Array& array, bool digest);
   void part(const std::string& name);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "storage/checkpoint.h"
 #include "storage/file_reader.h"
 #include "storage/npz.h"
 #include "storage/safetensors.h"
@@ -42,7 +43,24 @@ Array TensorFile::read(size_t index) const {
   return read(index, Box{std::vector<int64_t>(shape.size(), 0), shape});
 }
 
+namespace {
+
+// A checkpoint, or the newest in a folder of them; its hashes are compared.
+std::unique_ptr<TensorFile> open_folder(std::string path) {
+  if (!std::filesystem::exists(path + "/manifest.json")) {
+    const std::vector<CheckpointPlace> places = list_checkpoints(path);
+    if (places.empty()) throw UserError(path + ": is a folder without a checkpoint");
+    path = places.front().folder;
+  }
+  Manifest manifest = read_manifest(path);
+  verify_checkpoint(path, manifest);
+  return open_checkpoint(path, std::move(manifest));
+}
+
+}  // namespace
+
 std::unique_ptr<TensorFile> open_tensors(const std::string& path) {
+  if (std::filesystem::is_directory(path)) return open_folder(path);
   FileReader file(path);
   const std::string start = file.text(0, static_cast<size_t>(std::min<uint64_t>(file.size(), 6)));
   if (start.rfind("PK\x03\x04", 0) == 0 || start.rfind("PK\x05\x06", 0) == 0)

@@ -58,7 +58,8 @@ class TensorFile {
   std::vector<StoredTensor> tensors_;
 };
 
-// By what the file holds, not by its name.
+// By what the file holds, not by its name. Of a folder of checkpoints, the newest; the hashes of a
+// checkpoint are compared.
 std::unique_ptr<TensorFile> open_tensors(const std::string& path);
 
 }  // namespace tessera

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
@@ -22,9 +24,28 @@ struct RunArguments {
   std::vector<std::string> overrides;
   std::optional<CpuLevel> cpu;
   WeightsConfig weights;
+  std::string resume;
   bool json = false;
   bool print_config = false;
 };
+
+// Of the time that training took.
+double share(const CheckpointCost& cost, const TrainResult& result) {
+  const double all = result.train_seconds + cost.waited_seconds;
+  return all > 0 ? (cost.waited_seconds + cost.slowdown_seconds) / all : 0;
+}
+
+nlohmann::json to_json(const CheckpointCost& cost, const TrainResult& result) {
+  return {{"dir", result.checkpoint_dir},
+          {"written", cost.written},
+          {"last_step", cost.last_step},
+          {"bytes", cost.bytes},
+          {"waited_seconds", cost.waited_seconds},
+          {"steps_beside", cost.steps_beside},
+          {"slowdown_seconds", cost.slowdown_seconds},
+          {"last_seconds", cost.last_seconds},
+          {"share", share(cost, result)}};
+}
 
 nlohmann::json to_json(const TrainResult& result) {
   nlohmann::json json = {{"loss", result.loss},
@@ -37,10 +58,24 @@ nlohmann::json to_json(const TrainResult& result) {
                          {"plan_hash", result.plan_hash},
                          {"outputs", result.outputs},
                          {"folder", result.folder}};
+  if (result.resumed > 0) json["resumed"] = result.resumed;
+  if (result.checkpoints) json["checkpoints"] = to_json(*result.checkpoints, result);
   if (result.nan_step) json["nan_step"] = *result.nan_step;
   for (const auto& [name, value] : result.metrics)
     json[name == "loss" ? "test_loss" : name] = value;
   return json;
+}
+
+void print_checkpoints(const CheckpointCost& cost, const TrainResult& result) {
+  const std::string last =
+      cost.written > 0 ? fmt::format(", the last of step {}", cost.last_step) : "";
+  print_out(
+      "checkpoints: {} of {} in {}{}; training waited {} for them, and the {} steps beside them "
+      "took "
+      "{} longer: {:.1f} % of its time. The end waited {}\n",
+      cost.written, human_bytes(cost.bytes), result.checkpoint_dir, last,
+      human_seconds(cost.waited_seconds), cost.steps_beside, human_seconds(cost.slowdown_seconds),
+      100 * share(cost, result), human_seconds(cost.last_seconds));
 }
 
 void print_result(const TrainResult& result) {
@@ -53,6 +88,10 @@ void print_result(const TrainResult& result) {
   print_out(
       "{}\nfirst step done {:.2f} s after the command; plan, config, metrics and model in {}\n",
       text, result.first_step_seconds, result.folder);
+  if (result.steps == 0)
+    print_out("nothing was left to train after step {}: raise train.steps or train.epochs\n",
+              result.resumed);
+  if (result.checkpoints) print_checkpoints(*result.checkpoints, result);
   if (!result.outputs.empty())
     print_out("outputs of the last step beside them: {}\n", join(result.outputs));
 }
@@ -77,9 +116,23 @@ void add_overrides(std::vector<std::string>& overrides, const WeightsConfig& wei
   if (!rules.empty()) overrides.push_back("weights.rename=[" + join(rules) + "]");
 }
 
+// `--resume PATH` looks like `--resume` and an override without `=`.
+void add_resume(std::vector<std::string>& overrides, std::string resume) {
+  if (resume.empty()) return;
+  const auto path = std::find_if(overrides.begin(), overrides.end(), [](const std::string& word) {
+    return word.find('=') == std::string::npos;
+  });
+  if (resume == "true" && path != overrides.end()) {
+    resume = *path;
+    overrides.erase(path);
+  }
+  overrides.push_back("resume=" + (resume == "true" ? resume : quote_yaml(resume)));
+}
+
 int run(const RunArguments& arguments, const CommandLine& line) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.cpu) overrides.push_back("cluster.cpu=" + name_of(*arguments.cpu));
+  add_resume(overrides, arguments.resume);
   add_overrides(overrides, arguments.weights);
   const Config config = load_config(arguments.config, overrides);
   if (arguments.print_config) {
@@ -89,7 +142,8 @@ int run(const RunArguments& arguments, const CommandLine& line) {
   const double began = started(line);
   setenv("TESSERA_STARTED", fmt::format("{:.6f}", began).c_str(), 1);
   const RanksOptions options{config.cluster.ranks(), config.cluster.transport,
-                             config.cluster.timeout, line.argv, asked_by(config)};
+                             config.cluster.timeout, line.argv,
+                             asked_by(config),       config.checkpoint.on};
   return run_on_ranks(options, [&](Communicator& world) {
     const TrainResult result = train(config, world, {began, arguments.json});
     if (world.rank() != 0) return;
@@ -111,6 +165,9 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_option("OVERRIDE", arguments->overrides,
                       "values that replace the file's, as train.epochs=2 cluster.ranks=4");
   add_weights_options(*command, arguments->weights);
+  command->add_flag("--resume{true}", arguments->resume,
+                    "go on from the newest checkpoint of the job, or with --resume=PATH from that "
+                    "one (resume: true or PATH)");
   add_cpu_option(*command, arguments->cpu);
   command->add_flag("--json", arguments->json,
                     "print one JSON object on standard output, and no progress");

@@ -178,7 +178,7 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
   const std::vector<BadConfig> cases = {
       {"program: {model: mlp}\ntrian: {epochs: 3}\n",
        "t.yaml:2:1: `trian` is not a known key; the file may have program, data, train, cluster, "
-       "plan, output (did you mean `train`?)"},
+       "plan, weights, checkpoint, resume, output (did you mean `train`?)"},
       {"train: {epochs: 3}\n", "t.yaml:1:1: the file must have the key `program`"},
       {"program: mlp\n", "t.yaml:1:10: `program` must be a map of `key: value`, found `mlp`"},
       {"program: {hidden: 3}\n",
@@ -293,11 +293,40 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
        "FILE`"},
       {"program: {model: lstm}\ndata: {text: /, test: 1}\n",
        "t.yaml:2:23: `data.test` must be a number from 0 to below 1, found `1`"},
-      {"program: {model: mlp}\ncheckpoint: {dir: runs/mlp, every: 500 steps, keep: 3}\n",
-       "t.yaml:2:1: `checkpoint` is not supported by this version; remove it"},
+      {"program: {model: mlp}\ncheckpoint: {every: 5 parsecs}\n",
+       "t.yaml:2:21: `checkpoint.every` must be a time such as 60 s, 2 min or 500 ms, found `5 "
+       "parsecs`"},
+      {"program: {model: mlp}\ncheckpoint: {keep: -1}\n",
+       "t.yaml:2:20: `checkpoint.keep` must be an integer from 0 to 1000000, found `-1`"},
+      {"program: {model: mlp}\nresume: true\n",
+       "t.yaml:2:9: `resume` is true, but nothing says where checkpoints are: add a section "
+       "`checkpoint: {}`, or give a checkpoint's folder"},
+      {"program: {model: mlp}\nresume: no/such\n",
+       "t.yaml:2:9: `resume` names a file that does not exist: " + cwd + "/no/such (relative to " +
+           cwd + ")"},
       {"- program\n", "t.yaml:1:1: the file must be a map of `key: value`, found a list"},
   };
   for (const BadConfig& bad : cases) EXPECT_EQ(error_of(bad.text), bad.message) << bad.text;
+}
+
+TEST(Config, KnowsWhereAndHowOftenStateIsKept) {
+  const std::string start = "program: {model: mlp}\noutput: {dir: runs/a}\n";
+  const auto read = [&](const std::string& rest) { return parse_config(start + rest, "t.yaml"); };
+  EXPECT_FALSE(read("").checkpoint.on);
+  const Config plain = read("checkpoint: {}\nresume: true\n");
+  EXPECT_TRUE(plain.checkpoint.on && plain.resume.newest);
+  EXPECT_EQ(plain.checkpoint.dir, "runs/a.checkpoints");
+  EXPECT_EQ(plain.checkpoint.every_seconds, 600);
+  EXPECT_EQ(plain.checkpoint.keep, 2);
+  const Config steps = read("checkpoint: {every: 500 steps, dir: 'c d', keep: 0}\nresume: /\n");
+  EXPECT_EQ(steps.checkpoint.every_steps, 500);
+  EXPECT_EQ(steps.checkpoint.every_seconds, 0);
+  EXPECT_EQ(steps.checkpoint.dir, "c d");
+  EXPECT_EQ(steps.resume.path, "/");
+  EXPECT_EQ(read("checkpoint: {every: 500}\n").checkpoint.every_steps, 500);
+  EXPECT_EQ(read("checkpoint: {every: 1.5 h}\n").checkpoint.every_seconds, 5400);
+  EXPECT_EQ(parse_config(print_config(plain), "again.yaml"), plain);
+  EXPECT_EQ(parse_config(print_config(steps), "again.yaml"), steps);
 }
 
 TEST(Config, RefusesBadOverrides) {
