@@ -44,7 +44,10 @@ class FormulaEmitter {
   // Which lanes exist; null when all do.
   llvm::Value* exists() {
     if (site_.valid == nullptr || lanes_ == 0) return nullptr;
-    return b_.CreateICmpSLT(iota(), full(site_.valid));
+    std::vector<llvm::Constant*> numbers;
+    for (int i = 0; i < lanes_; ++i) numbers.push_back(b_.getInt32(static_cast<uint32_t>(i)));
+    llvm::Value* valid = b_.CreateTrunc(site_.valid, b_.getInt32Ty());
+    return b_.CreateICmpSLT(llvm::ConstantVector::get(numbers), full(valid));
   }
   // Offset in elements of the first lane, and how far apart the lanes are.
   struct Place {

@@ -82,6 +82,7 @@ class EntryEmitter {
     }
     if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, TileAxis::m);
     if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
+    if (heads() > 0) head_ = emit_head(c_);
     store_ = emit_store(c_);
     // Registers the forms that the entry itself evaluates, so that their slots are filled.
     for (const bool is_a : {true, false}) {
@@ -163,8 +164,12 @@ class EntryEmitter {
       llvm::Value* count = k_count(k0);
       emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
         llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
-        call(pack_b_, {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns,
-                       panel_columns(n), k0, count, b_panel(k0, count, n)});
+        llvm::Value* head = b_panel(k0, count, n);
+        llvm::Value* stride = panel_columns(n);
+        llvm::Value* first = heads() > 0 ? at(head, stride) : head;
+        call(pack_b_, {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride, k0,
+                       count, first});
+        if (heads() > 0) call(head_, {scratch(), head, stride, words(count)});
       });
     });
   }
@@ -241,6 +246,7 @@ class EntryEmitter {
   llvm::Function* tile_[2][2] = {};
   llvm::Function* pack_a_ = nullptr;
   llvm::Function* pack_b_ = nullptr;
+  llvm::Function* head_ = nullptr;
   llvm::Function* store_ = nullptr;
   int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, sums_ = 0;  // offsets in scratch
   llvm::Value* m_count_ = nullptr;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <numeric>
 #include <vector>
 
 #include "codegen/llvm/contraction_formula.h"
@@ -31,21 +33,16 @@ struct PackCode {
     s.point.k = b.CreateAdd(k0(), p);
     return s;
   }
-  llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
-  // In row `row` of words; a panel's head is row -1.
-  llvm::Value* place(llvm::Value* row, llvm::Value* column) const {
-    if (has_head()) row = b.CreateAdd(row, c.constant(1));
-    return b.CreateInBoundsGEP(c.word, arg(8), b.CreateAdd(b.CreateMul(row, stride()), column));
-  }
   // What belongs to step p of k, or to the group that begins there.
   void put(llvm::Value* p, llvm::Value* column, llvm::Value* value) const {
     if (group() > 1) p = b.CreateUDiv(p, c.constant(group()));
-    b.CreateAlignedStore(value, place(p, column), align());
+    llvm::Value* at = b.CreateAdd(b.CreateMul(p, stride()), column);
+    b.CreateAlignedStore(value, b.CreateInBoundsGEP(c.word, arg(8), at),
+                         llvm::Align(static_cast<uint64_t>(c.element_bytes())));
   }
 
   const NarrowProduct& product() const { return c.schedule().product; }
   int group() const { return product().group(); }
-  bool has_head() const { return side == TileAxis::n && product().shifts_a(); }
   // Up to here, groups of steps are whole.
   llvm::Value* whole() const {
     return group() == 1 ? k() : b.CreateAnd(k(), c.constant(-int64_t{group()}));
@@ -57,28 +54,43 @@ struct PackCode {
     if (side != TileAxis::m || !product().shifts_a()) return words;
     return b.CreateXor(words, llvm::ConstantInt::get(words->getType(), kHighestBits));
   }
-  // Words from the numbers of each step of a group; of those that are missing, 0.
+  // A vector's numbers as they stand in words.
+  llvm::Value* narrowed(llvm::Value* numbers) const {
+    llvm::Type* type = b.getIntNTy(static_cast<unsigned>(narrow_width(product())));
+    return b.CreateTrunc(narrow_bits(b, product(), numbers), shaped(type, lanes_of(numbers)));
+  }
+  // Words from the numbers of each step of a group; of those that are missing, 0. One after the
+  // other, the steps of a vector are a register, of which words are a permutation.
   llvm::Value* joined(const std::vector<llvm::Value*>& steps) const {
     if (group() == 1) return steps[0];
-    const int width = narrow_width(product());
-    llvm::Value* words = nullptr;
-    for (int i = 0; i < static_cast<int>(steps.size()); ++i) {
-      llvm::Value* bits = narrow_bits(b, product(), steps[static_cast<size_t>(i)]);
-      const auto number = [&](uint64_t n) { return llvm::ConstantInt::get(bits->getType(), n); };
-      if (i + 1 < group()) bits = b.CreateAnd(bits, number((uint64_t{1} << width) - 1));
-      bits = b.CreateShl(bits, number(static_cast<uint64_t>(i * width)));
-      words = words == nullptr ? bits : b.CreateOr(words, bits);
+    const int lanes = std::max(1, lanes_of(steps[0]));
+    std::vector<llvm::Value*> parts;
+    for (llvm::Value* step : steps) {
+      llvm::Value* part = narrowed(step);
+      if (lanes_of(step) == 0) part = b.CreateVectorSplat(1, part);
+      parts.push_back(part);
     }
-    return shifted(words);
+    while (static_cast<int>(parts.size()) < group())
+      parts.push_back(llvm::Constant::getNullValue(parts[0]->getType()));
+    while (parts.size() > 1) {
+      std::vector<int> both(static_cast<size_t>(2 * lanes_of(parts[0])));
+      std::iota(both.begin(), both.end(), 0);
+      for (size_t i = 0; 2 * i < parts.size(); ++i)
+        parts[i] = b.CreateShuffleVector(parts[2 * i], parts[2 * i + 1], both);
+      parts.resize(parts.size() / 2);
+    }
+    std::vector<int> order;
+    for (int lane = 0; lane < lanes; ++lane)
+      for (int step = 0; step < group(); ++step) order.push_back(step * lanes + lane);
+    llvm::Value* words = b.CreateShuffleVector(parts[0], order);
+    return shifted(b.CreateBitCast(words, shaped(c.word, lanes_of(steps[0]))));
   }
   // Words from numbers along k.
   llvm::Value* in_words(llvm::Value* numbers) const {
     if (group() == 1) return numbers;
     const int lanes = lanes_of(numbers);
-    llvm::Value* bits =
-        b.CreateTrunc(narrow_bits(b, product(), numbers),
-                      shaped(b.getIntNTy(static_cast<unsigned>(narrow_width(product()))), lanes));
-    return shifted(b.CreateBitCast(bits, shaped(c.word, lanes == group() ? 0 : lanes / group())));
+    return shifted(
+        b.CreateBitCast(narrowed(numbers), shaped(c.word, lanes == group() ? 0 : lanes / group())));
   }
 };
 
@@ -110,17 +122,20 @@ bool is_along_k(const ContractionContext& c, TileAxis side, const Expr& operand)
   return along_k > along_side;
 }
 
-// Words along k, and columns, of one square that is transposed; 0 when not even a word lies within
-// k's innermost level.
-int square_size(const ContractionContext& c, TileAxis side) {
+// Words along k, up to a vector of them and a power of two, that lie within k's innermost level
+// wherever they begin at a multiple; 0 when not even one does.
+int words_of_run(const ContractionContext& c) {
   const int group = c.schedule().product.group();
-  const int64_t k = volume(c.levels(TileAxis::k)) / group;
-  const int64_t run =
-      piece_within(c.levels(TileAxis::k), int64_t{c.schedule().lanes} * group) / group;
-  if (run == 0) return 0;
-  int64_t size = 1;
-  while (2 * size <= run && 2 * size <= k && 2 * size <= panel_width(c, side)) size *= 2;
-  return static_cast<int>(size);
+  const IndexLevels& levels = c.levels(TileAxis::k);
+  const int64_t words = piece_within(levels, int64_t{c.schedule().lanes} * group) / group;
+  return static_cast<int>(
+      std::bit_floor(static_cast<uint64_t>(std::min(words, volume(levels) / group))));
+}
+
+// Words along k, and columns, of one square that is transposed; 0 when there is no word to read.
+int square_size(const ContractionContext& c, TileAxis side) {
+  const auto width = static_cast<uint64_t>(panel_width(c, side));
+  return std::min(words_of_run(c), static_cast<int>(std::bit_floor(width)));
 }
 
 // Exchanges rows and lanes of a square of vectors, by exchanging one bit of their numbers at a time
@@ -150,20 +165,24 @@ void pack_along(PackCode& code, llvm::Value* from) {
   llvm::IRBuilder<>& b = code.b;
   const int lanes = along_lanes(c, code.side);
   const bool whole = side_volume(c, code.side) % lanes == 0;
+  llvm::Value* end = whole ? code.count() : b.CreateAnd(code.count(), c.constant(-int64_t{lanes}));
+  const auto put = [&](llvm::Value* p, int steps, llvm::Value* column, llvm::Value* valid) {
+    std::vector<llvm::Value*> values;
+    for (int i = 0; i < steps; ++i) {
+      FormulaSite site = code.site(column, i == 0 ? p : b.CreateAdd(p, c.constant(i)));
+      site.axis = code.side;
+      site.lanes = lanes;
+      site.valid = valid;
+      values.push_back(emit_formula(c, b, site, code.operand));
+    }
+    code.put(p, column, code.joined(values));
+  };
   const auto pack = [&](llvm::Value* p, int steps) {
-    emit_loop(b, c.constant(0), code.count(), lanes, [&](llvm::Value* column) {
-      llvm::Value* valid = nullptr;
-      if (!whole) valid = emit_min(b, b.CreateSub(code.count(), column), c.constant(lanes));
-      std::vector<llvm::Value*> values;
-      for (int i = 0; i < steps; ++i) {
-        FormulaSite site = code.site(column, i == 0 ? p : b.CreateAdd(p, c.constant(i)));
-        site.axis = code.side;
-        site.lanes = lanes;
-        site.valid = valid;
-        values.push_back(emit_formula(c, b, site, code.operand));
-      }
-      code.put(p, column, code.joined(values));
-    });
+    emit_loop(b, c.constant(0), end, lanes,
+              [&](llvm::Value* column) { put(p, steps, column, nullptr); });
+    if (!whole)
+      emit_if(b, b.CreateICmpSLT(end, code.count()),
+              [&] { put(p, steps, end, b.CreateSub(code.count(), end)); });
   };
   emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) { pack(p, code.group()); });
   if (code.rest() != 0)
@@ -184,76 +203,44 @@ llvm::Value* pack_words(PackCode& code, llvm::Value* from) {
   return code.whole();
 }
 
-// Whole squares, reading vectors along k; returns the first step that is left. Where they do not
-// divide the panel, the last one overlaps the one before.
-llvm::Value* pack_squares(PackCode& code, int size) {
+// Lanes [at * size, (at + 1) * size).
+llvm::Value* part(llvm::IRBuilder<>& b, llvm::Value* vector, int at, int size) {
+  if (lanes_of(vector) == size) return vector;
+  std::vector<int> kept(static_cast<size_t>(size));
+  std::iota(kept.begin(), kept.end(), at * size);
+  return b.CreateShuffleVector(vector, kept);
+}
+
+// Whole squares from step `from` on, `count` side by side along k, which are read together; returns
+// the first step that is left. Where squares do not divide the panel, the last one overlaps the one
+// before.
+llvm::Value* pack_squares(PackCode& code, int size, int count, llvm::Value* from) {
   ContractionContext& c = code.c;
   llvm::IRBuilder<>& b = code.b;
   const int64_t steps = int64_t{size} * code.group(), width = panel_width(c, code.side);
-  llvm::Value* end = b.CreateAnd(code.k(), c.constant(-steps));
-  emit_loop(b, c.constant(0), end, steps, [&](llvm::Value* p) {
+  llvm::Value* end = b.CreateAnd(code.k(), c.constant(-steps * count));
+  emit_loop(b, from, end, steps * count, [&](llvm::Value* p) {
     emit_loop(b, c.constant(0), code.count(), size, [&](llvm::Value* column) {
       if (width % size != 0) column = emit_min(b, column, c.constant(width - size));
-      std::vector<llvm::Value*> rows;
+      std::vector<llvm::Value*> wide;
       llvm::Value* last = b.CreateSub(code.count(), c.constant(1));
       for (int i = 0; i < size; ++i) {
         FormulaSite site = code.site(emit_min(b, b.CreateAdd(column, c.constant(i)), last), p);
         site.axis = TileAxis::k;
-        site.lanes = static_cast<int>(steps);
-        rows.push_back(code.in_words(emit_formula(c, b, site, code.operand)));
+        site.lanes = static_cast<int>(steps) * count;
+        wide.push_back(code.in_words(emit_formula(c, b, site, code.operand)));
       }
-      transpose(b, rows);
-      for (int i = 0; i < size; ++i)
-        code.put(b.CreateAdd(p, c.constant(i * code.group())), column,
-                 rows[static_cast<size_t>(i)]);
+      for (int at = 0; at < count; ++at) {
+        std::vector<llvm::Value*> rows;
+        for (llvm::Value* row : wide) rows.push_back(part(b, row, at, size));
+        transpose(b, rows);
+        for (int i = 0; i < size; ++i)
+          code.put(b.CreateAdd(p, c.constant(at * steps + i * code.group())), column,
+                   rows[static_cast<size_t>(i)]);
+      }
     });
   });
   return end;
-}
-
-// The head of a panel of b: what the shift of a adds to each column's sums, negated. Several
-// columns' sums at once hide the latency of the unit.
-void pack_head(PackCode& code, int vectors) {
-  ContractionContext& c = code.c;
-  llvm::IRBuilder<>& b = code.b;
-  const int lanes = c.schedule().lanes;
-  llvm::Type* type = shaped(c.word, lanes);
-  llvm::Value* added = llvm::ConstantInt::get(type, kHighestBits);
-  const auto column = [&](int v) { return c.constant(int64_t{v} * lanes); };
-  llvm::Value* rows =
-      b.CreateUDiv(b.CreateAdd(code.k(), c.constant(code.group() - 1)), c.constant(code.group()));
-  llvm::BasicBlock* before = b.GetInsertBlock();
-  llvm::BasicBlock* loop = llvm::BasicBlock::Create(c.llvm, "head", code.function);
-  llvm::BasicBlock* done = llvm::BasicBlock::Create(c.llvm, "done", code.function);
-  b.CreateBr(loop);
-  b.SetInsertPoint(loop);
-  llvm::PHINode* row = b.CreatePHI(c.i64, 2);
-  row->addIncoming(c.constant(0), before);
-  std::vector<llvm::PHINode*> sums;
-  for (int v = 0; v < vectors; ++v) {
-    sums.push_back(b.CreatePHI(type, 2));
-    sums.back()->addIncoming(llvm::Constant::getNullValue(type), before);
-  }
-  std::vector<llvm::Value*> totals;
-  for (int v = 0; v < vectors; ++v) {
-    llvm::Value* words = b.CreateAlignedLoad(type, code.place(row, column(v)), code.align());
-    totals.push_back(emit_products(b, code.product(), added, words, sums[static_cast<size_t>(v)]));
-    sums[static_cast<size_t>(v)]->addIncoming(totals.back(), loop);
-  }
-  llvm::Value* next = b.CreateAdd(row, c.constant(1));
-  row->addIncoming(next, loop);
-  b.CreateCondBr(b.CreateICmpSLT(next, rows), loop, done);
-  b.SetInsertPoint(done);
-  for (int v = 0; v < vectors; ++v)
-    b.CreateAlignedStore(b.CreateNeg(totals[static_cast<size_t>(v)]),
-                         code.place(c.constant(-1), column(v)), code.align());
-}
-
-void pack_head(PackCode& code) {
-  const ContractionSchedule& s = code.c.schedule();
-  for (int vectors = 1; vectors <= s.vectors; ++vectors)
-    emit_if(code.b, code.b.CreateICmpEQ(code.stride(), code.c.constant(int64_t{vectors} * s.lanes)),
-            [&] { pack_head(code, vectors); });
 }
 
 }  // namespace
@@ -273,10 +260,13 @@ llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
                 .function = function};
   const int square = is_along_k(context, side, code.operand) ? square_size(context, side) : 0;
   llvm::Value* done = context.constant(0);
-  if (square > 1) done = pack_squares(code, square);
+  if (square > 1) {
+    const int count = words_of_run(context) / square;
+    if (count > 1) done = pack_squares(code, square, count, done);
+    done = pack_squares(code, square, 1, done);
+  }
   if (square > 0 && code.group() > 1) done = pack_words(code, done);
   pack_along(code, done);
-  if (code.has_head()) pack_head(code);
   b.CreateRetVoid();
   return function;
 }

@@ -28,9 +28,12 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 // pack(arguments, scratch, fault, first, count, stride, k0, k, panel): panel[p * stride + i] =
 // operand[first + i, k0 + p], for `count` of the `stride` columns; what lies between is arbitrary.
 // `side` is m for operand a, n for operand b. Of a narrow product, p counts words, which hold a
-// group of steps of k each, and zeros beyond its end; a panel of b may have a head in front
-// (narrow_product.h).
+// group of steps of k each, and zeros beyond its end.
 llvm::Function* emit_pack(ContractionContext& context, TileAxis side);
+
+// head(scratch, panel, columns, rows): the first row of a packed panel of b, from the `rows` of
+// words behind it: what the shift of a (narrow_product.h) adds to the sums of each column, negated.
+llvm::Function* emit_head(ContractionContext& context);
 
 // store(arguments, scratch, fault, m, rows, n, columns, sums): the epilogue on a finished tile.
 llvm::Function* emit_store(ContractionContext& context);

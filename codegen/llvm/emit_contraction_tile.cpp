@@ -52,6 +52,7 @@ struct TileCode {
 
   // The word of row r of a, in every lane.
   llvm::Value* left(int r, llvm::Value* packed_at, llvm::Value* p) {
+    const auto lanes = static_cast<unsigned>(c.schedule().lanes);
     llvm::Value* word = nullptr;
     if (row_pointers.empty()) {
       llvm::Value* from = b.CreateInBoundsGEP(c.word, packed_at, c.constant(r));
@@ -62,10 +63,12 @@ struct TileCode {
           at_step(c.plan.group.contraction.a, row_pointers[static_cast<size_t>(r)], p);
       const auto bytes = static_cast<uint64_t>(c.element_bytes() / product.group());
       word = b.CreateAlignedLoad(c.word, from, llvm::Align(bytes));
-      if (product.shifts_a())
-        word = b.CreateXor(word, llvm::ConstantInt::get(c.word, kHighestBits));
+      if (product.shifts_a()) {
+        llvm::Value* words = b.CreateVectorSplat(lanes, word);
+        return b.CreateXor(words, llvm::ConstantInt::get(words->getType(), kHighestBits));
+      }
     }
-    return b.CreateVectorSplat(static_cast<unsigned>(c.schedule().lanes), word);
+    return b.CreateVectorSplat(lanes, word);
   }
 
   std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {

@@ -69,7 +69,24 @@ llvm::Value* from_memory(llvm::IRBuilderBase& b, DType type, llvm::Value* stored
   }
 }
 
+llvm::Value* bits_behind(llvm::IRBuilderBase& b, DType type, llvm::Value* value) {
+  if (const auto* wider = llvm::dyn_cast<llvm::FPExtInst>(value)) {
+    llvm::Value* half = wider->getOperand(0);
+    if (type != DType::f16 || !half->getType()->getScalarType()->isHalfTy()) return nullptr;
+    return b.CreateBitCast(half, shaped(b.getInt16Ty(), lanes_of(value)));
+  }
+  const auto* cast = llvm::dyn_cast<llvm::BitCastInst>(value);
+  const auto* shift = cast ? llvm::dyn_cast<llvm::BinaryOperator>(cast->getOperand(0)) : nullptr;
+  if (shift == nullptr || shift->getOpcode() != llvm::Instruction::Shl) return nullptr;
+  const auto* wider = llvm::dyn_cast<llvm::ZExtInst>(shift->getOperand(0));
+  const bool is_bf16 = wider != nullptr && type == DType::bf16 &&
+                       wider->getOperand(0)->getType()->getScalarType()->isIntegerTy(16);
+  return is_bf16 ? wider->getOperand(0) : nullptr;
+}
+
 llvm::Value* to_memory(llvm::IRBuilderBase& b, DType type, llvm::Value* value) {
+  if (is_half(type))
+    if (llvm::Value* bits = bits_behind(b, type, value)) return bits;
   const int lanes = lanes_of(value);
   switch (type) {
     case DType::b8:

@@ -195,18 +195,9 @@ llvm::Value* emit_compare(llvm::IRBuilderBase& b, Fn fn, DType from, llvm::Value
   return nullptr;
 }
 
-// Is the f32 one that came from 16 bits?
-bool is_settled(const llvm::Value* x) {
-  if (llvm::isa<llvm::FPExtInst>(x)) return true;
-  const auto* cast = llvm::dyn_cast<llvm::BitCastInst>(x);
-  const auto* shift = cast ? llvm::dyn_cast<llvm::BinaryOperator>(cast->getOperand(0)) : nullptr;
-  return shift != nullptr && shift->getOpcode() == llvm::Instruction::Shl &&
-         llvm::isa<llvm::ZExtInst>(shift->getOperand(0));
-}
-
 // A bf16 or f16 as a conversion or comparison sees it (see settled() in ir/scalar.h).
 llvm::Value* settle(llvm::IRBuilderBase& b, DType type, llvm::Value* x) {
-  if (!is_half(type) || is_settled(x)) return x;
+  if (!is_half(type) || bits_behind(b, type, x) != nullptr) return x;
   return from_memory(b, type, to_memory(b, type, x));
 }
 

@@ -15,9 +15,11 @@ namespace tessera {
 
 llvm::Type* register_type(llvm::LLVMContext& context, DType type);
 llvm::Type* memory_type(llvm::LLVMContext& context, DType type);
-// Between the two, rounding to nearest even.
+// Between the two, rounding to nearest even, unless the value came from memory or was rounded.
 llvm::Value* from_memory(llvm::IRBuilderBase& builder, DType type, llvm::Value* stored);
 llvm::Value* to_memory(llvm::IRBuilderBase& builder, DType type, llvm::Value* value);
+// The 16 bits that this bf16 or f16 in registers is an extension of; null when it may have others.
+llvm::Value* bits_behind(llvm::IRBuilderBase& builder, DType type, llvm::Value* value);
 // The constant as it lies in memory.
 llvm::Constant* memory_constant(llvm::LLVMContext& context, const Scalar& value, int lanes = 0);
 // `type`, or a vector of `lanes` of it when lanes > 0.
