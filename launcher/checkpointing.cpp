@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "launcher/find_checkpoint.h"
+#include "launcher/median.h"
 
 namespace tessera {
 namespace {
@@ -83,20 +84,14 @@ void Checkpointing::settle(int64_t step) {
 }
 
 int Checkpointing::after_step(int64_t step, double seconds) {
-  if (writer_->idle()) {
-    ++other_steps_;
-    other_seconds_ += seconds;
-  } else {
-    ++cost_.steps_beside;
-    beside_seconds_ += seconds;
-  }
-  const Timed waited(cost_.waited_seconds);
+  (writer_->idle() ? alone_ : beside_).push_back(seconds);
   bool due = config_.every_steps > 0 && step % config_.every_steps == 0;
   int signal = 0;
   if (agreement_.is_time(step)) {
     const StepNote all = agreement_.exchange(
         step, seconds, {StopSignals::seen(), writer_->at_work(), due_by_clock()});
     if (!writer_->idle() && !all.at_work) {
+      const Timed waited(cost_.waited_seconds);
       writer_->advance();
       if (writer_->idle()) {
         ++cost_.written;
@@ -106,6 +101,8 @@ int Checkpointing::after_step(int64_t step, double seconds) {
     due = due || all.due;
     signal = all.signal;
   }
+  // What ranks wait for one another in `exchange` they would wait for in the next step.
+  const Timed waited(cost_.waited_seconds);
   if (signal != 0)
     keep_last(step);
   else if (due)
@@ -125,11 +122,10 @@ void Checkpointing::keep_last(int64_t step) {
 
 CheckpointCost Checkpointing::cost() const {
   CheckpointCost cost = cost_;
-  if (cost.steps_beside > 0 && other_steps_ > 0) {
-    const double usual = other_seconds_ / static_cast<double>(other_steps_);
+  cost.steps_beside = static_cast<int64_t>(beside_.size());
+  if (!beside_.empty() && !alone_.empty())
     cost.slowdown_seconds =
-        std::max(0.0, beside_seconds_ - usual * static_cast<double>(cost.steps_beside));
-  }
+        std::max(0.0, median(beside_) - median(alone_)) * static_cast<double>(beside_.size());
   return cost;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launcher/config.h"
 #include "launcher/folder_lock.h"
@@ -22,7 +23,7 @@ struct CheckpointCost {
   double waited_seconds = 0;    // in which no step was computed because of them
   double last_seconds = 0;      // in which, at the end, only the last one was written
   int64_t steps_beside = 0;     // computed while one was being written
-  double slowdown_seconds = 0;  // by which those took longer than others
+  double slowdown_seconds = 0;  // by which those took longer than others, by medians
 };
 
 // When a training job writes checkpoints, and when it leaves because of a signal. Its folder is
@@ -66,9 +67,8 @@ class Checkpointing {
   Clock::time_point last_ = Clock::now();
   int64_t last_step_ = -1;  // that a checkpoint was begun, or resumed, at
   CheckpointCost cost_;
-  double beside_seconds_ = 0;
-  int64_t other_steps_ = 0;
-  double other_seconds_ = 0;
+  std::vector<double> beside_;  // seconds of steps while a checkpoint was being written
+  std::vector<double> alone_;   // and of others
 };
 
 }  // namespace tessera

@@ -19,6 +19,7 @@
 #include "launcher/data.h"
 #include "launcher/feeds.h"
 #include "launcher/json_text.h"
+#include "launcher/median.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "launcher/progress_target.h"
@@ -43,13 +44,6 @@ double seconds_since(Clock::time_point start) {
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 PlanSettings plan_settings(const Config& config, int threads) {
@@ -172,12 +166,15 @@ class Trainer {
     if (reports()) open_folder(plan);
     const ClusterCommCost prices = comm_cost_here(world_.size());
     executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, &prices});
-    executable_->initialize(static_cast<uint64_t>(config_.train.seed));
-    if (resumed_)
-      load_state(*executable_, *resumed_);
-    else if (!config_.weights.file.empty())
-      load_weights(*executable_, config_.weights, {}, options_.quiet);
+    give_first_values();
     result_.startup["compile"] = seconds_since(compiles);
+  }
+
+  void give_first_values() {
+    if (resumed_) return load_state(*executable_, *resumed_);
+    executable_->initialize(static_cast<uint64_t>(config_.train.seed));
+    if (!config_.weights.file.empty())
+      load_weights(*executable_, config_.weights, {}, options_.quiet);
   }
 
   void find_first_step() {

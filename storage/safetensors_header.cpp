@@ -23,7 +23,7 @@ struct TypeName {
   int bytes;
   std::optional<DType> type;
 };
-const std::array<TypeName, 15> kTypes = {{{"F32", 4, DType::f32},
+const std::array<TypeName, 17> kTypes = {{{"F32", 4, DType::f32},
                                           {"F64", 8, DType::f64},
                                           {"F16", 2, DType::f16},
                                           {"BF16", 2, DType::bf16},
@@ -37,7 +37,9 @@ const std::array<TypeName, 15> kTypes = {{{"F32", 4, DType::f32},
                                           {"U32", 4, {}},
                                           {"U64", 8, {}},
                                           {"F8_E4M3", 1, {}},
-                                          {"F8_E5M2", 1, {}}}};
+                                          {"F8_E5M2", 1, {}},
+                                          {"F8_E8M0", 1, {}},
+                                          {"C64", 8, {}}}};
 
 // Takes the events of the JSON parser and refuses what is not the one form that the format allows,
 // so that a header costs no more memory than what it says.

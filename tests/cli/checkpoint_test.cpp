@@ -201,6 +201,16 @@ INSTANTIATE_TEST_SUITE_P(Signals, Interrupted,
                          ::testing::Combine(::testing::Values("local", "mpi"),
                                             ::testing::Values(SIGTERM, SIGUSR1)));
 
+// One rank is told, and all leave after the same step.
+TEST(StopSignals, ToOneRankAreForAll) {
+  EndlessJob job({"checkpoint={every: 1 h}"});
+  kill(job.ranks()[1], SIGUSR1);
+  EXPECT_EQ(job.wait(30), 1) << job.err();
+  EXPECT_THAT(job.err(), HasSubstr("stopped by signal 10 (User defined signal 1) after step "));
+  EXPECT_EQ(list_checkpoints(job.run_folder() + ".checkpoints").size(), 1u);
+  job.expect_nothing_left();
+}
+
 // Killed at any moment: what is there is whole, and the job goes on.
 TEST_F(Resume, SurvivesKills) {
   const std::vector<std::string> often = {"checkpoint.every=1", "train.steps=100000000"};

@@ -100,6 +100,18 @@ TEST_F(Weights, OfARunBeginAnother) {
             read_text(folder_.file("b/model.safetensors")));
 }
 
+TEST_F(Weights, OfACheckpointAreUsedByAProgramWithoutItsOptimizer) {
+  ASSERT_EQ(run("a", {"cluster.ranks=3", "checkpoint={}", "plan.pins={w: {k: data}}"}).code, 0);
+  std::vector<Array> found;
+  for (const std::string& file :
+       {"a/model.safetensors", "a.checkpoints", "a.checkpoints/step-00000007"}) {
+    const CommandResult used = eval({"--weights", folder_.file(file), "--ranks", "2"});
+    ASSERT_EQ(used.code, 0) << used.err;
+    found.push_back(read_npy(folder_.file("y.npy")));
+    EXPECT_EQ(found.back(), found.front()) << file;
+  }
+}
+
 TEST_F(Weights, AreMappedFromOtherNames) {
   const Array w = make_array(DType::f32, {7, 3});
   Array b = make_array(DType::f32, {3});
