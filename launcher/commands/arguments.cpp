@@ -61,8 +61,10 @@ std::optional<Mesh> parse_mesh_option(const std::string& value) {
 void add_weights_options(CLI::App& command, WeightsConfig& weights) {
   command.add_option("--weights", weights.file,
                      "values of parameters, by name: a .safetensors or .npz file, or a checkpoint");
-  command.add_option("--rename", weights.rename,
-                     "FROM=TO, maps names of the file, as 'layer.*.weight=w*'; repeatable");
+  command
+      .add_option("--rename", weights.rename,
+                  "FROM=TO, maps names of the file, as 'layer.*.weight=w*'; repeatable")
+      ->allow_extra_args(false);
 }
 
 CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level) {

@@ -127,9 +127,10 @@ TEST_F(Weights, AreMappedFromOtherNames) {
   ASSERT_EQ(good.code, 0) << good.err;
   EXPECT_THAT(good.err, HasSubstr("not used, as the program has no such tensors: net.1.bias"));
   EXPECT_EQ(read_npy(folder_.file("y.npy")).get(47), 2);
-  EXPECT_EQ(
-      run("a", {"--weights", file, "--rename", "net.0.weight=w", "--rename", "*.0.bias=b"}).code,
-      0);
+  const CommandResult trained = run("a", {"--weights", file, "--rename", "net.0.weight=w",
+                                          "--rename", "*.0.bias=b", "train.steps=2", "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.json()["steps"], 2);
   const CommandResult bad = eval({"--weights", file, "--rename", "net.0.weight=b"});
   EXPECT_EQ(bad.code, 2);
   EXPECT_THAT(bad.err, HasSubstr("use.tess:5:7) takes f32[7, 3]; the file has no `w`"));
