@@ -37,10 +37,10 @@ ModuleCode code_of(const LoopNest& nest, const BuildOptions& options, CompiledOb
   metadata.chunks = nest.chunks;
   metadata.scratch_bytes = nest.scratch_bytes;
   metadata.faults = lines(nest.faults);
-  const int register_bytes = vectors_of(options.level).vector_bytes;
+  const VectorTarget& target = vectors_of(options.level);
   return {.optimized =
-              [&nest, register_bytes](llvm::Module& module) {
-                emit_loop_nest(module, nest, kKernelSymbol, register_bytes);
+              [&nest, &target](llvm::Module& module) {
+                emit_loop_nest(module, nest, kKernelSymbol, target);
               },
           .plain = {}};
 }
@@ -48,8 +48,7 @@ ModuleCode code_of(const LoopNest& nest, const BuildOptions& options, CompiledOb
 // The parts of a blocked group as functions beside each other.
 class BlockBuilder {
  public:
-  BlockBuilder(const BlockedForm& form, int register_bytes)
-      : form_(form), register_bytes_(register_bytes) {
+  BlockBuilder(const BlockedForm& form, const VectorTarget& target) : form_(form), target_(target) {
     for (const std::vector<PartForm>& variant : form.parts) code_.emplace_back(variant.size());
   }
 
@@ -61,7 +60,7 @@ class BlockBuilder {
       renumber_faults(nest, faults_.size());
       faults_.insert(faults_.end(), nest.faults.begin(), nest.faults.end());
       code_[v][p] = {
-          emit_loop_nest(module, nest, name, register_bytes_), nest.chunks, nest.scratch_bytes, {}};
+          emit_loop_nest(module, nest, name, target_), nest.chunks, nest.scratch_bytes, {}};
     });
   }
 
@@ -96,13 +95,13 @@ class BlockBuilder {
   }
 
   const BlockedForm& form_;
-  int register_bytes_;
+  const VectorTarget& target_;
   std::vector<std::vector<PartCode>> code_;
   std::vector<std::string> faults_;
 };
 
 ModuleCode code_of(const BlockedForm& form, const BuildOptions& options, CompiledObject& metadata) {
-  const auto builder = std::make_shared<BlockBuilder>(form, vectors_of(options.level).vector_bytes);
+  const auto builder = std::make_shared<BlockBuilder>(form, vectors_of(options.level));
   return {.optimized = [builder](llvm::Module& module) { builder->emit_nests(module); },
           .plain =
               [builder, &metadata](llvm::Module& module) {

@@ -124,6 +124,10 @@ std::vector<ScheduleFact> explain(const LoopNest& nest) {
   facts.push_back(
       {"chunks", fmt::format("{}, each {} of the {} points of the outermost {}", nest.chunks,
                              nest.grain, nest.points, count_of(nest.collapsed, "loop"))});
+  if (nest.strip > 0)
+    facts.push_back(
+        {"strips", fmt::format("of {} steps of {}, by all points of a chunk in turn", nest.strip,
+                               loops_text(nest, {nest.stages[0].reduced[0]}, -1, 1))});
   if (nest.scratch_bytes > 0)
     facts.push_back({"scratch", fmt::format("{} bytes a thread", nest.scratch_bytes)});
   return facts;

@@ -12,6 +12,7 @@
 #include "codegen/lower.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
+#include "codegen/share_work.h"
 #include "codegen/solve_guards.h"
 #include "codegen/split_reductions.h"
 #include "codegen/stages.h"
@@ -234,6 +235,17 @@ class Fuser {
   std::vector<Cluster> clusters_;
 };
 
+// Each as it is built: what runs as one loop nest keeps what its stages share.
+std::vector<KernelGroup> with_shared_work(std::vector<KernelGroup> groups) {
+  for (KernelGroup& group : groups) {
+    const std::optional<ContractionGroup> contraction = find_contraction(group);
+    if ((contraction && worth_tiling(contraction->contraction)) || may_run_in_blocks(group))
+      continue;
+    group = make_group(share_work(group.nests), {group.outputs.begin(), group.outputs.end()});
+  }
+  return groups;
+}
+
 }  // namespace
 
 std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
@@ -242,12 +254,13 @@ std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
   const std::vector<Nest> left =
       split_reductions(inline_maps(solved, needed_outside), limits.least);
-  return join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits);
+  return with_shared_work(
+      join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits));
 }
 
 std::vector<KernelGroup> fuse_parts(const std::vector<Nest>& nests,
                                     const std::set<Tensor>& needed_outside) {
-  return Fuser(nests, needed_outside, 1).run();
+  return with_shared_work(Fuser(nests, needed_outside, 1).run());
 }
 
 }  // namespace tessera

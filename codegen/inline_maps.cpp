@@ -14,6 +14,7 @@ namespace tessera {
 namespace {
 
 constexpr double kCheapFlops = 4;      // a point
+constexpr int64_t kSmallShare = 16;    // of the result's elements, which count for nothing
 constexpr double kConstantFlops = 12;  // of a map that reads nothing
 constexpr size_t kMostNodes = 300;     // of a formula that has grown
 constexpr double kMostFlops = 600;     // of one
@@ -26,6 +27,24 @@ double flops_per_point(const Nest& nest) {
 
 int64_t points_of(const Nest& nest) {
   return volume(nest.loops());
+}
+
+// Operations a point, of those that are not hoisted out of its loops.
+double own_flops(const Nest& map) {
+  const auto points = static_cast<double>(std::max<int64_t>(volume(map.out.dims()), 1));
+  double flops = 0;
+  for (const Expr& node : subexpressions(map.body))
+    if (const Apply* apply = as<Apply>(node))
+      flops += info(apply->fn).flops * static_cast<double>(volume(node.dims())) / points;
+  return flops;
+}
+
+// How many tensors it reads that take as long to read as its result would.
+int large_sources(const Nest& map) {
+  int large = 0;
+  for (const Tensor& tensor : tensors_read(map.body))
+    large += volume(tensor.dims()) * kSmallShare > volume(map.out.dims()) ? 1 : 0;
+  return large;
 }
 
 class Inliner {
@@ -67,10 +86,9 @@ class Inliner {
   }
 
   bool pays(const Nest& map, const Nest& reader, size_t readers) const {
-    const size_t sources = tensors_read(map.body).size();
-    const double flops = flops_per_point(map);
-    if (sources == 0) return flops <= kConstantFlops;
-    if (sources == 1 && flops <= kCheapFlops) return true;
+    const double flops = own_flops(map);
+    if (tensors_read(map.body).empty()) return flops <= kConstantFlops;
+    if (large_sources(map) <= 1 && flops <= kCheapFlops) return true;
     int reads = 0;
     for (const Expr& node : reads_of(reader)) reads += as<Read>(node)->tensor == map.out ? 1 : 0;
     const bool once = readers == 1 && reads == 1 && points_of(reader) <= points_of(map);

@@ -25,7 +25,8 @@ class CanonicalText {
       for (const Dim& dim : nest.reduced) line += " " + name(dim);
       text_ += line + " : " + body + "\n";
     }
-    for (const Tensor& tensor : group.outputs) text_ += "out " + name(tensor) + "\n";
+    for (const Tensor& tensor : group.outputs)
+      text_ += (group.past_caches.count(tensor) != 0 ? "past " : "out ") + name(tensor) + "\n";
     return std::move(text_);
   }
 
@@ -83,7 +84,8 @@ bool contains(const std::vector<Tensor>& tensors, const Tensor& tensor) {
 }  // namespace
 
 bool KernelGroup::operator==(const KernelGroup& other) const {
-  if (nests.size() != other.nests.size() || inputs != other.inputs || outputs != other.outputs)
+  if (nests.size() != other.nests.size() || inputs != other.inputs || outputs != other.outputs ||
+      past_caches != other.past_caches)
     return false;
   for (size_t i = 0; i < nests.size(); ++i) {
     const Nest& a = nests[i];

@@ -19,6 +19,9 @@ struct KernelGroup {
   std::vector<Nest> nests;
   std::vector<Tensor> inputs;   // in order of first reading
   std::vector<Tensor> outputs;  // in order of writing
+  // Of the outputs: those too large for caches to keep, which are written past them. Each lies at
+  // an address that 64 divides, and not where an input lies.
+  std::set<Tensor> past_caches = {};
 
   bool operator==(const KernelGroup& other) const;  // the same tensors and formulas
 };

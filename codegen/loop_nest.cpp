@@ -77,10 +77,19 @@ int64_t LoopNest::trips(int loop) const {
   return loop == lane ? (extent + lanes - 1) / lanes : extent;
 }
 
+size_t LoopNest::strip_bytes() const {
+  size_t bytes = 0;
+  if (strip > 0)
+    for (const Accumulation& reduction : reductions)
+      bytes += 2 * static_cast<size_t>(lanes) * size_of(sum_type(reduction.type));
+  return bytes;
+}
+
 std::string describe(const LoopNest& nest) {
   std::string result =
       fmt::format("shared{}; {} points in {} chunks, {} bytes of scratch\n",
                   text(nest, nest.shared), nest.points, nest.chunks, nest.scratch_bytes);
+  if (nest.strip > 0) result += fmt::format("in strips of {}\n", nest.strip);
   if (nest.lane >= 0)
     result += fmt::format("{} lanes along {}\n", nest.lanes,
                           nest.loops[static_cast<size_t>(nest.lane)].name);

@@ -24,6 +24,9 @@ namespace tessera {
 // One loop is the lane loop: it advances by `lanes`, and every value that depends on it is a
 // vector. It is a shared loop (`lane`, for all stages) or a loop of each stage.
 
+// So many terms of a sum of floats are added one after the other (llvm/compensated_sum.h).
+constexpr int64_t kPlainTerms = 128;
+
 // constant + sum of coefficient * loop. Terms are sorted by loop; no coefficient is 0.
 struct LoopAffine {
   std::vector<std::pair<int, int64_t>> terms;
@@ -81,6 +84,7 @@ struct NestBuffer {
   int64_t elements = 0;       // of scratch: of one shared point, before lanes
   size_t scratch_offset = 0;  // bytes; a multiple of 64
   bool per_lane = false;      // scratch of a kernel whose lane loop is shared: lanes are innermost
+  bool past_caches = false;   // written with stores that leave caches alone; 64 divides its address
 };
 
 struct Store {
@@ -130,12 +134,18 @@ struct LoopNest {
   int collapsed = 0;   // how many shared loops are flattened into points
   int64_t points = 1;  // product of their trip counts
   int64_t grain = 1;   // points of a chunk
+  // Steps of the outermost reduced loop that all points of a chunk make before the next ones, so
+  // that they read what lies side by side; 0: each point makes all of its own steps. Then there is
+  // one stage, and `collapsed` are all shared loops.
+  int64_t strip = 0;
   int64_t chunks = 1;
   int arguments = 0;
+  size_t strip_offset = 0;  // in scratch, of the running values of a chunk's points
   size_t scratch_bytes = 0;
   std::vector<std::string> faults;  // by code - 1
 
   int64_t trips(int loop) const;  // of a shared loop: extent, or blocks of lanes
+  size_t strip_bytes() const;     // of the running values of one point, in strips
 };
 
 // For people and for golden tests.

@@ -67,6 +67,7 @@ class Lowering {
     buffer.type = tensor.type();
     buffer.argument = result_.arguments++;
     buffer.elements = span_of(tensor);
+    buffer.past_caches = group_.past_caches.count(tensor) != 0;
     // A tensor that is both read and written appears twice; reads see what was written.
     buffer_of_[tensor] = static_cast<int>(result_.buffers.size());
     result_.buffers.push_back(buffer);

@@ -33,26 +33,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Bytes of a level of data cache: asked of the C library, then of the kernel's files.
+// Bytes of a level of data cache, as far as one processor uses it: asked of the kernel's files,
+// then of the C library, which counts what no core of this host reaches where hosts are shared.
 int64_t cache_bytes(int level, int64_t otherwise) {
-  int64_t bytes = 0;
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-  const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
-  bytes = sysconf(names[level - 1]);
-#endif
-  for (int index = 0; bytes <= 0 && index < 8; ++index) {
+  for (int index = 0; index < 8; ++index) {
     const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index);
     std::ifstream level_file(folder + "/level"), type_file(folder + "/type");
     int found = 0;
     std::string type;
-    if (!(level_file >> found >> std::ws) && found == 0) break;
+    if (!(level_file >> found)) break;
     type_file >> type;
     if (found != level || type == "Instruction") continue;
     std::ifstream size_file(folder + "/size");
-    char unit = 'K';
-    if (size_file >> bytes >> unit) bytes *= unit == 'M' ? 1 << 20 : 1 << 10;
+    int64_t kilobytes = 0;
+    if (size_file >> kilobytes && kilobytes > 0) return kilobytes << 10;
   }
-  return bytes > 0 ? bytes : otherwise;
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+  const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  const int64_t bytes = sysconf(names[level - 1]);
+  if (bytes > 0) return bytes;
+#endif
+  return otherwise;
 }
 
 // The best rate, in GB/s, of some passes over three arrays of `elements` floats.

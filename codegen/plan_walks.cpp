@@ -4,6 +4,7 @@
 
 #include "codegen/blocked_group.h"
 #include "codegen/contraction.h"
+#include "codegen/loop_nest.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/stages.h"
@@ -12,9 +13,6 @@
 
 namespace tessera {
 namespace {
-
-// Sums over more blocks would lose digits (compensated_sum.h).
-constexpr int64_t kMostAdditions = 128;
 
 bool has(const Dims& dims, const Dim& dim) {
   return contains(dims, dim);
@@ -176,7 +174,7 @@ std::optional<std::vector<BlockWalk>> checked(std::vector<BlockWalk> walks) {
   int64_t additions = 1;
   for (const BlockWalk& walk : walks)
     if (walk.serial) additions *= walk.trips();
-  if (walks.empty() || additions > kMostAdditions) return std::nullopt;
+  if (walks.empty() || additions > kPlainTerms) return std::nullopt;
   return walks;
 }
 
@@ -206,8 +204,8 @@ std::optional<std::vector<BlockWalk>> plan_walks(const KernelGroup& group,
     const double one = facts.passed_bytes(walks);
     if (one > limits.room && i + 1 < walks.size()) continue;
     block = even_block(extent, std::max<int64_t>(1, static_cast<int64_t>(limits.room / one)));
-    if (walks[i].serial && walks[i].trips() > kMostAdditions)
-      block = even_block(extent, (extent + kMostAdditions - 1) / kMostAdditions);
+    if (walks[i].serial && walks[i].trips() > kPlainTerms)
+      block = even_block(extent, (extent + kPlainTerms - 1) / kPlainTerms);
     if (one * static_cast<double>(block) > limits.most_room) return std::nullopt;
     walks.erase(walks.begin() + static_cast<std::ptrdiff_t>(i) + 1, walks.end());
     break;

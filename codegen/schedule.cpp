@@ -13,6 +13,10 @@ constexpr double kSecondsPerInstruction = 0.25e-9;
 constexpr double kSecondsPerByte = 0.08e-9;
 constexpr double kChunkSeconds = 20e-6;
 constexpr int64_t kMostChunks = 1024;
+constexpr int64_t kStrip = 8;           // streams of memory that processors follow at once
+constexpr int64_t kFarBytes = 1 << 20;  // of an argument that no second-level cache holds
+constexpr int64_t kFarStep = 1024;
+constexpr size_t kStripBytes = 24 << 10;
 
 bool has(const std::vector<int>& loops, int loop) {
   return std::find(loops.begin(), loops.end(), loop) != loops.end();
@@ -124,6 +128,49 @@ void order_loops(LoopNest& nest) {
   place_lane(nest, all, nest.lane, nest.shared);
 }
 
+// Do the lanes read large arguments that go on far away at each step of the reduced loops? Then
+// neighbouring points read together what lies between (LoopNest::strip).
+bool wants_strips(const LoopNest& nest) {
+  if (nest.stages.size() != 1 || nest.lane < 0) return false;
+  const Stage& stage = nest.stages[0];
+  if (stage.reductions.empty() || stage.reduced.empty() || stage.scan || stage.scatters ||
+      !stage.free.empty() || !stage.inner.empty())
+    return false;
+  const int outermost = stage.reduced[0];
+  if (nest.loops[static_cast<size_t>(outermost)].extent < 2 * kStrip) return false;
+  int64_t terms = kStrip;  // of a strip, which are added up one after the other
+  for (size_t i = 1; i < stage.reduced.size(); ++i)
+    terms *= nest.loops[static_cast<size_t>(stage.reduced[i])].extent;
+  if (terms == 0 || terms > kPlainTerms) return false;
+  for (const int n : use_of(nest, stage).nodes) {
+    const Node& node = nest.nodes[static_cast<size_t>(n)];
+    if (node.kind != Node::Kind::load) continue;
+    const NestBuffer& buffer = nest.buffers[static_cast<size_t>(node.address.buffer)];
+    const auto element = static_cast<int64_t>(size_of(buffer.type));
+    if (buffer.argument < 0 || buffer.elements * element < kFarBytes) continue;
+    const auto step = step_of(nest, node.address, outermost);
+    if (step && std::abs(*step) * element >= kFarStep &&
+        step_of(nest, node.address, nest.lane) == std::optional<int64_t>(1))
+      return true;
+  }
+  return false;
+}
+
+// As few chunks as the workers need, whose running values stay in the first cache.
+void choose_strips(LoopNest& nest, const ScheduleTarget& target) {
+  nest.strip = 0;
+  if (!wants_strips(nest)) return;
+  nest.strip = kStrip;
+  nest.points = 1;
+  for (const int loop : nest.shared) nest.points *= nest.trips(loop);
+  nest.collapsed = static_cast<int>(nest.shared.size());
+  const int64_t workers = std::max(1, target.workers);
+  const auto most = static_cast<int64_t>(kStripBytes / nest.strip_bytes());
+  nest.grain =
+      std::clamp<int64_t>((nest.points + workers - 1) / workers, 1, std::max<int64_t>(1, most));
+  nest.chunks = (nest.points + nest.grain - 1) / nest.grain;
+}
+
 // With `grain` 0, chunks take about kChunkSeconds.
 void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target, int64_t grain) {
   const int64_t wanted = int64_t{16} * std::max(1, target.workers);
@@ -159,7 +206,8 @@ void place_scratch(LoopNest& nest) {
     const size_t bytes = static_cast<size_t>(buffer.elements) * lanes * size_of(buffer.type);
     offset += (bytes + 63) / 64 * 64;
   }
-  nest.scratch_bytes = offset;
+  nest.strip_offset = offset;
+  nest.scratch_bytes = offset + nest.strip_bytes() * static_cast<size_t>(nest.grain);
 }
 
 double argument_bytes(const LoopNest& nest) {
@@ -212,6 +260,7 @@ void schedule(LoopNest& nest, const ScheduleTarget& target) {
   const double instructions = choose_lanes(nest, target);
   order_loops(nest);
   choose_chunks(nest, seconds_of(nest, instructions), target, 0);
+  choose_strips(nest, target);
   place_scratch(nest);
 }
 
@@ -235,6 +284,7 @@ bool schedule(LoopNest& nest, const ScheduleTarget& target, const LoopChoice& ch
     stage.lanes = choice.stages[s].lanes;
   }
   choose_chunks(nest, predicted_seconds(nest, target), target, choice.grain);
+  choose_strips(nest, target);
   place_scratch(nest);
   return true;
 }

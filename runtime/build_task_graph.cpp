@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "runtime/build_tasks.h"
 #include "runtime/order_tasks.h"
+#include "runtime/past_caches.h"
 
 namespace tessera {
 namespace {
@@ -29,6 +30,7 @@ class Builder {
     order_tasks(graph_.tasks, buffers_.bytes_in({}));
     graph_.arena_bytes = allocate_frame(graph_.tasks, {});
     settle(graph_.tasks, {}, 0);
+    mark_past_caches(graph_);
     return std::move(graph_);
   }
 

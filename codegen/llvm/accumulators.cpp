@@ -15,10 +15,6 @@ llvm::Value* widened(llvm::IRBuilderBase& b, llvm::Value* value) {
   return b.CreateZExt(value, shaped(b.getInt8Ty(), lanes_of(value)));
 }
 
-llvm::Value* load(llvm::IRBuilderBase& b, llvm::AllocaInst* variable) {
-  return b.CreateLoad(variable->getAllocatedType(), variable);
-}
-
 }  // namespace
 
 Accumulators::Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
@@ -59,17 +55,51 @@ void Accumulators::reset(const Sum& sum) {
   b_.CreateStore(widened(b_, identity_of(*sum.reduction)), sum.value);
 }
 
+llvm::Value* Accumulators::read(const Sum& sum, llvm::Value* variable) {
+  return b_.CreateLoad(type_of(*sum.reduction), variable);
+}
+
+CompensatedSum Accumulators::total_of(const Sum& sum) {
+  return {read(sum, sum.total), read(sum, sum.rest)};
+}
+
+void Accumulators::begin_total(const Sum& sum) {
+  llvm::Value* nothing = widened(b_, identity_of(*sum.reduction));
+  b_.CreateStore(nothing, sum.total);
+  if (sum.rest != nullptr)
+    b_.CreateStore(llvm::Constant::getNullValue(nothing->getType()), sum.rest);
+}
+
 void Accumulators::start(bool in_blocks) {
   for (Sum& sum : sums_) {
     llvm::Type* type = type_of(*sum.reduction);
     sum.value = emit_variable(b_, type);
     reset(sum);
     if (!in_blocks || !loses_digits(sum.reduction->op, sum.reduction->type)) continue;
-    for (llvm::AllocaInst** variable : {&sum.total, &sum.rest}) {
-      *variable = emit_variable(b_, type);
-      b_.CreateStore(llvm::Constant::getNullValue(type), *variable);
-    }
+    sum.total = emit_variable(b_, type);
+    sum.rest = emit_variable(b_, type);
+    begin_total(sum);
   }
+}
+
+void Accumulators::resume_at(llvm::Value* memory) {
+  uint64_t offset = 0;
+  const auto next = [&](const Sum& sum) {
+    llvm::Value* place = b_.CreateConstGEP1_64(b_.getInt8Ty(), memory, offset);
+    offset += static_cast<uint64_t>(lanes()) * size_of(sum_type(sum.reduction->type));
+    return place;
+  };
+  for (Sum& sum : sums_) {
+    if (sum.value == nullptr) sum.value = emit_variable(b_, type_of(*sum.reduction));
+    sum.total = next(sum);
+    llvm::Value* rest = next(sum);
+    if (loses_digits(sum.reduction->op, sum.reduction->type)) sum.rest = rest;
+  }
+}
+
+void Accumulators::start_at(llvm::Value* memory) {
+  resume_at(memory);
+  for (const Sum& sum : sums_) begin_total(sum);
 }
 
 void Accumulators::begin_block() {
@@ -80,8 +110,13 @@ void Accumulators::begin_block() {
 void Accumulators::end_block() {
   for (const Sum& sum : sums_) {
     if (sum.total == nullptr) continue;
-    const CompensatedSum total =
-        emit_add(b_, {load(b_, sum.total), load(b_, sum.rest)}, load(b_, sum.value));
+    llvm::Value* value = read(sum, sum.value);
+    if (sum.rest == nullptr) {
+      const auto [op, type, node] = *sum.reduction;
+      b_.CreateStore(emit_combine(b_, op, type, read(sum, sum.total), value), sum.total);
+      continue;
+    }
+    const CompensatedSum total = emit_add(b_, total_of(sum), value);
     b_.CreateStore(total.sum, sum.total);
     b_.CreateStore(total.rest, sum.rest);
   }
@@ -91,7 +126,7 @@ void Accumulators::add(size_t i, llvm::Value* value) {
   const Sum& sum = sums_[i];
   value = splat(b_, value, lanes());
   if (over_reduced()) value = within_tail(sum, value);
-  llvm::Value* before = load(b_, sum.value);
+  llvm::Value* before = read(sum, sum.value);
   value = emit_combine(b_, sum.reduction->op, sum.reduction->type, before, widened(b_, value));
   b_.CreateStore(value, sum.value);
 }
@@ -111,13 +146,13 @@ void Accumulators::take_in(size_t i, llvm::Value* value, Running running, int re
   llvm::Value* whole = emit_whole(b_, running, prefix);
   llvm::Value* before = nullptr;
   if (sum.total != nullptr) {
-    const CompensatedSum total{load(b_, sum.total), load(b_, sum.rest)};
+    const CompensatedSum total = total_of(sum);
     before = emit_total(b_, total);
     const CompensatedSum after = emit_add(b_, total, whole);
     b_.CreateStore(after.sum, sum.total);
     b_.CreateStore(after.rest, sum.rest);
   } else {
-    before = load(b_, sum.value);
+    before = read(sum, sum.value);
     b_.CreateStore(emit_combine(b_, op, type, before, whole), sum.value);
   }
   hand_over(i, emit_combine(b_, op, type, splat(b_, before, values_.lanes()), prefix));
@@ -132,9 +167,9 @@ void Accumulators::hand_over(size_t i, llvm::Value* value) {
 void Accumulators::finish() {
   for (size_t i = 0; i < sums_.size(); ++i) {
     const Sum& sum = sums_[i];
-    llvm::Value* value = sum.total == nullptr
-                             ? load(b_, sum.value)
-                             : emit_total(b_, {load(b_, sum.total), load(b_, sum.rest)});
+    llvm::Value* value = sum.total == nullptr  ? read(sum, sum.value)
+                         : sum.rest == nullptr ? read(sum, sum.total)
+                                               : emit_total(b_, total_of(sum));
     if (over_reduced()) value = emit_fold(b_, sum.reduction->op, sum.reduction->type, value);
     hand_over(i, value);
   }

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_values.h"
 #include "codegen/llvm/prefix.h"
 #include "codegen/loop_nest.h"
@@ -16,6 +17,7 @@ namespace tessera {
 //   start(false); add … add; finish()                                  few terms
 //   start(true); { begin_block(); add … add; end_block() } …; finish() long sums, block by block
 //   start(true); take_in …                                             a scan along the lane loop
+//   start_at(memory); … resume_at(memory); { begin_block(); … } …; resume_at(memory); finish()
 class Accumulators {
  public:
   Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
@@ -25,6 +27,10 @@ class Accumulators {
   bool lose_digits() const;
 
   void start(bool in_blocks);
+  // With what comes before the current block in memory, from `memory` on, instead: two vectors a
+  // reduction. `start_at` begins, `resume_at` goes on with what is there.
+  void start_at(llvm::Value* memory);
+  void resume_at(llvm::Value* memory);
   void begin_block();
   void end_block();
   // One step of the stage's i-th reduction; lanes beyond the tail are left out.
@@ -39,8 +45,8 @@ class Accumulators {
   struct Sum {
     const Accumulation* reduction = nullptr;
     llvm::AllocaInst* value = nullptr;  // or of the block
-    llvm::AllocaInst* total = nullptr;  // of the blocks before, where digits are lost
-    llvm::AllocaInst* rest = nullptr;
+    llvm::Value* total = nullptr;       // variable with that of the blocks before
+    llvm::Value* rest = nullptr;        // and with what it lost, where digits are lost
   };
 
   bool over_reduced() const;
@@ -51,6 +57,9 @@ class Accumulators {
   llvm::Type* type_of(const Accumulation& reduction) const;
   llvm::Value* identity_of(const Accumulation& reduction) const;
   void reset(const Sum& sum);
+  void begin_total(const Sum& sum);
+  llvm::Value* read(const Sum& sum, llvm::Value* variable);
+  CompensatedSum total_of(const Sum& sum);
 
   llvm::IRBuilderBase& b_;
   const Stage& stage_;

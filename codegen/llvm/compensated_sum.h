@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/dtype.h"
+#include "codegen/loop_nest.h"
 
 namespace tessera {
 
@@ -15,8 +16,6 @@ namespace tessera {
 //   |error| <= (kPlainTerms + 2) / 2 ulp of the sum of magnitudes, and some ulp as a rule
 //
 // where one running sum of f32 is off by 7 % after 10^7 terms.
-constexpr int64_t kPlainTerms = 128;
-
 // Is a sum of this type one of rounded numbers?
 inline bool loses_digits(ReduceOp op, DType type) {
   return op == ReduceOp::sum && is_float(type);

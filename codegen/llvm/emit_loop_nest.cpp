@@ -8,6 +8,7 @@
 #include "codegen/llvm/emit_values.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
+#include "codegen/read_ahead.h"
 
 namespace tessera {
 namespace {
@@ -16,21 +17,26 @@ namespace {
 class NestEmitter {
  public:
   NestEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function,
-              int register_bytes)
+              const VectorTarget& target)
       : b_(builder),
         nest_(nest),
         function_(function),
-        register_bytes_(register_bytes),
-        values_(builder, nest, function, register_bytes) {}
+        register_bytes_(target.vector_bytes),
+        ahead_(read_ahead(nest, target.l2_bytes)),
+        values_(builder, nest, function, target.vector_bytes) {}
 
   void emit() {
-    if (nest_.points > 0) {
-      llvm::Value* begin = b_.CreateMul(function_.getArg(2), i64(nest_.grain));
-      llvm::Value* end = b_.CreateBinaryIntrinsic(
-          llvm::Intrinsic::smin, b_.CreateMul(function_.getArg(3), i64(nest_.grain)),
-          i64(nest_.points));
-      emit_for(b_, begin, end, 1, [&](llvm::Value* point) { emit_point(point); });
-    }
+    if (nest_.points > 0 && nest_.strip > 0)
+      emit_for(b_, function_.getArg(2), function_.getArg(3), 1, [&](llvm::Value* chunk) {
+        emit_strips(first_point(chunk), first_point(b_.CreateNSWAdd(chunk, i64(1))));
+      });
+    else if (nest_.points > 0)
+      emit_for(b_, first_point(function_.getArg(2)), first_point(function_.getArg(3)), 1,
+               [&](llvm::Value* point) { emit_point(point, [&] { emit_shared(); }); });
+    // Whoever is told that the kernel is done sees what went past the caches.
+    if (std::any_of(nest_.buffers.begin(), nest_.buffers.end(),
+                    [](const NestBuffer& buffer) { return buffer.past_caches; }))
+      b_.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
     b_.CreateRetVoid();
   }
 
@@ -38,10 +44,59 @@ class NestEmitter {
   using Body = std::function<void()>;
 
   llvm::Value* i64(int64_t value) { return b_.getInt64(static_cast<uint64_t>(value)); }
+  llvm::Value* first_point(llvm::Value* chunk) {
+    return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateMul(chunk, i64(nest_.grain)),
+                                    i64(nest_.points));
+  }
   int64_t extent(int loop) const { return nest_.loops[static_cast<size_t>(loop)].extent; }
 
+  // The points' running values lie in scratch while others make the steps of a strip.
+  void emit_strips(llvm::Value* begin, llvm::Value* end) {
+    const Stage& stage = nest_.stages[0];
+    Accumulators sums(b_, nest_, stage, values_);
+    const auto each_point = [&](const std::function<void(llvm::Value*)>& body) {
+      emit_for(b_, begin, end, 1, [&](llvm::Value* point) {
+        llvm::Value* offset =
+            b_.CreateNSWAdd(b_.CreateNSWMul(b_.CreateNSWSub(point, begin),
+                                            i64(static_cast<int64_t>(nest_.strip_bytes()))),
+                            i64(static_cast<int64_t>(nest_.strip_offset)));
+        llvm::Value* memory = b_.CreateGEP(b_.getInt8Ty(), function_.getArg(1), offset);
+        emit_point(point, [&] { body(memory); });
+      });
+    };
+    each_point([&](llvm::Value* memory) { sums.start_at(memory); });
+    const int64_t steps = extent(stage.reduced[0]);
+    emit_for(b_, i64(0), i64((steps + nest_.strip - 1) / nest_.strip * nest_.strip), nest_.strip,
+             [&](llvm::Value* from) {
+               llvm::Value* to = b_.CreateBinaryIntrinsic(
+                   llvm::Intrinsic::smin, b_.CreateNSWAdd(from, i64(nest_.strip)), i64(steps));
+               each_point([&](llvm::Value* memory) {
+                 sums.resume_at(memory);
+                 emit_strip(stage, sums, from, to);
+               });
+             });
+    each_point([&](llvm::Value* memory) {
+      sums.resume_at(memory);
+      sums.finish();
+      emit_outer(stage);
+    });
+  }
+
+  void emit_strip(const Stage& stage, Accumulators& sums, llvm::Value* from, llvm::Value* to) {
+    const Body hoist = hoist_of(stage);
+    hoist();
+    sums.begin_block();
+    emit_for(b_, from, to, 1, [&](llvm::Value* step) {
+      const ValueEmitter::Scope scope(values_);
+      values_.bind(stage.reduced[0], step);
+      hoist();
+      emit_loops(stage.reduced, 1, hoist, [&] { emit_inner(stage, sums); });
+    });
+    sums.end_block();
+  }
+
   // Splits the number of a point into the values of the collapsed loops.
-  void emit_point(llvm::Value* point) {
+  void emit_point(llvm::Value* point, const Body& body) {
     values_.set_lanes(nest_.lane, nest_.lanes);
     const ValueEmitter::Scope scope(values_);
     bool ends = false;
@@ -55,7 +110,7 @@ class NestEmitter {
       ends = ends || (loop == nest_.lane && extent(loop) % nest_.lanes != 0);
     }
     if (!ends) {
-      emit_shared();
+      body();
       return;
     }
     // The last block of lanes is not full.
@@ -65,12 +120,12 @@ class NestEmitter {
         b_, b_.CreateICmpSLT(base, i64(full)),
         [&] {
           const ValueEmitter::Scope inside(values_);
-          emit_shared();
+          body();
         },
         [&] {
           const ValueEmitter::Scope inside(values_);
           values_.set_tail(extent(nest_.lane) - full);
-          emit_shared();
+          body();
         });
   }
 
@@ -140,12 +195,15 @@ class NestEmitter {
     });
   }
 
-  void emit_stage(const Stage& stage) {
+  Body hoist_of(const Stage& stage) {
     std::vector<int> roots;
     for (const Store& store : stage.inner) roots.push_back(store.node);
     for (int r : stage.reductions) roots.push_back(nest_.reductions[static_cast<size_t>(r)].node);
-    const std::vector<int> hoistable = values_.always_evaluated(roots);
-    const Body hoist = [&] { values_.hoist(hoistable); };
+    return [this, nodes = values_.always_evaluated(roots)] { values_.hoist(nodes); };
+  }
+
+  void emit_stage(const Stage& stage) {
+    const Body hoist = hoist_of(stage);
     hoist();
     emit_loops(stage.free, 0, hoist, [&] { emit_free_point(stage, hoist); });
   }
@@ -299,6 +357,8 @@ class NestEmitter {
     std::vector<llvm::Value*> summed;
     for (int r : stage.reductions)
       summed.push_back(values_.value(nest_.reductions[static_cast<size_t>(r)].node));
+    if (&stage == &nest_.stages.back())
+      for (const Address& address : ahead_) values_.fetch(address);
     for (size_t i = 0; i < stored.size(); ++i) values_.store(stage.inner[i], stored[i]);
     for (size_t i = 0; i < summed.size(); ++i) sums.add(i, summed[i]);
   }
@@ -307,6 +367,7 @@ class NestEmitter {
   const LoopNest& nest_;
   llvm::Function& function_;
   const int register_bytes_;
+  const std::vector<Address> ahead_;
   ValueEmitter values_;
 };
 
@@ -325,10 +386,10 @@ llvm::Function* declare_entry(llvm::Module& module, const std::string& symbol) {
 }
 
 llvm::Function* emit_loop_nest(llvm::Module& module, const LoopNest& nest,
-                               const std::string& symbol, int register_bytes) {
+                               const std::string& symbol, const VectorTarget& target) {
   llvm::Function* function = declare_entry(module, symbol);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(module.getContext(), "entry", function));
-  NestEmitter(builder, nest, *function, register_bytes).emit();
+  NestEmitter(builder, nest, *function, target).emit();
   return function;
 }
 

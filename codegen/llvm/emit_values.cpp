@@ -11,6 +11,11 @@
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
+namespace {
+
+constexpr int64_t kCacheLine = 64;
+
+}  // namespace
 
 ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
                            llvm::Function& function, int register_bytes)
@@ -329,6 +334,31 @@ void ValueEmitter::write(const Place& place, DType type, llvm::Value* value) {
     access_.scatter(value, place.pointer, offsets_of(place), align, mask_of(place));
 }
 
+void ValueEmitter::fetch(const Address& address) {
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
+  llvm::Value* first = place_of(address, nullptr).pointer;
+  const int64_t bytes = lanes_ * static_cast<int64_t>(size_of(buffer.type));
+  for (int64_t at = 0; at < bytes; at += kCacheLine) {
+    llvm::Value* line = b_.CreateConstGEP1_64(b_.getInt8Ty(), first, static_cast<uint64_t>(at));
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {line->getType()},
+                       {line, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+  }
+}
+
+// Is the buffer written past the caches, and here in whole lines?
+bool ValueEmitter::goes_past_caches(const Store& store) const {
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
+  if (!buffer.past_caches || store.accumulate || !store.address.terms.empty()) return false;
+  const auto whole_lines = [&](int64_t elements) {
+    return elements * static_cast<int64_t>(size_of(buffer.type)) % kCacheLine == 0;
+  };
+  const LoopAffine& place = store.address.affine;
+  return whole_lines(lanes_) && whole_lines(place.constant) &&
+         std::all_of(place.terms.begin(), place.terms.end(), [&](const auto& term) {
+           return whole_lines(term.second * (term.first == lane_ ? lanes_ : 1));
+         });
+}
+
 void ValueEmitter::store(const Store& store, llvm::Value* value) {
   const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
   if (buffer.elements == 0) return;
@@ -336,6 +366,13 @@ void ValueEmitter::store(const Store& store, llvm::Value* value) {
   TESSERA_CHECK(place.vector() || lanes_of(value) == 0)
       << "lanes store to one place in " << buffer.name;
   value = to_memory(b_, buffer.type, splat(b_, value, place.vector() ? lanes_ : 0));
+  if (place.contiguous() && mask_of(place) == nullptr && goes_past_caches(store)) {
+    auto* stored = b_.CreateAlignedStore(value, place.pointer, llvm::Align(kCacheLine));
+    stored->setMetadata(
+        llvm::LLVMContext::MD_nontemporal,
+        llvm::MDNode::get(b_.getContext(), llvm::ConstantAsMetadata::get(b_.getInt32(1))));
+    return;
+  }
   write(place, buffer.type, store.accumulate ? accumulated(store, place, value) : value);
 }
 

@@ -50,6 +50,8 @@ class ValueEmitter {
 
   llvm::Value* value(int node) { return value(node, nullptr); }
   void store(const Store& store, llvm::Value* value);
+  // Asks for the lines of an address, all lanes, into the second-level cache.
+  void fetch(const Address& address);
 
   // The nodes below `roots` that are evaluated wherever the roots are, and not only on one side of
   // a `where`.
@@ -80,6 +82,7 @@ class ValueEmitter {
   llvm::Value* load_vector(const Node& node, const Place& place);
   llvm::Value* read(const Place& place, DType type);
   void write(const Place& place, DType type, llvm::Value* value);
+  bool goes_past_caches(const Store& store) const;
   llvm::Value* accumulated(const Store& store, const Place& place, llvm::Value* value);
 
   llvm::Value* base_of(const LoopAffine& affine, int64_t factor);

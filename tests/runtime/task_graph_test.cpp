@@ -29,6 +29,23 @@ TEST(TaskGraph, UpdatesHappenInPlace) {
   for (const Task& task : graph.tasks) EXPECT_NE(task.kind, TaskKind::copy) << task.name;
 }
 
+// Of outputs that no cache holds: those that lie where an input lay are written into lines that are
+// in cache.
+TEST(TaskGraph, LargeOutputsAreWrittenPastTheCachesUnlessInPlace) {
+  const Program step = normalize(
+      parse("program p\ndim n = 1000000000\ninput g[n]\nparam w[n] = normal(0, 1)\n"
+            "y = 2 * w + g\nupdate w = w - 0.1 * g\ntotal = sum[n](y)\nsmall = total * 2\n"
+            "output y[n]\noutput small\n"));
+  const TaskGraph graph = build_task_graph(lower(step, manual_plan(step, Mesh{{}}, {}), 0));
+  std::set<std::string> past, written;
+  for (const Task& task : graph.tasks) {
+    for (const Tensor& tensor : task.group.outputs) written.insert(tensor.name());
+    for (const Tensor& tensor : task.group.past_caches) past.insert(tensor.name());
+  }
+  EXPECT_EQ(written.count("w_next"), 1u) << print(graph);
+  EXPECT_EQ(past, std::set<std::string>{"y"}) << print(graph);
+}
+
 TEST(TaskGraph, CollectivesComeInTheSameOrderOnAllRanks) {
   std::vector<std::string> order[2];
   for (int rank = 0; rank < 2; ++rank)
