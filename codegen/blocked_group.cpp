@@ -14,24 +14,6 @@
 namespace tessera {
 namespace {
 
-Fn function_of(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::sum:
-      return Fn::add;
-    case ReduceOp::prod:
-      return Fn::mul;
-    case ReduceOp::max:
-      return Fn::max;
-    case ReduceOp::min:
-      return Fn::min;
-    case ReduceOp::any:
-      return Fn::logical_or;
-    case ReduceOp::all:
-      return Fn::logical_and;
-  }
-  return Fn::add;
-}
-
 // The nests of a group over one block: walked dims become dims of the block's size, tensors views
 // from the block's first indices on.
 class BlockMaker {

@@ -10,6 +10,7 @@
 #include "codegen/inline_maps.h"
 #include "codegen/join_groups.h"
 #include "codegen/lower.h"
+#include "codegen/partial_reductions.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
 #include "codegen/share_work.h"
@@ -152,8 +153,10 @@ class Fuser {
     int64_t points = 0;
     for (const Nest& nest : nests) points += volume(nest.loops());
     if (points <= kTinyPoints) return true;
-    const int64_t enough = std::min(std::max(volume(first), volume(second)), enough_points_);
-    if (volume(shared) < enough) return false;
+    const int64_t enough = std::min(std::max(pieces_to_share(nests_in(x.nests), first),
+                                             pieces_to_share(nests_in(y.nests), second)),
+                                    enough_points_);
+    if (pieces_to_share(nests, shared) < enough) return false;
     return stays_in_cache(nests, shared);
   }
 
@@ -253,7 +256,7 @@ std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
   std::vector<Nest> solved;
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
   const std::vector<Nest> left =
-      split_reductions(inline_maps(solved, needed_outside), limits.least);
+      in_partial_reductions(split_reductions(inline_maps(solved, needed_outside), limits.least));
   return with_shared_work(
       join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits));
 }

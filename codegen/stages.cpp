@@ -4,11 +4,13 @@
 #include <map>
 
 #include "codegen/scatter.h"
+#include "ir/index_range.h"
 #include "ir/structure.h"
 
 namespace tessera {
 namespace {
 
+constexpr int64_t kLanes = 64;                // of four vectors
 constexpr int64_t kScratchBytes = 128 << 10;  // of one shared point: half of a small L2
 
 int64_t bytes_of_dims(const Tensor& tensor, const Dims& dims) {
@@ -154,6 +156,28 @@ Dims shared_dims(const std::vector<Nest>& nests) {
     }
   }
   return shared;
+}
+
+int64_t pieces_to_share(const std::vector<Nest>& nests, const Dims& shared) {
+  const Read* largest = nullptr;
+  int64_t most = 0;
+  for (const Nest& nest : nests)
+    for (const Expr& node : reads_of(nest)) {
+      const Read* read = as<Read>(node);
+      if (read->tensor.dims().empty() || volume(read->tensor.dims()) <= most) continue;
+      largest = read;
+      most = volume(read->tensor.dims());
+    }
+  if (largest == nullptr) return volume(shared);
+  int64_t pieces = volume(shared);
+  const std::optional<Affine> innermost = affine_form(largest->indices.back().value);
+  if (!innermost) return pieces;
+  for (const auto& [dim, step] : innermost->terms) {
+    if (step != 1 || !contains(shared, dim)) continue;
+    const int64_t lanes = std::max<int64_t>(1, std::min(dim.extent(), kLanes));
+    pieces = (pieces + lanes - 1) / lanes;
+  }
+  return pieces;
 }
 
 GroupPlan plan_stages(const std::vector<Nest>& nests) {

@@ -37,6 +37,10 @@ struct GroupPlan {
 // the same index only.
 Dims shared_dims(const std::vector<Nest>& nests);
 
+// How many pieces threads could take when these nests run under common loops over `shared`: points,
+// or vectors of them where it is along one of those dims that most of what is read is contiguous.
+int64_t pieces_to_share(const std::vector<Nest>& nests, const Dims& shared);
+
 GroupPlan plan_stages(const std::vector<Nest>& nests);
 
 // Are what nests pass to each other, and what several of them read, small for one point of the

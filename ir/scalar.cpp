@@ -362,6 +362,24 @@ Scalar identity(ReduceOp op, DType type) {
   return {};
 }
 
+Fn function_of(ReduceOp op) {
+  switch (op) {
+    case ReduceOp::sum:
+      return Fn::add;
+    case ReduceOp::prod:
+      return Fn::mul;
+    case ReduceOp::max:
+      return Fn::max;
+    case ReduceOp::min:
+      return Fn::min;
+    case ReduceOp::any:
+      return Fn::logical_or;
+    case ReduceOp::all:
+      return Fn::logical_and;
+  }
+  return Fn::add;
+}
+
 Scalar combine(ReduceOp op, const Scalar& a, const Scalar& b) {
   const Scalar args[2] = {a, b};
   switch (op) {

@@ -118,6 +118,7 @@ Scalar evaluate(Fn fn, std::span<const Scalar> args, DType result);
 // The neutral element of a reduction: sum 0, prod 1, max -inf or the least integer, any false.
 Scalar identity(ReduceOp op, DType type);
 // One step of a reduction; max and min propagate NaN.
+Fn function_of(ReduceOp op);  // of two values
 Scalar combine(ReduceOp op, const Scalar& a, const Scalar& b);
 
 // The shortest text that reads back as the same value: "0.1", "3", "inf", "true".
