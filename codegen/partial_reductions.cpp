@@ -9,6 +9,7 @@
 #include "codegen/scatter.h"
 #include "codegen/stages.h"
 #include "ir/index_range.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -53,7 +54,8 @@ bool is_long_to_few(const Nest& nest) {
   if (!nest.op || nest.body.type() != nest.out.type() || is_half(nest.out.type())) return false;
   if (volume(nest.loops()) < kLong || volume(nest.out.dims()) == 0 || pieces_of(nest) >= kEnough)
     return false;
-  if (find_scatter(nest) || find_scan(nest)) return false;
+  // A fault names an index, and the element at which it left, as the program has them.
+  if (find_scatter(nest) || find_scan(nest) || reads_may_leave(nest.body)) return false;
   const std::optional<Contraction> contraction = find_contraction(nest);
   return !(contraction && worth_tiling(*contraction));
 }

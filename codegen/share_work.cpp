@@ -63,6 +63,7 @@ class WorkSharer {
     const auto holder = holders_.find(&part.node());
     if (holder != holders_.end())
       return holder->second < reader_ ? std::optional(nests_[holder->second].out) : std::nullopt;
+    if (reads_may_leave(part)) return std::nullopt;  // it may stand behind a condition
     const auto [it, added] = named_.emplace(&part.node(), std::nullopt);
     if (added) {
       const Expr body = with_children_read(part);

@@ -114,6 +114,19 @@ TEST(SharedWork, PartsWithoutANameGetOne) {
   EXPECT_EQ(compared(text), "");
 }
 
+// Where the condition does not hold, the position lies outside, and nobody may look there.
+TEST(SharedWork, WhatAConditionGuardsStaysBehindIt) {
+  const Program program = parse(
+      "program p\ndim b = 300, k = 100\ninput x[b, k]\ninput at[b, k] : i32\n"
+      "e = where(at >= 0, exp(x[k: at]), 0.0)\ns = sum[k](where(at >= 0, exp(x[k: at]), 0.0) * x)\n"
+      "r = where(at >= 0, exp(x[k: at]), 1.0) + s\noutput r[b, k]\n");
+  Arrays inputs = random_inputs(program, 3);
+  auto* at = reinterpret_cast<int32_t*>(inputs.at("at").data.data());
+  for (size_t i = 0; i < inputs.at("at").size(); ++i) at[i] = i % 3 == 0 ? -1 : int32_t(i % 100);
+  Compiler compiler = plain_compiler();
+  EXPECT_EQ(run_and_compare(program, inputs, compiler), "");
+}
+
 // --- Maps that cost nothing to compute again ---
 
 TEST(InlinedMaps, ACentredTensorIsNotWritten) {

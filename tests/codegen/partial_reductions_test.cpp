@@ -50,6 +50,14 @@ TEST(PartialReductions, ShortOnesAndThoseWithManyResultsStayWhole) {
     EXPECT_EQ(groups_of(text).size(), 1u) << text;
 }
 
+// Whose fault says `at`, at n = 1234567, as the program does.
+TEST(PartialReductions, WhatDataMayLeadOutsideStaysWhole) {
+  EXPECT_EQ(groups_of("dim n = 2097152, k = 10\ninput x[k]\ninput at[n] : i32\n"
+                      "s = sum[n](x[k: at])\noutput s\n")
+                .size(),
+            1u);
+}
+
 TEST(PartialReductions, ComputeWhatTheInterpreterDoes) {
   for (const int64_t n : {1048576, 1048583, 1050000})
     for (const int parts : {1, 5})
