@@ -125,7 +125,7 @@ CheckpointCost Checkpointing::cost() const {
   cost.steps_beside = static_cast<int64_t>(beside_.size());
   if (!beside_.empty() && !alone_.empty())
     cost.slowdown_seconds =
-        std::max(0.0, median(beside_) - median(alone_)) * static_cast<double>(beside_.size());
+        std::max(0.0, median_of(beside_) - median_of(alone_)) * static_cast<double>(beside_.size());
   return cost;
 }
 

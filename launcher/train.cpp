@@ -129,7 +129,7 @@ class Trainer {
     save_weights(*executable_, evaluation_program(config_), model);
     result_.steps = std::max<int64_t>(0, total - first_);
     result_.resumed = first_;
-    result_.seconds_per_step = median(step_seconds_);
+    result_.seconds_per_step = median_of(step_seconds_);
     result_.ranks = world_.size();
     return result_;
   }

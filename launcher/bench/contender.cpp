@@ -1,4 +1,5 @@
 #include "launcher/bench/contender.h"
+#include "launcher/median.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,5 @@
 #include "launcher/bench/kernel_report.h"
+#include "launcher/median.h"
 
 #include <fmt/format.h>
 

@@ -47,8 +47,4 @@ std::vector<double> time_steps(Executable& step, Communicator& world, double sec
   return times;
 }
 
-double median_of(const std::vector<double>& sorted) {
-  return sorted.empty() ? 0 : sorted[sorted.size() / 2];
-}
-
 }  // namespace tessera

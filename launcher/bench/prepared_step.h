@@ -19,7 +19,4 @@ struct PreparedStep {
 // up. Rank 0 decides when to stop. Together.
 std::vector<double> time_steps(Executable& step, Communicator& world, double seconds);
 
-// The one in the middle of sorted values; 0 of none.
-double median_of(const std::vector<double>& sorted);
-
 }  // namespace tessera

@@ -18,6 +18,7 @@
 #include "launcher/commands/execution.h"
 #include "launcher/exit_code.h"
 #include "launcher/json_text.h"
+#include "launcher/median.h"
 #include "launcher/programs.h"
 #include "launcher/standard_streams.h"
 

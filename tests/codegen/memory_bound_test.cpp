@@ -22,23 +22,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
 
-std::vector<KernelGroup> groups_of(const std::string& text) {
-  const Program program = normalize(parse("program p\n" + text));
-  return fuse(nests_of(program), needed_of(program));
-}
-
 LoopNest scheduled(const KernelGroup& group, int workers = 1) {
   LoopNest nest = lower(group);
   schedule(nest, {.vector_bytes = 32, .workers = workers});
   return nest;
-}
-
-std::string compared(const std::string& text, int parts = 1) {
-  const Program program = parse("program p\n" + text);
-  Compiler compiler = plain_compiler();
-  RunOptions options;
-  options.parts = parts;
-  return run_and_compare(program, random_inputs(program, 3), compiler, options);
 }
 
 // --- Strips ---
@@ -48,33 +35,33 @@ const char* const kColumnSums =
     "output d[c]\noutput m[c]\n";
 
 TEST(Strips, NeighbouringColumnsAreReadTogether) {
-  const LoopNest nest = scheduled(groups_of(fmt::format(fmt::runtime(kColumnSums), 997, 1031))[0]);
+  const LoopNest nest = scheduled(fused(fmt::format(fmt::runtime(kColumnSums), 997, 1031))[0]);
   EXPECT_EQ(nest.strip, 8) << describe(nest);
   EXPECT_EQ(nest.chunks, 1) << describe(nest);
-  EXPECT_GT(scheduled(groups_of(fmt::format(fmt::runtime(kColumnSums), 997, 1031))[0], 4).chunks,
-            3);
+  EXPECT_GT(scheduled(fused(fmt::format(fmt::runtime(kColumnSums), 997, 1031))[0], 4).chunks, 3);
 }
 
 TEST(Strips, AreLeftOutWhereColumnsFillWholeLinesOrCachesHoldAll) {
-  EXPECT_EQ(scheduled(groups_of(fmt::format(fmt::runtime(kColumnSums), 200000, 16))[0]).strip, 0);
-  EXPECT_EQ(scheduled(groups_of(fmt::format(fmt::runtime(kColumnSums), 50, 1031))[0]).strip, 0);
+  EXPECT_EQ(scheduled(fused(fmt::format(fmt::runtime(kColumnSums), 200000, 16))[0]).strip, 0);
+  EXPECT_EQ(scheduled(fused(fmt::format(fmt::runtime(kColumnSums), 50, 1031))[0]).strip, 0);
 }
 
 TEST(Strips, ComputeWhatTheInterpreterDoes) {
   for (const auto& [n, c] : {std::pair{997, 1031}, {1024, 512}, {17, 70001}, {16, 65536}})
     for (const int parts : {1, 3})
-      EXPECT_EQ(compared(fmt::format(fmt::runtime(kColumnSums), n, c), parts), "") << n << " " << c;
+      EXPECT_EQ(run_and_compare(fmt::format(fmt::runtime(kColumnSums), n, c), parts), "")
+          << n << " " << c;
 }
 
 TEST(Strips, ComputeOtherTypesAndSeveralDims) {
-  EXPECT_EQ(
-      compared("dim n = 331, a = 3, c = 1031\ninput x[n, a, c] : i32\ninput p[n, a, c] : bool\n"
-               "s = sum[n, a](x)\nsome = any[n, a](p)\noutput s[c]\noutput some[c]\n"),
-      "");
-  EXPECT_EQ(
-      compared("dim b = 3, n = 331, c = 517\ninput x[b, n, c] : f64\ninput h[b, n, c] : bf16\n"
-               "s = sum[n](x)\nt = sum[n](f32(h))\noutput s[b, c]\noutput t[b, c]\n"),
-      "");
+  EXPECT_EQ(run_and_compare(
+                "dim n = 331, a = 3, c = 1031\ninput x[n, a, c] : i32\ninput p[n, a, c] : bool\n"
+                "s = sum[n, a](x)\nsome = any[n, a](p)\noutput s[c]\noutput some[c]\n"),
+            "");
+  EXPECT_EQ(run_and_compare(
+                "dim b = 3, n = 331, c = 517\ninput x[b, n, c] : f64\ninput h[b, n, c] : bf16\n"
+                "s = sum[n](x)\nt = sum[n](f32(h))\noutput s[b, c]\noutput t[b, c]\n"),
+            "");
 }
 
 // --- Shared work ---
@@ -90,10 +77,10 @@ int times(const std::string& text, const std::string& part) {
 }
 
 TEST(SharedWork, AGradientOfSoftmaxComputesEachExponentialOnce) {
-  const std::vector<KernelGroup> groups = groups_of(kSoftmaxGradient);
+  const std::vector<KernelGroup> groups = fused(kSoftmaxGradient);
   ASSERT_THAT(groups, SizeIs(1));
   EXPECT_EQ(times(describe(groups[0]), "exp("), 1) << describe(groups[0]);
-  EXPECT_EQ(compared(kSoftmaxGradient), "");
+  EXPECT_EQ(run_and_compare(kSoftmaxGradient), "");
 }
 
 TEST(SharedWork, RowsTooLargeForCachesAreComputedAgain) {
@@ -108,10 +95,10 @@ TEST(SharedWork, PartsWithoutANameGetOne) {
   const std::string text =
       "dim b = 300, k = 100\ninput x[b, k]\ns = sum[k](tanh(x) * x)\n"
       "r = tanh(x) + s\noutput r[b, k]\n";
-  const std::vector<KernelGroup> groups = groups_of(text);
+  const std::vector<KernelGroup> groups = fused(text);
   ASSERT_THAT(groups, SizeIs(1));
   EXPECT_EQ(times(describe(groups[0]), "tanh("), 1) << describe(groups[0]);
-  EXPECT_EQ(compared(text), "");
+  EXPECT_EQ(run_and_compare(text), "");
 }
 
 // Where the condition does not hold, the position lies outside, and nobody may look there.
@@ -133,9 +120,9 @@ TEST(InlinedMaps, ACentredTensorIsNotWritten) {
   const std::string text =
       "dim n = 3000, c = 64\ninput x[n, c]\ncentred = x - mean[n](x)\n"
       "y = centred / sqrt(mean[n](centred * centred) + 0.00001)\noutput y[n, c]\n";
-  for (const KernelGroup& group : groups_of(text))
+  for (const KernelGroup& group : fused(text))
     for (const Tensor& tensor : group.outputs) EXPECT_NE(tensor.name(), "centred");
-  EXPECT_EQ(compared(text), "");
+  EXPECT_EQ(run_and_compare(text), "");
 }
 
 // --- Reading ahead ---
@@ -148,7 +135,7 @@ std::string normalized_rows(int64_t rows, int64_t columns) {
 }
 
 TEST(ReadAhead, TheNextRowComesWhileTheLastStageComputes) {
-  const std::vector<KernelGroup> groups = groups_of(normalized_rows(4096, 512));
+  const std::vector<KernelGroup> groups = fused(normalized_rows(4096, 512));
   ASSERT_THAT(groups, SizeIs(1));
   const std::vector<Address> found = read_ahead(scheduled(groups[0]), 1 << 20);
   ASSERT_THAT(found, SizeIs(1));
@@ -158,20 +145,19 @@ TEST(ReadAhead, TheNextRowComesWhileTheLastStageComputes) {
 
 TEST(ReadAhead, NothingComesEarlyThatCachesHoldOrCannotHold) {
   for (const auto& [rows, columns] : {std::pair{64, 512}, {64, 100000}})
-    for (const KernelGroup& group : groups_of(normalized_rows(rows, columns)))
+    for (const KernelGroup& group : fused(normalized_rows(rows, columns)))
       EXPECT_THAT(read_ahead(scheduled(group), 1 << 20), SizeIs(0)) << rows << " " << columns;
 }
 
 TEST(ReadAhead, RowsOfAnyLengthComputeWhatTheInterpreterDoes) {
   for (const int64_t columns : {511, 512, 513, 1009})
-    EXPECT_EQ(compared(normalized_rows(1500, columns), 3), "") << columns;
+    EXPECT_EQ(run_and_compare(normalized_rows(1500, columns), 3), "") << columns;
 }
 
 // --- Past the caches ---
 
 TEST(PastCaches, WholeLinesAreStoredPastThem) {
-  KernelGroup group =
-      groups_of("dim n = 8, c = 1024\ninput x[n, c]\ny = 2 * x\noutput y[n, c]\n")[0];
+  KernelGroup group = fused("dim n = 8, c = 1024\ninput x[n, c]\ny = 2 * x\noutput y[n, c]\n")[0];
   EXPECT_THAT(text_of_kernel(group, {}, false), Not(HasSubstr("!nontemporal")));
   const std::string before = key_of_kernel(group, {});
   group.past_caches.insert(group.outputs[0]);
@@ -181,7 +167,7 @@ TEST(PastCaches, WholeLinesAreStoredPastThem) {
 
 TEST(PastCaches, PartsOfLinesAreNot) {
   KernelGroup group =
-      groups_of("dim n = 8, c = 1023\ninput x[n, c]\ny = x + sum[c](x)\noutput y[n, c]\n")[0];
+      fused("dim n = 8, c = 1023\ninput x[n, c]\ny = x + sum[c](x)\noutput y[n, c]\n")[0];
   group.past_caches.insert(group.outputs[0]);
   EXPECT_THAT(text_of_kernel(group, {}, false), Not(HasSubstr("!nontemporal")));
 }

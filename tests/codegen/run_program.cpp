@@ -9,7 +9,9 @@
 #include "codegen/fuse.h"
 #include "codegen/schedule_space.h"
 #include "ir/normalize.h"
+#include "ir/parse.h"
 #include "ir/random.h"
+#include "ir/random_inputs.h"
 #include "tests/codegen/guarded_bytes.h"
 #include "tests/ir/unroll.h"
 
@@ -23,6 +25,19 @@ std::vector<KernelGroup> one_by_one(const std::vector<Nest>& nests) {
 }
 
 }  // namespace
+
+std::string run_and_compare(const std::string& text, int parts) {
+  const Program program = parse("program p\n" + text);
+  Compiler compiler = plain_compiler();
+  RunOptions options;
+  options.parts = parts;
+  return run_and_compare(program, random_inputs(program, 3), compiler, options);
+}
+
+std::vector<KernelGroup> fused(const std::string& text) {
+  const Program program = normalize(parse("program p\n" + text));
+  return fuse(nests_of(program), needed_of(program));
+}
 
 std::set<Tensor> needed_of(const Program& program) {
   std::set<Tensor> needed;

@@ -42,6 +42,12 @@ struct RunOptions {
 std::string run_and_compare(const Program& program, const Arrays& inputs, Compiler& compiler,
                             const RunOptions& options = {});
 
+// run_and_compare of a text without its first line, on random inputs, with kernels for this host.
+std::string run_and_compare(const std::string& text, int parts = 1);
+
+// The kernels of a text without its first line.
+std::vector<KernelGroup> fused(const std::string& text);
+
 // The tensors that are returned or kept.
 std::set<Tensor> needed_of(const Program& program);
 
