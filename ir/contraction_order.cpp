@@ -87,15 +87,17 @@ class Search {
 
   // Is it a product of matrices large enough for tiles in registers?
   bool has_tiles(const Value& a, const Value& b, LoopSet kept) const {
-    const double m = volume(kept & a.loops & ~b.loops), n = volume(kept & b.loops & ~a.loops);
+    const LoopSet rows = kept & ~product_.iterated;
+    const double m = volume(rows & a.loops & ~b.loops), n = volume(rows & b.loops & ~a.loops);
     const double k = volume((a.loops | b.loops) & ~kept);
     return std::min(m, n) >= 3 && std::max(m, n) >= 4 && k >= 8 && m * n * k >= 2048;
   }
 
-  // An operand of tiles is packed, and computed then where it is cheap.
+  // An operand of tiles is packed, in each iteration, and computed then where it is cheap.
   double operand_price(const Value& value, LoopSet loops) const {
     const bool packed = value.flops <= kPackedFlops;
-    return volume(value.loops) * value.reads + volume(packed ? value.loops : loops) * value.flops;
+    const LoopSet packing = value.loops | (loops & product_.iterated);
+    return volume(packing) * value.reads + volume(packed ? packing : loops) * value.flops;
   }
 
   static Value multiplied(const Value& a, const Value& b) {

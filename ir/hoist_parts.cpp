@@ -1,5 +1,6 @@
 #include "ir/hoist_parts.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ir/contraction_order.h"
@@ -39,8 +40,11 @@ class Hoister {
     const Work work = work_of(body_);
     const double before = points * (work.flops + work.reads + 1);
     double after = before;
-    for (const Expr& part : parts_) after += price_beside(part) - points * work_of(part).flops;
-    if (after >= surroundings_.prices.gain * before) return std::nullopt;
+    for (const Expr& part : parts_) {
+      const Work saved = work_of(part);
+      after += price_beside(part) - std::max(points * saved.flops, saved_by_iterations(part));
+    }
+    if (after >= surroundings_.gain() * before) return std::nullopt;
     std::unordered_map<const ExprNode*, Expr> read;
     for (const Expr& part : parts_)
       read.emplace(&part.node(), make_read(surroundings_.define(part), part.where()));
@@ -65,9 +69,21 @@ class Hoister {
 
   bool is_part(const Expr& expr) const {
     if (expr.dims().empty() || points_of(expr.dims()) >= points_of(loops_)) return false;
-    if (reads_may_leave(expr) || work_of(expr).flops < least_) return false;
-    const double saved = points_of(loops_) * work_of(expr).flops;
-    return saved > 2 * price_beside(expr);
+    if (reads_may_leave(expr)) return false;
+    const double flops = work_of(expr).flops;
+    const double saved = flops < least_ ? 0 : points_of(loops_) * flops;
+    return std::max(saved, saved_by_iterations(expr)) > 2 * price_beside(expr);
+  }
+
+  // Computing it in every iteration, though it is the same in all of them, against reading it.
+  double saved_by_iterations(const Expr& expr) const {
+    const Dims repeated = intersect(subtract(loops_, expr.dims()), surroundings_.iterated);
+    if (repeated.empty()) return 0;
+    const double points = points_of(expr.dims());
+    double elements = 0;
+    for (const Expr& node : subexpressions(expr))
+      if (as<Read>(node) != nullptr) elements += points_of(node.dims());
+    return points_of(repeated) * (points * work_of(expr).flops + elements - points);
   }
 
   // Of computing it once, storing and reading it.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ir/apart.h"
 #include "ir/arrange_dims.h"
+#include "ir/carried_dims.h"
 #include "ir/derived_limit.h"
 #include "ir/fans.h"
 #include "ir/first_position.h"
@@ -50,7 +51,8 @@ class Normalizer {
         prices_(prices),
         stage_(stage),
         result_(program.name(), program.where()),
-        readers_(result_) {
+        readers_(result_),
+        carried_dims_(result_) {
     for (const Update& carry : program.carries())
       iterated_ = unite(iterated_, {carry.target.over()});
     read_once_ = definitions_read_once(program);
@@ -154,7 +156,7 @@ class Normalizer {
   // is cheaper; else the sum.
   Expr merged(const Expr& sum, const std::string& stem) {
     if (deriving_ || marking_) return sum;
-    SumSurroundings surroundings = surroundings_for(stem);
+    SumSurroundings surroundings = surroundings_for(sum, stem);
     surroundings.known = nullptr;
     const std::optional<MergedSum> merged = merge_sums(
         sum,
@@ -264,7 +266,7 @@ class Normalizer {
 
   // A nest of which parts are computed before it, where that is cheaper.
   Expr ordered(const Expr& value, const std::string& stem) {
-    const SumSurroundings surroundings = surroundings_for(stem);
+    const SumSurroundings surroundings = surroundings_for(value, stem);
     Expr result = value;
     for (int round = 0; round < kMostRounds; ++round) {
       const Expr next = simplify(hoist_parts(order_sum(result, surroundings), surroundings));
@@ -275,8 +277,9 @@ class Normalizer {
     return result;
   }
 
-  SumSurroundings surroundings_for(const std::string& stem) {
-    return {iterated_, prices_, [this, stem](const Expr& part) { return define_part(part, stem); },
+  SumSurroundings surroundings_for(const Expr& value, const std::string& stem) {
+    return {carried_dims_.of(value), prices_,
+            [this, stem](const Expr& part) { return define_part(part, stem); },
             [this](const Expr& part) {
               return !marking_ &&
                      known_.find(known_.form_of(simplify(part)), part.dims()).has_value();
@@ -449,6 +452,7 @@ class Normalizer {
   const NormalStage stage_;
   Program result_;
   Readers readers_;             // in the result
+  CarriedDims carried_dims_;    // in the result
   Dims iterated_;               // by loops of the source
   std::set<Tensor> read_once_;  // of the source: in one place of one formula
   std::vector<Output> outputs_;

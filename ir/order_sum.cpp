@@ -65,7 +65,7 @@ class OrderedSum {
     SummedProduct product = summed_product();
     find_known(product);
     order_ = find_order(product);
-    if (order_.price >= surroundings_.prices.gain * price_as_it_stands()) return std::nullopt;
+    if (order_.price >= surroundings_.gain() * price_as_it_stands()) return std::nullopt;
     const bool stores = std::any_of(order_.nodes.begin(), order_.nodes.end(),
                                     [](const ProductNode& node) { return node.stored; });
     if (stands_as_product() && !stores) return std::nullopt;

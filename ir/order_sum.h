@@ -9,8 +9,9 @@ namespace tessera {
 
 // What rewriting a sum may ask of the program that the sum stands in.
 struct SumSurroundings {
-  Dims iterated;  // dims that loops go along one by one
+  Dims iterated;  // dims along which the formula is computed one by one (carried_dims.h)
   SumPrices prices;
+  double gain() const { return iterated.empty() ? prices.gain : prices.gain_in_loops; }
   std::function<Tensor(const Expr&)> define;  // a definition of this value, or one that is there
   std::function<bool(const Expr&)> known;     // is one there? May be empty
 };

@@ -18,8 +18,9 @@
 namespace tessera {
 namespace {
 
-constexpr SumPrices kNever = {.gain = 0};                     // every sum as it stands
-constexpr SumPrices kAlways = {.call = 0, .gain = 0.999999};  // whatever is cheaper at all
+constexpr SumPrices kNever = {.gain = 0, .gain_in_loops = 0};  // every sum as it stands
+constexpr SumPrices kAlways = {
+    .call = 0, .gain = 0.999999, .gain_in_loops = 0.999999};  // whatever is cheaper at all
 
 double operations(const Program& normal) {
   double total = 0;
