@@ -7,8 +7,10 @@
 
 #include "base/error.h"
 #include "codegen/contraction_layout.h"
+#include "codegen/guarded_product.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
+#include "ir/split_formula.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -83,16 +85,34 @@ std::optional<Contraction> roles(const Nest& nest, const std::vector<Expr>& fact
   return c;
 }
 
+// The guard moves into the operand that has its dims, if there is one.
+bool put_guard(Contraction& c, const Expr& condition) {
+  const auto has_dims = [&](const Expr& operand) {
+    return subtract(condition.dims(), operand.dims()).empty();
+  };
+  const bool in_a = has_dims(c.a);
+  if (!in_a && !has_dims(c.b)) return false;
+  Expr& operand = in_a ? c.a : c.b;
+  operand = left_out_unless(condition, operand);
+  (in_a ? c.guarded_a : c.guarded_b) = is_float(c.type);
+  return true;
+}
+
 std::optional<Contraction> find_product(const Nest& nest) {
   if (nest.op != ReduceOp::sum || nest.reduced.empty() || nest.body.type() == DType::b8)
     return std::nullopt;
+  const auto [condition, summand] = guarded_product(nest.body);
+  if (condition && (reads_may_leave(summand) || find_scatter(nest) || find_scan(nest)))
+    return std::nullopt;
   std::vector<Expr> factors;
-  collect_factors(nest.body, factors);
+  collect_factors(summand, factors);
   if (factors.size() < 2 || factors.size() > kMaxFactors) return std::nullopt;
 
   uint32_t scalars = 0;    // factors that are the same everywhere
   uint32_t unreduced = 0;  // factors that could stand outside the sum
   for (size_t i = 0; i < factors.size(); ++i) {
+    // What a guard leaves out may be infinite.
+    if (condition && as<Constant>(factors[i]) == nullptr) continue;
     if (factors[i].dims().empty()) scalars |= 1u << i;
     if (intersect(factors[i].dims(), nest.reduced).empty()) unreduced |= 1u << i;
   }
@@ -107,7 +127,7 @@ std::optional<Contraction> find_product(const Nest& nest) {
       if ((a & first) == 0 || a == rest) continue;
       Split split{.a = a, .b = rest & ~a, .scale = scale};
       std::optional<Contraction> c = roles(nest, factors, split);
-      if (!c) continue;
+      if (!c || (condition && !put_guard(*c, *condition))) continue;
       split.reuse = std::min(volume(c->m), volume(c->n));
       split.elements = static_cast<double>(volume(c->a.dims())) + volume(c->b.dims());
       if (best && !split.beats(best_split)) continue;
@@ -224,6 +244,7 @@ Contraction swapped(const Contraction& contraction) {
   Contraction c = contraction;
   std::swap(c.m, c.n);
   std::swap(c.a, c.b);
+  std::swap(c.guarded_a, c.guarded_b);
   if (c.pair) std::swap(c.pair->left, c.pair->right);
   return c;
 }

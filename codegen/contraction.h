@@ -32,6 +32,8 @@ struct Contraction {
   // that would otherwise join m and n.
   std::optional<Expr> scale;
   std::optional<PairBody> pair;  // what is combined by nest.op; nothing: a * b, by a sum
+  // Products are left out where a, or b, is -0, and nowhere else is it (guarded_product.h).
+  bool guarded_a = false, guarded_b = false;
 };
 
 // The contraction that a nest is, or nothing. No loop is empty, and the body is either summed up

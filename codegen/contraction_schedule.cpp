@@ -82,18 +82,21 @@ double pack_cycles(const Expr& operand, const IndexLevels& side, const IndexLeve
   return kPackScalar;
 }
 
-// Rows of a lie in order along k, so that tiles may read them in place.
-bool rows_are_streams(const Expr& a, const ContractionLayout& layout,
+// Rows of a lie in order along k, so that tiles may read them in place. What a guard leaves out is
+// known of packed operands only.
+bool rows_are_streams(const Contraction& c, const ContractionLayout& layout,
                       const NarrowProduct& product) {
-  const std::optional<Affine> form = simple_address(a, product);
+  if (c.guarded_a || c.guarded_b) return false;
+  const std::optional<Affine> form = simple_address(c.a, product);
   const int group = product.group();
   return form && inner_step(*form, layout.k) == 1 && layout.k.back().extent % group == 0 &&
          (layout.k.size() == 1 || layout.k.back().extent >= 4 * int64_t{group});
 }
 
 // Whole vectors of b lie in order along n.
-bool vectors_in_place(const Expr& b, const ContractionLayout& layout, int lanes) {
-  const std::optional<Affine> form = simple_address(b);
+bool vectors_in_place(const Contraction& c, const ContractionLayout& layout, int lanes) {
+  if (c.guarded_a || c.guarded_b) return false;
+  const std::optional<Affine> form = simple_address(c.b);
   if (!form) return false;
   return single_step(*form, layout.n) == 1 ||
          (inner_step(*form, layout.n) == 1 && piece_within(layout.n, lanes) == lanes &&
@@ -238,8 +241,8 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   const int in_word = s.product.group();
   choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
-  if (rows <= kDirectRows && rows_are_streams(c.a, layout, s.product)) s.a = Feed::direct;
-  if (vectors_in_place(c.b, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
+  if (rows <= kDirectRows && rows_are_streams(c, layout, s.product)) s.a = Feed::direct;
+  if (vectors_in_place(c, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
     s.b = Feed::direct;
   if (group.stays_b && s.b == Feed::packed && volume(layout.batch) == 1 &&
       n * k * element <= in_word * std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
@@ -302,9 +305,9 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
     return std::nullopt;
   const Contraction& c = plan.group.contraction;
   if (choice.a == Feed::direct &&
-      !(s.rows <= kDirectRows && rows_are_streams(c.a, plan.layout, s.product)))
+      !(s.rows <= kDirectRows && rows_are_streams(c, plan.layout, s.product)))
     return std::nullopt;
-  if (choice.b == Feed::direct && !vectors_in_place(c.b, plan.layout, s.lanes)) return std::nullopt;
+  if (choice.b == Feed::direct && !vectors_in_place(c, plan.layout, s.lanes)) return std::nullopt;
   s.m_block = choice.m_block;
   s.n_block = choice.n_block;
   s.k_block = choice.k_block;

@@ -59,6 +59,9 @@ std::vector<ScheduleFact> explain(const ContractionPlan& plan) {
   facts.push_back({"fed", feed_text("a", c.a, s.a) + "; " + feed_text("b", c.b, s.b)});
   if (c.pair)
     facts.push_back({"pairs", "combined as " + ExpressionPrinter({}).definition(c.pair->value)});
+  if (c.guarded_a || c.guarded_b)
+    facts.push_back(
+        {"guarded", fmt::format("products count where {} is not -0", c.guarded_a ? "a" : "b")});
   std::vector<std::string> names;
   for (const Nest& nest : plan.group.epilogue) names.push_back(nest.out.name());
   if (!names.empty()) facts.push_back({"on a tile", join(names) + " while it is hot"});

@@ -58,6 +58,13 @@ class EntryEmitter {
     return b_.CreateUDiv(b_.CreateAdd(steps, num(group - 1)), num(group));
   }
   const Contraction& contraction() const { return c_.plan.group.contraction; }
+  bool guarded() const { return contraction().guarded_a || contraction().guarded_b; }
+
+  // What a guard leaves out may be multiplied where all of the other operand is finite.
+  void begin_other() { b_.CreateStore(b_.getFalse(), buffer(some_not_finite_)); }
+  void look_at_other(llvm::Value* panel, llvm::Value* elements) {
+    call(not_finite_, {scratch(), panel, elements, buffer(some_not_finite_)});
+  }
 
   // The last panel's vectors, 0 when all panels are whole; lanes that exist in the last vector.
   int rest_vectors() const {
@@ -76,13 +83,15 @@ class EntryEmitter {
         if (rows == 0 || vectors == 0 || (!rest_m && m_ < s_.rows) ||
             (!rest_n && n_ < s_.columns()))
           continue;
-        tile_[rest_m][rest_n] =
-            emit_tile(c_, {rows, vectors, rest_n && rest != 0 ? last_lanes() : s_.lanes});
+        const int last = rest_n && rest != 0 ? last_lanes() : s_.lanes;
+        tile_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, false});
+        if (guarded()) careful_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, true});
       }
     }
     if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, TileAxis::m);
     if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
     if (heads() > 0) head_ = emit_head(c_);
+    if (guarded()) not_finite_ = emit_not_finite(c_);
     store_ = emit_store(c_);
     // Registers the forms that the entry itself evaluates, so that their slots are filled.
     for (const bool is_a : {true, false}) {
@@ -99,7 +108,9 @@ class EntryEmitter {
 
   void reserve_buffers() {
     const int64_t element = c_.element_bytes();
-    if (pack_a_ != nullptr) packed_a_ = c_.reserve(s_.m_block * words(s_.k_block) * element);
+    if (pack_a_ != nullptr)
+      packed_a_ = c_.reserve((s_.m_block * words(s_.k_block) + s_.lanes) * element);
+    if (guarded()) some_not_finite_ = c_.reserve(1);
     if (pack_b_ != nullptr)
       packed_b_ = c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * element);
     if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
@@ -160,6 +171,7 @@ class EntryEmitter {
   }
 
   void pack_all_b() {
+    if (contraction().guarded_a) begin_other();
     emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) {
       llvm::Value* count = k_count(k0);
       emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
@@ -170,6 +182,7 @@ class EntryEmitter {
         call(pack_b_, {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride, k0,
                        count, first});
         if (heads() > 0) call(head_, {scratch(), head, stride, words(count)});
+        if (contraction().guarded_a) look_at_other(first, b_.CreateMul(stride, words(count)));
       });
     });
   }
@@ -195,11 +208,14 @@ class EntryEmitter {
 
   void emit_k_block(llvm::Value* k0) {
     llvm::Value* count = k_count(k0);
+    if (contraction().guarded_b) begin_other();
     if (pack_a_ != nullptr) {
       emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
         llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
+        llvm::Value* panel = a_panel(m, count);
         call(pack_a_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, num(s_.rows), k0,
-                       count, a_panel(m, count)});
+                       count, panel});
+        if (contraction().guarded_b) look_at_other(panel, b_.CreateMul(num(s_.rows), words(count)));
       });
     }
     emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
@@ -225,9 +241,9 @@ class EntryEmitter {
         if (tile_[rest_m][rest_n] == nullptr) continue;
         llvm::Value* here = b_.CreateAnd(rest_m ? b_.CreateNot(whole_m) : whole_m,
                                          rest_n ? b_.CreateNot(whole_n) : whole_n);
-        emit_if(b_, here, [&] {
-          call(tile_[rest_m][rest_n], {scratch(), a, right, words(k0), words(count), sums, first});
-        });
+        const std::vector<llvm::Value*> args = {scratch(),    a,    right, words(k0),
+                                                words(count), sums, first};
+        emit_if(b_, here, [&] { call_tile(rest_m, rest_n, args); });
       }
     }
     llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
@@ -238,17 +254,30 @@ class EntryEmitter {
     });
   }
 
+  void call_tile(bool rest_m, bool rest_n, const std::vector<llvm::Value*>& args) {
+    if (!guarded()) {
+      call(tile_[rest_m][rest_n], args);
+      return;
+    }
+    llvm::Value* careful = b_.CreateLoad(b_.getInt1Ty(), buffer(some_not_finite_));
+    emit_if(b_, careful, [&] { call(careful_[rest_m][rest_n], args); });
+    emit_if(b_, b_.CreateNot(careful), [&] { call(tile_[rest_m][rest_n], args); });
+  }
+
   ContractionContext& c_;
   const ContractionSchedule& s_;
   llvm::IRBuilder<> b_;
   llvm::Function* entry_;
   int64_t m_, n_, k_;
   llvm::Function* tile_[2][2] = {};
+  llvm::Function* careful_[2][2] = {};  // of guarded products
   llvm::Function* pack_a_ = nullptr;
   llvm::Function* pack_b_ = nullptr;
   llvm::Function* head_ = nullptr;
+  llvm::Function* not_finite_ = nullptr;
   llvm::Function* store_ = nullptr;
   int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, sums_ = 0;  // offsets in scratch
+  int64_t some_not_finite_ = 0;
   llvm::Value* m_count_ = nullptr;
   llvm::Value* n_count_ = nullptr;
 };

@@ -17,11 +17,13 @@ bool is_compensated(const ContractionPlan& plan);
 // this k block; direct a at an array of row pointers, direct b at its first column, both for k = 0.
 // `first` not 0: start from 0 instead
 // of what `sums` (and what was lost) holds. `last_lanes` is how many lanes of the last vector of a
-// direct b may be read.
+// direct b may be read. Of a guarded product, `careful` leaves out what the guard does, whatever
+// the other operand holds; the other tiles only while that is finite.
 struct TileShape {
   int rows;
   int vectors;
   int last_lanes;
+  bool careful = false;
 };
 llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 
@@ -30,6 +32,10 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 // `side` is m for operand a, n for operand b. Of a narrow product, p counts words, which hold a
 // group of steps of k each, and zeros beyond its end.
 llvm::Function* emit_pack(ContractionContext& context, TileAxis side);
+
+// not_finite(scratch, panel, elements, flag): sets the flag, an i1, where some element of a packed
+// panel is infinite or no number. It looks at whole vectors, so at up to one beyond the panel, too.
+llvm::Function* emit_not_finite(ContractionContext& context);
 
 // head(scratch, panel, columns, rows): the first row of a packed panel of b, from the `rows` of
 // words behind it: what the shift of a (narrow_product.h) adds to the sums of each column, negated.

@@ -103,9 +103,19 @@ struct TileCode {
     }
     const NarrowProduct& product = c.schedule().product;
     if (product.unit != ProductUnit::none) return emit_products(b, product, x, y, sum);
-    if (c.element->isFloatingPointTy())
-      return b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {sum->getType()}, {x, y, sum});
-    return b.CreateAdd(b.CreateMul(x, y), sum);
+    if (!c.element->isFloatingPointTy()) return b.CreateAdd(b.CreateMul(x, y), sum);
+    llvm::Value* added = b.CreateIntrinsic(llvm::Intrinsic::fmuladd, {sum->getType()}, {x, y, sum});
+    if (!shape.careful) return added;
+    return b.CreateSelect(is_left_out(contraction.guarded_a ? x : y), sum, added);
+  }
+
+  // Lanes that are -0.
+  llvm::Value* is_left_out(llvm::Value* guarded) {
+    llvm::Type* bits =
+        shaped(b.getIntNTy(static_cast<unsigned>(c.element_bytes() * 8)), lanes_of(guarded));
+    llvm::Value* sign =
+        b.CreateBitCast(llvm::ConstantFP::getNegativeZero(guarded->getType()), bits);
+    return b.CreateICmpEQ(b.CreateBitCast(guarded, bits), sign);
   }
 
   llvm::Value* low_lanes(llvm::Value* all, int count) {
@@ -239,9 +249,10 @@ void keep_sum(TileCode& t, int r, int v, llvm::Value* sum) {
 llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
   llvm::Type* i64 = context.i64;
   llvm::Type* pointer = context.pointer;
-  llvm::Function* function = context.make_function(
-      "tile_" + std::to_string(shape.rows) + "x" + std::to_string(shape.vectors),
-      {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
+  llvm::Function* function =
+      context.make_function("tile_" + std::to_string(shape.rows) + "x" +
+                                std::to_string(shape.vectors) + (shape.careful ? "_careful" : ""),
+                            {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
   TileCode tile{.c = context, .b = b, .shape = shape, .function = function, .row_pointers = {}};
   if (context.schedule().a == Feed::direct)
