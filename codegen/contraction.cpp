@@ -102,7 +102,7 @@ std::optional<Contraction> find_product(const Nest& nest) {
   if (nest.op != ReduceOp::sum || nest.reduced.empty() || nest.body.type() == DType::b8)
     return std::nullopt;
   const auto [condition, summand] = guarded_product(nest.body);
-  if (condition && (reads_may_leave(summand) || find_scatter(nest) || find_scan(nest)))
+  if (condition && (reads_may_leave(nest.body) || find_scatter(nest) || find_scan(nest)))
     return std::nullopt;
   std::vector<Expr> factors;
   collect_factors(summand, factors);

@@ -1,29 +1,14 @@
 #include "codegen/guarded_product.h"
 
+#include "ir/guards.h"
+
 namespace tessera {
-namespace {
-
-bool is_zero(const Expr& value) {
-  const Constant* constant = as<Constant>(value);
-  return constant != nullptr && constant->value.type != DType::b8 && constant->value.number() == 0;
-}
-
-}  // namespace
-
 GuardedProduct guarded_product(const Expr& summand) {
   GuardedProduct found{std::nullopt, summand};
-  while (const Apply* guard = as<Apply>(found.product)) {
-    if (guard->fn != Fn::where) break;
-    const bool holds = is_zero(guard->args[2]);
-    if (!holds && !is_zero(guard->args[1])) break;
-    const SourceLocation& where = found.product.where();
-    const Expr condition =
-        holds ? guard->args[0] : make_apply(Fn::logical_not, {guard->args[0]}, where);
-    found.condition = found.condition
-                          ? make_apply(Fn::logical_and, {*found.condition, condition}, where)
-                          : condition;
-    found.product = guard->args[holds ? 1 : 2];
-  }
+  for (const Expr& condition : take_outer_guards(found.product))
+    found.condition = found.condition ? make_apply(Fn::logical_and, {*found.condition, condition},
+                                                   summand.where())
+                                      : condition;
   return found;
 }
 

@@ -83,6 +83,20 @@ Expr join_guards(const GuardedValue& guarded, ReduceOp op) {
   return make_apply(Fn::where, {condition, guarded.value, outside}, guarded.value.where());
 }
 
+std::vector<Expr> take_outer_guards(Expr& summand) {
+  std::vector<Expr> conditions;
+  while (const Apply* guard = as<Apply>(summand)) {
+    if (guard->fn != Fn::where) break;
+    const bool holds = is_neutral(guard->args[2], ReduceOp::sum);
+    if (!holds && !is_neutral(guard->args[1], ReduceOp::sum)) break;
+    conditions.push_back(
+        holds ? guard->args[0]
+              : make_apply(Fn::logical_not, {guard->args[0]}, guard->args[0].where()));
+    summand = Expr(guard->args[holds ? 1 : 2]);
+  }
+  return conditions;
+}
+
 std::optional<Affine> equation_of(const Expr& condition) {
   const Apply* apply = as<Apply>(condition);
   if (apply == nullptr || apply->fn != Fn::eq || !is_integer(apply->args[0].type()))

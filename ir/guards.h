@@ -19,6 +19,10 @@ GuardedValue split_guards(const Expr& body, ReduceOp op = ReduceOp::sum);
 // The reverse; the value itself when there are no conditions.
 Expr join_guards(const GuardedValue& guarded, ReduceOp op = ReduceOp::sum);
 
+// The conditions around a summand, outermost first: c of where(c, x, 0), not c of where(c, 0, x).
+// `summand` becomes what they guard.
+std::vector<Expr> take_outer_guards(Expr& summand);
+
 // What an equation between affine forms says is 0: `2*oy + ky - y` for `2*oy + ky == y`. Nothing
 // for any other condition.
 std::optional<Affine> equation_of(const Expr& condition);

@@ -28,6 +28,7 @@
 #include "ir/shared_parts.h"
 #include "ir/simplify.h"
 #include "ir/split_phases.h"
+#include "ir/split_terms.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -269,7 +270,8 @@ class Normalizer {
     const SumSurroundings surroundings = surroundings_for(value, stem);
     Expr result = value;
     for (int round = 0; round < kMostRounds; ++round) {
-      const Expr next = simplify(hoist_parts(order_sum(result, surroundings), surroundings));
+      const Expr next = simplify(
+          hoist_parts(order_sum(split_terms(result, surroundings), surroundings), surroundings));
       if (next.is(result)) break;
       reordered_ = true;
       result = next;

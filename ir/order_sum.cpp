@@ -4,6 +4,7 @@
 #include <map>
 
 #include "ir/contraction_order.h"
+#include "ir/guards.h"
 #include "ir/product.h"
 #include "ir/simplify.h"
 #include "ir/split_formula.h"
@@ -50,6 +51,13 @@ class OrderedSum {
     take_guards();
     take_factors();
     return groups_.size() > 1 && same_set(all_dims(), loops_);
+  }
+
+  // Could a guard over these dims go into one of the factors?
+  bool has_factor_over(const Dims& dims) const {
+    return std::any_of(groups_.begin(), groups_.end(), [&](const std::vector<Factor>& group) {
+      return subtract(dims, group[0].value.dims()).empty();
+    });
   }
 
   // As one nest.
@@ -277,6 +285,27 @@ class OrderedSum {
   int scaled_ = -1;  // the operand that the scalars multiply
 };
 
+// As one nest that is a product, guarded or not; nothing when it is none.
+std::optional<double> product_price(const Expr& value, const Reduce& reduce,
+                                    const SumSurroundings& surroundings) {
+  if (reduce.op != Reduction::sum) return std::nullopt;
+  OrderedSum sum(value, reduce, surroundings);
+  if (sum.is_product()) return sum.price_as_it_stands();
+  Reduce inner = reduce;
+  const std::vector<Expr> conditions = take_outer_guards(inner.body);
+  OrderedSum guarded(value, inner, surroundings);
+  if (conditions.empty() || !guarded.is_product()) return std::nullopt;
+  double price = guarded.price_as_it_stands();
+  Dims dims;
+  for (const Expr& condition : conditions) {
+    const Work work = work_of(condition);
+    dims = unite(dims, condition.dims());
+    price += points_of(condition.dims()) * (work.flops + work.reads);
+  }
+  if (!guarded.has_factor_over(dims)) return std::nullopt;
+  return price;
+}
+
 }  // namespace
 
 Expr order_sum(const Expr& value, const SumSurroundings& surroundings) {
@@ -295,10 +324,9 @@ Expr order_sum(const Expr& value, const SumSurroundings& surroundings) {
 double nest_price(const Expr& value, const SumSurroundings& surroundings) {
   const double bytes = points_of(value.dims()) * static_cast<double>(size_of(value.type()));
   const Reduce* reduce = as<Reduce>(value);
-  if (reduce != nullptr && reduce->op == Reduction::sum) {
-    OrderedSum sum(value, *reduce, surroundings);
-    if (sum.is_product()) return sum.price_as_it_stands() + storing_price(bytes);
-  }
+  if (reduce != nullptr)
+    if (const std::optional<double> price = product_price(value, *reduce, surroundings))
+      return *price + storing_price(bytes);
   const Expr& body = reduce != nullptr ? reduce->body : value;
   const Work work = work_of(body);
   return points_of(body.dims()) * (work.flops + work.reads + 1) + storing_price(bytes) +
