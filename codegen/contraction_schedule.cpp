@@ -21,6 +21,7 @@ constexpr double kTileCost = 20;        // entering and leaving the tile's loop
 constexpr double kPackVector = 1.5;     // one vector copied to a panel
 constexpr double kPackTransposed = 10;  // one vector's worth of elements through a transpose
 constexpr double kPackScalar = 3;       // one element gathered or computed alone
+constexpr double kFarLine = 22;         // a line that is read from memory for one element of it
 constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its width
 constexpr int kDirectRows = 8;          // row pointers that fit general registers
 constexpr int kMostRows = 14, kMostVectors = 4;
@@ -55,7 +56,7 @@ double step_cycles(int64_t rows, int64_t vectors, double pair) {
 // Cycles of all register tiles over m x n x k.
 double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const ContractionSchedule& s) {
   const int64_t steps = ceil_div(k, s.product.group());
-  const int64_t n_vectors = ceil_div(n, s.lanes);
+  const int64_t n_vectors = ceil_div(n, s.n_lanes());
   const int64_t down = m / s.rows, across = n_vectors / s.vectors;
   const int64_t m_rest = m % s.rows, n_rest = n_vectors % s.vectors;
   const auto tiles = [&](int64_t count, int64_t rows, int64_t vectors) {
@@ -69,17 +70,37 @@ double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const Contracti
          tiles(across, m_rest, s.vectors) + tiles(1, m_rest, n_rest);
 }
 
-// Cycles to pack one element of an operand whose panels run along `side`.
-double pack_cycles(const Expr& operand, const IndexLevels& side, const IndexLevels& k, int lanes,
-                   int64_t panel, int group) {
+// Is each line of what lies there met again by every batch, long after it left the second-level
+// cache? So it is where batches are innermost.
+bool shares_lines(const Affine& form, const ContractionLayout& layout, const VectorTarget& target,
+                  int64_t element) {
+  if (inner_step(form, layout.batch) != 1) return false;
+  int64_t elements = 1;
+  for (const IndexLevels* levels : {&layout.batch, &layout.m, &layout.n, &layout.k})
+    for (const IndexLevel& level : *levels)
+      if (step_of(form, level) != 0) elements *= level.extent;
+  return elements * element > target.l2_bytes;
+}
+
+// Cycles to pack one place of an operand whose panels run along `side`.
+double pack_cycles(const Expr& operand, const ContractionLayout& layout, const IndexLevels& side,
+                   const ContractionSchedule& s, int64_t panel, const VectorTarget& target) {
   const std::optional<Affine> form = packed_address(operand);
+  if (s.batched) {
+    const bool whole = form && inner_step(*form, layout.batch) <= 1;
+    return whole ? kPackVector : kPackScalar * s.lanes;
+  }
   if (!form) return kPackScalar;
-  const int64_t along = std::min(piece_within(side, lanes), panel & -panel);
-  const int64_t down = std::min<int64_t>(piece_within(k, lanes), std::bit_floor(uint64_t(panel)));
+  const IndexLevels& k = layout.k;
+  const int64_t along = std::min(piece_within(side, s.lanes), panel & -panel);
+  const int64_t down = std::min<int64_t>(piece_within(k, s.lanes), std::bit_floor(uint64_t(panel)));
   if (inner_step(*form, side) == 1 && along > 1) return kPackVector / static_cast<double>(along);
   if (inner_step(*form, k) == 1 && down > 1)
-    return kPackTransposed / static_cast<double>(down * group);
-  return kPackScalar;
+    return kPackTransposed / static_cast<double>(down * s.product.group());
+  return kPackScalar +
+         (shares_lines(*form, layout, target, static_cast<int64_t>(size_of(operand.type())))
+              ? kFarLine
+              : 0);
 }
 
 // Rows of a lie in order along k, so that tiles may read them in place. What a guard leaves out is
@@ -113,26 +134,32 @@ constexpr int64_t kKeptBytes = 4 << 20;
 // So many products of floats are added one after the other in a block of k.
 constexpr int64_t kMostFloats = 384;
 
+// Of panels whose places hold a vector, which fill caches sooner.
+constexpr int64_t kBatchedK = 96, kBatchedM = 48, kBatchedN = 256;
+
 void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
                    const VectorTarget& target, int64_t element, bool in_block) {
+  element *= s.width();
   const int group = s.product.group();
   const int64_t m = volume(layout.m), n = volume(layout.n);
   const int64_t k = ceil_div(volume(layout.k), group);  // words
   s.k_block =
       even_block(k, std::max<int64_t>(64, target.l2_bytes / 2 / element / 192 / 16 * 16), 16);
-  const int64_t most =
-      s.product.unit == ProductUnit::dot_bf16 ? kMostFloats / group : 1536 / element;
+  const int64_t most = s.batched                                 ? kBatchedK
+                       : s.product.unit == ProductUnit::dot_bf16 ? kMostFloats / group
+                                                                 : 1536 / element;
   s.k_block = std::min({s.k_block, even_block(k, most, 16), k});
-  s.m_block = even_block(m, 192, s.rows);
+  s.m_block = even_block(m, s.batched ? kBatchedM : 192, s.rows);
   const int64_t panel_bytes = std::max<int64_t>(1, k) * element * s.columns();
   const int64_t panels =
       std::max<int64_t>(1, std::min<int64_t>(target.l3_bytes / 4, 4 << 20) / panel_bytes);
-  s.n_block = even_block(n, std::min<int64_t>(panels * s.columns(), 1024), s.columns());
+  s.n_block = even_block(n, std::min<int64_t>(panels * s.columns(), s.batched ? kBatchedN : 1024),
+                         s.columns());
   const auto count = [&] {
-    return volume(layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
+    return s.batch_blocks(layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
   };
   const auto chunk_cycles = [&] {
-    return static_cast<double>(s.m_block * s.n_block * k) / s.lanes;
+    return static_cast<double>(s.m_block * s.n_block * k) / static_cast<double>(s.n_lanes());
   };
   s.k_block *= group;
   while (!in_block && count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
@@ -168,11 +195,14 @@ std::vector<Tile> ranked(const Sides& sides, const VectorTarget& target) {
   for (size_t side : {0, 1}) {
     const int64_t m = volume(sides.layouts[side].m);
     for (int vectors = 1; vectors <= kMostVectors; ++vectors)
-      for (int rows = 1; rows <= kMostRows && rows <= m; ++rows)
-        if (fits_registers(rows, vectors, sides.groups[side].contraction, target))
-          tiles.push_back(
-              {make_schedule(sides.groups[side], sides.layouts[side], target, rows, vectors),
-               side == 1});
+      for (int rows = 1; rows <= kMostRows && rows <= m; ++rows) {
+        if (!fits_registers(rows, vectors, sides.groups[side].contraction, target)) continue;
+        for (const bool batched : {false, true})
+          if (!batched || may_be_batched(sides.groups[side], sides.layouts[side], target))
+            tiles.push_back({make_schedule(sides.groups[side], sides.layouts[side], target, rows,
+                                           vectors, batched),
+                             side == 1});
+      }
   }
   std::stable_sort(tiles.begin(), tiles.end(), [](const Tile& a, const Tile& b) {
     return a.schedule.cycles < b.schedule.cycles;
@@ -181,29 +211,40 @@ std::vector<Tile> ranked(const Sides& sides, const VectorTarget& target) {
 }
 
 TileChoice choice_of(const ContractionSchedule& s, bool swapped) {
-  return {swapped, s.rows, s.vectors, s.m_block, s.n_block, s.k_block, s.a, s.b};
+  return {swapped, s.rows, s.vectors, s.batched, s.m_block, s.n_block, s.k_block, s.a, s.b};
 }
 
-// Cycles to finish one element: a step for each array that the epilogue reads or writes there, for
-// as many lanes as lie side by side.
-double finish_cycles(const ContractionGroup& group, const ContractionLayout& layout, int lanes) {
+// Cycles to finish one place: a step for each array that the epilogue reads or writes there, for as
+// many lanes as lie side by side.
+double finish_cycles(const ContractionGroup& group, const ContractionLayout& layout,
+                     const ContractionSchedule& s, const VectorTarget& target) {
   const auto n = static_cast<double>(std::max<int64_t>(1, volume(layout.n)));
-  const double whole = std::min(static_cast<double>(piece_within(layout.n, lanes)), n);
-  double pieces = 0;
-  const auto touch = [&](const Affine& form) {
-    pieces += inner_step(form, layout.n) == 1 ? 1 / whole : 1;
+  const double whole = std::min(static_cast<double>(piece_within(layout.n, s.lanes)), n);
+  double cycles = 0;
+  const auto touch = [&](const Affine& form, DType type, double lines) {
+    if (s.batched) {
+      cycles += kStorePiece * (inner_step(form, layout.batch) <= 1 ? 1 : s.lanes);
+    } else if (inner_step(form, layout.n) == 1) {
+      cycles += kStorePiece / whole;
+    } else {
+      const auto element = static_cast<int64_t>(size_of(type));
+      cycles += kStorePiece + (shares_lines(form, layout, target, element) ? lines * kFarLine : 0);
+    }
   };
   std::set<Tensor> inside = {group.contraction.nest.out};
-  for (const Tensor& output : group.outputs) touch(address_of(output));
+  for (const Tensor& output : group.outputs)  // a line that is written is read before
+    touch(address_of(output), output.type(), 2);
   for (const Nest& nest : group.epilogue) {
     for (const Expr& node : reads_of(nest)) {
       const Read& read = *as<Read>(node);
       const std::optional<Affine> form = address_of(read);
-      if (inside.count(read.tensor) == 0 && form && inner_step(*form, layout.n) != 0) touch(*form);
+      const bool varies = form && (inner_step(*form, layout.n) != 0 ||
+                                   (s.batched && inner_step(*form, layout.batch) != 0));
+      if (inside.count(read.tensor) == 0 && varies) touch(*form, read.tensor.type(), 1);
     }
     inside.insert(nest.out);
   }
-  return pieces * kStorePiece;
+  return cycles;
 }
 
 }  // namespace
@@ -231,18 +272,34 @@ std::optional<Affine> packed_address(const Expr& operand) {
   return simple_address(operand);
 }
 
+int64_t ContractionSchedule::batch_blocks(const IndexLevels& batch) const {
+  if (!batched) return volume(batch);
+  const int64_t innermost = batch.back().extent;
+  return volume(batch) / innermost * ceil_div(innermost, lanes);
+}
+
+bool may_be_batched(const ContractionGroup& group, const ContractionLayout& layout,
+                    const VectorTarget& target) {
+  if (layout.batch.empty() || narrow_product(group.contraction, target).unit != ProductUnit::none)
+    return false;
+  return std::all_of(group.outputs.begin(), group.outputs.end(), [&](const Tensor& output) {
+    return inner_step(address_of(output), layout.batch) == 1;
+  });
+}
+
 ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
-                                  const VectorTarget& target, int rows, int vectors) {
+                                  const VectorTarget& target, int rows, int vectors, bool batched) {
   const Contraction& c = group.contraction;
   const int64_t element = static_cast<int64_t>(size_of(c.type));
   ContractionSchedule s{.rows = rows, .vectors = vectors};
   s.lanes = static_cast<int>(std::max<int64_t>(1, target.vector_bytes / element));
+  s.batched = batched;
   s.product = narrow_product(c, target);
   const int in_word = s.product.group();
   choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
-  if (rows <= kDirectRows && rows_are_streams(c, layout, s.product)) s.a = Feed::direct;
-  if (vectors_in_place(c, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
+  if (!batched && rows <= kDirectRows && rows_are_streams(c, layout, s.product)) s.a = Feed::direct;
+  if (!batched && vectors_in_place(c, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
     s.b = Feed::direct;
   if (group.stays_b && s.b == Feed::packed && volume(layout.batch) == 1 &&
       n * k * element <= in_word * std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
@@ -251,16 +308,15 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
     s.chunks = ceil_div(m, s.m_block);
   }
 
-  const double batch = static_cast<double>(volume(layout.batch));
   s.cycles = tile_cycles(m, n, k, in_word * cycles_of_pair(c, s.product), s);
   if (s.a == Feed::packed)
     s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
-                pack_cycles(c.a, layout.m, layout.k, s.lanes, s.rows, in_word);
+                pack_cycles(c.a, layout, layout.m, s, s.rows, target);
   if (s.b == Feed::packed && !s.keeps_b)
-    s.cycles += static_cast<double>(n * k) *
-                pack_cycles(c.b, layout.n, layout.k, s.lanes, s.columns(), in_word);
-  s.cycles += static_cast<double>(m * n) * finish_cycles(group, layout, s.lanes);
-  s.cycles *= batch;
+    s.cycles +=
+        static_cast<double>(n * k) * pack_cycles(c.b, layout, layout.n, s, s.columns(), target);
+  s.cycles += static_cast<double>(m * n) * finish_cycles(group, layout, s, target);
+  s.cycles *= static_cast<double>(s.batch_blocks(layout.batch));
   return s;
 }
 
@@ -295,7 +351,9 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
                     choice.vectors >= 1 && choice.vectors <= kMostVectors &&
                     fits_registers(choice.rows, choice.vectors, group.contraction, target);
   if (!tile) return std::nullopt;
-  plan.schedule = make_schedule(plan.group, plan.layout, target, choice.rows, choice.vectors);
+  if (choice.batched && !may_be_batched(plan.group, plan.layout, target)) return std::nullopt;
+  plan.schedule =
+      make_schedule(plan.group, plan.layout, target, choice.rows, choice.vectors, choice.batched);
   ContractionSchedule& s = plan.schedule;
   const auto is_block = [](int64_t block, int64_t unit, int64_t extent) {
     return block >= unit && block % unit == 0 && block <= round_up(extent, unit);
@@ -305,15 +363,16 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
     return std::nullopt;
   const Contraction& c = plan.group.contraction;
   if (choice.a == Feed::direct &&
-      !(s.rows <= kDirectRows && rows_are_streams(c, plan.layout, s.product)))
+      !(!s.batched && s.rows <= kDirectRows && rows_are_streams(c, plan.layout, s.product)))
     return std::nullopt;
-  if (choice.b == Feed::direct && !vectors_in_place(c, plan.layout, s.lanes)) return std::nullopt;
+  if (choice.b == Feed::direct && (s.batched || !vectors_in_place(c, plan.layout, s.lanes)))
+    return std::nullopt;
   s.m_block = choice.m_block;
   s.n_block = choice.n_block;
   s.k_block = choice.k_block;
   s.a = choice.a;
   s.b = choice.b;
-  s.chunks = volume(plan.layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
+  s.chunks = s.batch_blocks(plan.layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
   return plan;
 }
 

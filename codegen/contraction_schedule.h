@@ -25,10 +25,15 @@ enum class Feed : uint8_t {
 //       pack a of (m block, k block)
 //       for each panel of n, for each panel of m:  tile += a rows x b vectors
 //       on the last one: epilogue, store
+//
+// Where the result's innermost dim is a batch dim, y[i, j, c] = sum[k](a[i, k, c] * b[j, k, c]),
+// the lanes of vectors may be batches: then a place in a panel holds one element of each, and a
+// tile is rows x vectors places.
 struct ContractionSchedule {
   int rows = 1;                                   // of the tile, in m
   int vectors = 1;                                // of the tile, in n
   int lanes = 1;                                  // elements of a vector
+  bool batched = false;                           // its lanes are neighbouring batches, not columns
   NarrowProduct product = {};                     // groups of k side by side in words, if narrow
   int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, a panel's columns, a group
   Feed a = Feed::packed, b = Feed::packed;
@@ -36,7 +41,13 @@ struct ContractionSchedule {
   int64_t chunks = 0;
   double cycles = 0;  // estimated for the whole, per vector multiply-add of one unit; see .cpp
 
-  int64_t columns() const { return int64_t{vectors} * lanes; }
+  // Of n, in a vector and in the tile.
+  int64_t n_lanes() const { return batched ? 1 : lanes; }
+  int64_t columns() const { return vectors * n_lanes(); }
+  // Elements that stand in one place of a panel or of the sums, one for each batch.
+  int64_t width() const { return batched ? lanes : 1; }
+  // Blocks of batches that are computed together.
+  int64_t batch_blocks(const IndexLevels& batch) const;
 };
 
 // A contraction with everything decided: which side is m, the order of loops, the blocks.
@@ -51,6 +62,7 @@ struct ContractionPlan {
 struct TileChoice {
   bool swapped = false;
   int rows = 1, vectors = 1;
+  bool batched = false;
   int64_t m_block = 1, n_block = 1, k_block = 1;
   Feed a = Feed::packed, b = Feed::packed;
 
@@ -73,7 +85,11 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
 
 // The schedule for given loops, for tests and for tuning: `rows` x `vectors` is used as it is.
 ContractionSchedule make_schedule(const ContractionGroup& group, const ContractionLayout& layout,
-                                  const VectorTarget& target, int rows, int vectors);
+                                  const VectorTarget& target, int rows, int vectors,
+                                  bool batched = false);
+// May the lanes of vectors be batches?
+bool may_be_batched(const ContractionGroup& group, const ContractionLayout& layout,
+                    const VectorTarget& target);
 
 // The read of affine, unpadded indices that an operand is, or null. Of a narrow product the operand
 // is its conversion, and what lies in memory is what words hold.

@@ -55,7 +55,8 @@ std::vector<ScheduleFact> explain(const ContractionPlan& plan) {
                                         s.n_block, levels_text(plan.layout.m), s.m_block,
                                         levels_text(plan.layout.k), s.k_block)});
   facts.push_back({"tile", fmt::format("{} x {} of {} in registers", count_of(s.rows, "row"),
-                                       count_of(s.vectors, "vector"), count_of(s.lanes, "lane"))});
+                                       count_of(s.vectors, "vector"), count_of(s.lanes, "lane")) +
+                               (s.batched ? ", which are batches" : "")});
   facts.push_back({"fed", feed_text("a", c.a, s.a) + "; " + feed_text("b", c.b, s.b)});
   if (c.pair)
     facts.push_back({"pairs", "combined as " + ExpressionPrinter({}).definition(c.pair->value)});

@@ -54,6 +54,7 @@ TileChoice read_tile(Numbers& from) {
   tile.swapped = from.next(0, 1) != 0;
   tile.rows = from.next_int(1, 64);
   tile.vectors = from.next_int(1, 64);
+  tile.batched = from.next(0, 1) != 0;
   for (int64_t* block : {&tile.m_block, &tile.n_block, &tile.k_block})
     *block = from.next(1, kMostExtent);
   for (Feed* feed : {&tile.a, &tile.b}) *feed = from.next(0, 1) != 0 ? Feed::direct : Feed::packed;
@@ -89,8 +90,8 @@ BlockChoice read_blocks(Numbers& from) {
 
 std::string print(const ScheduleChoice& choice) {
   if (const TileChoice* tile = std::get_if<TileChoice>(&choice))
-    return fmt::format("tile {:d} {} {} {} {} {} {:d} {:d}", tile->swapped, tile->rows,
-                       tile->vectors, tile->m_block, tile->n_block, tile->k_block,
+    return fmt::format("tile {:d} {} {} {:d} {} {} {} {:d} {:d}", tile->swapped, tile->rows,
+                       tile->vectors, tile->batched, tile->m_block, tile->n_block, tile->k_block,
                        tile->a == Feed::direct, tile->b == Feed::direct);
   if (const BlockChoice* walks = std::get_if<BlockChoice>(&choice)) {
     std::string text = "blocks";

@@ -173,7 +173,7 @@ std::vector<TileChoice> ScheduleSpace::around(const TileChoice& tile) const {
       return std::min(rounded_up(block, unit), rounded_up(extent, unit));
     };
     next.m_block = refit(tile.m_block, next.rows, volume(layout.m));
-    next.n_block = refit(tile.n_block, int64_t{next.vectors} * s.lanes, volume(layout.n));
+    next.n_block = refit(tile.n_block, next.vectors * s.n_lanes(), volume(layout.n));
     found.push_back(next);
   }
   return found;

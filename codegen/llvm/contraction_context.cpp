@@ -36,10 +36,33 @@ ContractionContext::ContractionContext(llvm::Module& target_module,
       element(register_type(llvm, contraction_plan.group.contraction.type)),
       word(contraction_plan.schedule.product.group() > 1 ? llvm::Type::getInt32Ty(llvm) : element),
       pointer(llvm::PointerType::getUnqual(llvm)),
-      i64(llvm::Type::getInt64Ty(llvm)) {}
+      i64(llvm::Type::getInt64Ty(llvm)) {
+  if (schedule().batched && plan.layout.batch.back().extent % schedule().lanes != 0)
+    valid_batches_ = reserve(8);
+}
+
+llvm::Value* ContractionContext::valid_batches(llvm::IRBuilder<>& b, llvm::Value* scratch) const {
+  return valid_batches_ < 0 ? nullptr : load_fixed(b, i64, at_scratch(b, scratch, valid_batches_));
+}
+
+void ContractionContext::set_valid_batches(llvm::IRBuilder<>& b, llvm::Value* scratch,
+                                           llvm::Value* count) const {
+  if (valid_batches_ >= 0) b.CreateStore(count, at_scratch(b, scratch, valid_batches_));
+}
 
 const IndexLevels& ContractionContext::levels(TileAxis axis) const {
-  return axis == TileAxis::m ? plan.layout.m : axis == TileAxis::n ? plan.layout.n : plan.layout.k;
+  switch (axis) {
+    case TileAxis::m:
+      return plan.layout.m;
+    case TileAxis::n:
+      return plan.layout.n;
+    case TileAxis::k:
+      return plan.layout.k;
+    case TileAxis::batch:
+      return plan.layout.batch;
+  }
+  TESSERA_CHECK(false);
+  return plan.layout.k;
 }
 
 int ContractionContext::argument_of(const Tensor& tensor) const {

@@ -14,7 +14,8 @@ namespace tessera {
 
 // The three flattened indices of a point of a contraction. m and n count from the start of the
 // chunk's block, k from 0. Null where a formula does not depend on that role.
-enum class TileAxis : uint8_t { m, n, k };
+// Of a batched schedule, lanes lie along `batch`, whose index the slots hold.
+enum class TileAxis : uint8_t { m, n, k, batch };
 struct ContractionPoint {
   llvm::Value* m = nullptr;
   llvm::Value* n = nullptr;
@@ -57,6 +58,9 @@ class ContractionContext {
   // Of one vector of products, which fills a register of the target.
   int register_bytes() const { return static_cast<int>(schedule().lanes * element_bytes()); }
   int argument_of(const Tensor& tensor) const;
+  // Of a batched schedule: how many batches of the chunk's block exist, i64; null when all do.
+  llvm::Value* valid_batches(llvm::IRBuilder<>& b, llvm::Value* scratch) const;
+  void set_valid_batches(llvm::IRBuilder<>& b, llvm::Value* scratch, llvm::Value* count) const;
 
   // Reserves bytes of scratch, aligned to 64; returns their offset.
   int64_t reserve(int64_t bytes);
@@ -97,6 +101,7 @@ class ContractionContext {
   int64_t table_of(const Affine& form, TileAxis axis);
 
   int64_t scratch_bytes_ = 0;
+  int64_t valid_batches_ = -1;  // in scratch, where not all blocks are whole
   std::vector<std::pair<llvm::Function*, unsigned>> functions_;  // with the place of scratch
   std::map<llvm::Constant*, llvm::GlobalVariable*> constants_;
   std::vector<Table> slots_;

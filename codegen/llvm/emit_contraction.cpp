@@ -42,7 +42,11 @@ class EntryEmitter {
   llvm::Value* scratch() const { return entry_->getArg(1); }
   llvm::Value* buffer(int64_t offset) { return c_.at_scratch(b_, scratch(), offset); }
   llvm::Value* at(llvm::Value* base, llvm::Value* elements) {
-    return b_.CreateInBoundsGEP(c_.element, base, elements);
+    return b_.CreateInBoundsGEP(c_.element, base, places(elements));
+  }
+  // The elements that so many places of panels or sums take.
+  llvm::Value* places(llvm::Value* count) {
+    return s_.width() == 1 ? count : b_.CreateMul(count, num(s_.width()));
   }
   int64_t k_blocks() const { return k_blocks_of(c_.plan); }
   int64_t n_padded() const { return (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns(); }
@@ -63,14 +67,16 @@ class EntryEmitter {
   // What a guard leaves out may be multiplied where all of the other operand is finite.
   void begin_other() { b_.CreateStore(b_.getFalse(), buffer(some_not_finite_)); }
   void look_at_other(llvm::Value* panel, llvm::Value* elements) {
-    call(not_finite_, {scratch(), panel, elements, buffer(some_not_finite_)});
+    call(not_finite_, {scratch(), panel, places(elements), buffer(some_not_finite_)});
   }
 
   // The last panel's vectors, 0 when all panels are whole; lanes that exist in the last vector.
   int rest_vectors() const {
-    return static_cast<int>((n_ % s_.columns() + s_.lanes - 1) / s_.lanes);
+    return static_cast<int>((n_ % s_.columns() + s_.n_lanes() - 1) / s_.n_lanes());
   }
-  int last_lanes() const { return static_cast<int>(n_ % s_.lanes == 0 ? s_.lanes : n_ % s_.lanes); }
+  int last_lanes() const {
+    return static_cast<int>(n_ % s_.n_lanes() == 0 ? s_.n_lanes() : n_ % s_.n_lanes());
+  }
   int rest_rows() const { return static_cast<int>(m_ % s_.rows); }
 
   void emit_parts() {
@@ -83,7 +89,7 @@ class EntryEmitter {
         if (rows == 0 || vectors == 0 || (!rest_m && m_ < s_.rows) ||
             (!rest_n && n_ < s_.columns()))
           continue;
-        const int last = rest_n && rest != 0 ? last_lanes() : s_.lanes;
+        const int last = rest_n && rest != 0 ? last_lanes() : static_cast<int>(s_.n_lanes());
         tile_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, false});
         if (guarded()) careful_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, true});
       }
@@ -109,10 +115,11 @@ class EntryEmitter {
   void reserve_buffers() {
     const int64_t element = c_.element_bytes();
     if (pack_a_ != nullptr)
-      packed_a_ = c_.reserve((s_.m_block * words(s_.k_block) + s_.lanes) * element);
+      packed_a_ = c_.reserve((s_.m_block * words(s_.k_block) * s_.width() + s_.lanes) * element);
     if (guarded()) some_not_finite_ = c_.reserve(1);
     if (pack_b_ != nullptr)
-      packed_b_ = c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * element);
+      packed_b_ =
+          c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * s_.width() * element);
     if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
     sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
@@ -124,7 +131,7 @@ class EntryEmitter {
     llvm::Value* rest = b_.CreateUDiv(chunk, num(m_blocks));
     llvm::Value* m0 = b_.CreateMul(m_index, num(s_.m_block));
     llvm::Value* n0 = b_.CreateMul(b_.CreateURem(rest, num(n_blocks)), num(s_.n_block));
-    llvm::Value* batch = b_.CreateUDiv(rest, num(n_blocks));
+    llvm::Value* batch = first_batch(b_.CreateUDiv(rest, num(n_blocks)));
     m_count_ = emit_min(b_, num(s_.m_block), b_.CreateSub(num(m_), m0));
     n_count_ = emit_min(b_, num(s_.n_block), b_.CreateSub(num(n_), n0));
     c_.fill_slots(b_, scratch(), batch, m0, n0);
@@ -140,6 +147,16 @@ class EntryEmitter {
     emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) { emit_k_block(k0); });
   }
 
+  // The first batch of a block of batches.
+  llvm::Value* first_batch(llvm::Value* block) {
+    if (!s_.batched) return block;
+    const int64_t innermost = c_.plan.layout.batch.back().extent;
+    const int64_t blocks = (innermost + s_.lanes - 1) / s_.lanes;
+    llvm::Value* first = b_.CreateMul(b_.CreateURem(block, num(blocks)), num(s_.lanes));
+    c_.set_valid_batches(b_, scratch(),
+                         emit_min(b_, num(s_.lanes), b_.CreateSub(num(innermost), first)));
+    return b_.CreateAdd(b_.CreateMul(b_.CreateUDiv(block, num(blocks)), num(innermost)), first);
+  }
   llvm::Value* k_count(llvm::Value* k0) {
     return emit_min(b_, num(s_.k_block), b_.CreateSub(num(k_), k0));
   }
@@ -147,7 +164,7 @@ class EntryEmitter {
   llvm::Value* panel_columns(llvm::Value* n) {
     if (rest_vectors() == 0) return num(s_.columns());
     llvm::Value* whole = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
-    return b_.CreateSelect(whole, num(s_.columns()), num(int64_t{rest_vectors()} * s_.lanes));
+    return b_.CreateSelect(whole, num(s_.columns()), num(rest_vectors() * s_.n_lanes()));
   }
   // Packed b: k blocks one after the other, in each the panels, in each, behind its head, a row of
   // the panel's columns for each word of k.
@@ -287,7 +304,7 @@ class EntryEmitter {
 int64_t kept_sums(const ContractionPlan& plan) {
   const ContractionSchedule& s = plan.schedule;
   const int64_t n_padded = (s.n_block + s.columns() - 1) / s.columns() * s.columns();
-  return k_blocks_of(plan) > 1 ? s.m_block * n_padded : s.rows * s.columns();
+  return (k_blocks_of(plan) > 1 ? s.m_block * n_padded : s.rows * s.columns()) * s.width();
 }
 
 bool is_compensated(const ContractionPlan& plan) {

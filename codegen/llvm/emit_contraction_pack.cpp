@@ -37,6 +37,7 @@ struct PackCode {
   void put(llvm::Value* p, llvm::Value* column, llvm::Value* value) const {
     if (group() > 1) p = b.CreateUDiv(p, c.constant(group()));
     llvm::Value* at = b.CreateAdd(b.CreateMul(p, stride()), column);
+    if (c.schedule().width() > 1) at = b.CreateMul(at, c.constant(c.schedule().width()));
     b.CreateAlignedStore(value, b.CreateInBoundsGEP(c.word, arg(8), at),
                          llvm::Align(static_cast<uint64_t>(c.element_bytes())));
   }
@@ -189,6 +190,20 @@ void pack_along(PackCode& code, llvm::Value* from) {
     emit_if(b, b.CreateICmpSLT(code.whole(), code.k()), [&] { pack(code.whole(), code.rest()); });
 }
 
+// All steps, each place a vector of batches.
+void pack_batches(PackCode& code) {
+  ContractionContext& c = code.c;
+  emit_loop(code.b, c.constant(0), code.k(), 1, [&](llvm::Value* p) {
+    emit_loop(code.b, c.constant(0), code.count(), 1, [&](llvm::Value* column) {
+      FormulaSite site = code.site(column, p);
+      site.axis = TileAxis::batch;
+      site.lanes = c.schedule().lanes;
+      site.valid = c.valid_batches(code.b, code.arg(1));
+      code.put(p, column, emit_formula(c, code.b, site, code.operand));
+    });
+  });
+}
+
 // Whole groups from `from` on, each a word that is read along k; returns the first step left.
 llvm::Value* pack_words(PackCode& code, llvm::Value* from) {
   ContractionContext& c = code.c;
@@ -258,6 +273,11 @@ llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
                 .side = side,
                 .operand = side == TileAxis::m ? contraction.a : contraction.b,
                 .function = function};
+  if (context.schedule().batched) {
+    pack_batches(code);
+    b.CreateRetVoid();
+    return function;
+  }
   const int square = is_along_k(context, side, code.operand) ? square_size(context, side) : 0;
   llvm::Value* done = context.constant(0);
   if (square > 1) {

@@ -41,18 +41,24 @@ llvm::Function* emit_store(ContractionContext& c) {
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(c.llvm, "entry", function));
   const auto arg = [&](unsigned i) { return function->getArg(i); };
   const int64_t n = volume(c.plan.layout.n);
-  const int lanes = static_cast<int>(piece_within(c.plan.layout.n, c.schedule().lanes));
+  const ContractionSchedule& s = c.schedule();
+  const auto along_n = static_cast<int>(piece_within(c.plan.layout.n, s.n_lanes()));
+  const int lanes = s.batched ? s.lanes : along_n;
   emit_loop(b, c.constant(0), arg(4), 1, [&](llvm::Value* row) {
-    emit_loop(b, c.constant(0), arg(6), lanes, [&](llvm::Value* column) {
+    emit_loop(b, c.constant(0), arg(6), along_n, [&](llvm::Value* column) {
       FormulaSite site{
           .arguments = arg(0), .scratch = arg(1), .fault = arg(2), .point = {}, .known = {}};
       site.point.m = b.CreateAdd(arg(3), row);
       site.point.n = b.CreateAdd(arg(5), column);
-      site.axis = TileAxis::n;
+      site.axis = s.batched ? TileAxis::batch : TileAxis::n;
       site.lanes = lanes;
-      if (n % lanes != 0) site.valid = emit_min(b, b.CreateSub(arg(6), column), c.constant(lanes));
-      llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(c.schedule().columns())), column);
-      llvm::Value* from = b.CreateInBoundsGEP(c.element, arg(7), at);
+      if (s.batched)
+        site.valid = c.valid_batches(b, arg(1));
+      else if (n % lanes != 0)
+        site.valid = emit_min(b, b.CreateSub(arg(6), column), c.constant(lanes));
+      llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(s.columns())), column);
+      llvm::Value* from =
+          b.CreateInBoundsGEP(c.element, arg(7), b.CreateMul(at, c.constant(s.width())));
       finish_piece(c, b, site, load_sums(c, b, from, lanes));
     });
   });

@@ -24,7 +24,7 @@ struct TileCode {
   // The last vector is as narrow as its lanes allow: some hosts take half the time for half of one.
   int lanes(int v) const {
     const int all = c.schedule().lanes;
-    if (v + 1 < shape.vectors) return all;
+    if (v + 1 < shape.vectors || c.schedule().batched) return all;
     int narrow = std::min(all, static_cast<int>(16 / c.element_bytes()));
     while (narrow < shape.last_lanes) narrow *= 2;
     return narrow;
@@ -36,7 +36,8 @@ struct TileCode {
   llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
 
   llvm::Value* sum_at(int r, int v, int64_t behind = 0) {
-    const int64_t offset = r * c.schedule().columns() + int64_t{v} * c.schedule().lanes;
+    const ContractionSchedule& s = c.schedule();
+    const int64_t offset = r * s.columns() * s.width() + int64_t{v} * s.lanes;
     return b.CreateInBoundsGEP(c.element, arg(5), c.constant(offset + behind));
   }
   llvm::Value* rest_at(int r, int v) { return sum_at(r, v, kept_sums(c.plan)); }
@@ -50,10 +51,14 @@ struct TileCode {
     return b.CreateInBoundsGEP(type, from, c.part(b, arg(0), form, TileAxis::k, p));
   }
 
-  // The word of row r of a, in every lane.
+  // The word of row r of a, in every lane; or of each batch.
   llvm::Value* left(int r, llvm::Value* packed_at, llvm::Value* p) {
     const auto lanes = static_cast<unsigned>(c.schedule().lanes);
     llvm::Value* word = nullptr;
+    if (c.schedule().batched) {
+      llvm::Value* from = b.CreateInBoundsGEP(c.word, packed_at, c.constant(int64_t{r} * lanes));
+      return b.CreateAlignedLoad(word_type(0), from, align());
+    }
     if (row_pointers.empty()) {
       llvm::Value* from = b.CreateInBoundsGEP(c.word, packed_at, c.constant(r));
       word = b.CreateAlignedLoad(c.word, from, align());
@@ -193,6 +198,7 @@ std::vector<llvm::Value*> with_head(TileCode& t, std::vector<llvm::Value*> sums)
 std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& start) {
   llvm::IRBuilder<>& b = t.b;
   const int64_t columns = int64_t{t.shape.vectors} * t.c.schedule().lanes;
+  const int64_t rows = t.c.schedule().rows * t.c.schedule().width();
   llvm::Value* panel = t.arg(2);
   if (t.c.schedule().product.shifts_a())
     panel = b.CreateInBoundsGEP(t.c.word, panel, t.c.constant(columns));
@@ -218,8 +224,7 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   t.step(sums, a_at, b_at, p);
   llvm::Value* next = b.CreateNSWAdd(p, t.c.constant(1));
   p->addIncoming(next, loop);
-  a_at->addIncoming(b.CreateInBoundsGEP(t.c.element, a_at, t.c.constant(t.c.schedule().rows)),
-                    loop);
+  a_at->addIncoming(b.CreateInBoundsGEP(t.c.element, a_at, t.c.constant(rows)), loop);
   b_at->addIncoming(b.CreateInBoundsGEP(t.c.element, b_at, t.c.constant(columns)), loop);
   for (size_t i = 0; i < sums.size(); ++i)
     llvm::cast<llvm::PHINode>(phis[i])->addIncoming(sums[i], loop);

@@ -83,6 +83,7 @@ nlohmann::json numbers_of(const KernelForm& form) {
     return {{"rows", s.rows},
             {"vectors", s.vectors},
             {"lanes", s.lanes},
+            {"batched", s.batched},
             {"m_block", s.m_block},
             {"n_block", s.n_block},
             {"k_block", s.k_block},

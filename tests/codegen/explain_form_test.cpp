@@ -40,7 +40,7 @@ output c[i, j]
 )";
 
 TEST(ExplainForm, AContractionHasSidesTileFeedsAndChunks) {
-  const KernelForm form = form_of(kMatmul, TileChoice{false, 4, 2, 64, 128, 64, Feed::direct});
+  const KernelForm form = form_of(kMatmul, TileChoice{false, 4, 2, false, 64, 128, 64, Feed::direct});
   EXPECT_EQ(kind_of(form), "tiled contraction");
   EXPECT_EQ(text_of(form, "sides"), "m = i=128; n = j=256; k = k=64; batch = no dims\n");
   EXPECT_EQ(text_of(form, "tile"), "4 rows x 2 vectors of 8 lanes in registers\n");
