@@ -151,9 +151,37 @@ class Lowering {
       if (optional && !inside) address.guards.push_back(guard);
       return;
     }
+    if (inside) {
+      add_parts(address, index, stride);
+      return;
+    }
     guard.node = value(index);
     if (stride != 0) address.terms.emplace_back(guard.node, stride);
-    if (!inside) address.guards.push_back(guard);
+    address.guards.push_back(guard);
+  }
+
+  // An index that stays inside, by the parts that it is a sum of, so that loops along which it is
+  // affine have their steps: o of `x % 4 * 16 + o`.
+  void add_parts(Address& address, const Expr& index, int64_t stride) {
+    if (stride == 0) return;
+    if (const std::optional<Affine> affine = affine_form(index)) {
+      add(address.affine, to_loops(*affine), stride);
+      return;
+    }
+    const Apply* apply = as<Apply>(index);
+    const Fn fn = apply == nullptr ? Fn::where : apply->fn;
+    if (fn == Fn::add || fn == Fn::sub) {
+      add_parts(address, apply->args[0], stride);
+      add_parts(address, apply->args[1], fn == Fn::sub ? -stride : stride);
+      return;
+    }
+    for (const int side : {0, 1}) {
+      const Constant* factor = fn == Fn::mul ? as<Constant>(apply->args[side]) : nullptr;
+      if (factor == nullptr) continue;
+      add_parts(address, apply->args[1 - side], stride * factor->value.i);
+      return;
+    }
+    address.terms.emplace_back(value(index), stride);
   }
 
   Address address_of(const Expr& expr, const Read& read) {

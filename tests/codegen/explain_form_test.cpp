@@ -40,7 +40,8 @@ output c[i, j]
 )";
 
 TEST(ExplainForm, AContractionHasSidesTileFeedsAndChunks) {
-  const KernelForm form = form_of(kMatmul, TileChoice{false, 4, 2, false, 64, 128, 64, Feed::direct});
+  const KernelForm form =
+      form_of(kMatmul, TileChoice{false, 4, 2, false, 64, 128, 64, Feed::direct});
   EXPECT_EQ(kind_of(form), "tiled contraction");
   EXPECT_EQ(text_of(form, "sides"), "m = i=128; n = j=256; k = k=64; batch = no dims\n");
   EXPECT_EQ(text_of(form, "tile"), "4 rows x 2 vectors of 8 lanes in registers\n");
@@ -77,6 +78,16 @@ output y
 )");
   EXPECT_THAT(text_of(form, "stage"), AllOf(HasSubstr("at whole vectors"), HasSubstr("gathered"),
                                             HasSubstr("one for all lanes")));
+}
+
+TEST(ExplainForm, PartsOfAnIndexHaveTheirSteps) {
+  const KernelForm form = form_of(R"(program pixel_shuffle
+dim n = 4, y = 8, x = 8, c = 64, oy = 32, ox = 32, oc = 4
+input im[n, y, x, c]
+o = im[y: oy // 4, x: ox // 4, c: oy % 4 * 16 + 4 * (ox % 4) + oc]
+output o[n, oy, ox, oc]
+)");
+  EXPECT_THAT(text_of(form, "stage"), HasSubstr("loads im whole vectors"));
 }
 
 }  // namespace

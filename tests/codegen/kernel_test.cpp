@@ -95,6 +95,9 @@ TEST_P(Extents, Indexing) {
       with_dims("dim h = (n + 3) // 4\ninput x[h, m]\nz = x[h: n // 4] * f32(n % 4)\n"
                 "output z[n, m]\n"));
   expect_agreement(
+      with_dims("dim h = 3*n + 7\ninput x[h]\nz = x[h: 3*n + n % 2 * 2 - (1 - m % 2) + k + 1]\n"
+                "output z[n, m, k]\n"));
+  expect_agreement(
       with_dims("input x[m, n]\ninput b[m, n] : bool\nz = where(b, x, -x)\n"
                 "output z[m, n]\nw = b and x > 0\noutput w[m, n]\n"));
 }
