@@ -124,8 +124,9 @@ bool vectors_in_place(const Contraction& c, const ContractionLayout& layout, int
           layout.n.back().extent == volume(layout.n));
 }
 
-// Blocks are halved until every thread of a usual host finds work of at least this many cycles.
-constexpr int64_t kWantedChunks = 32;
+// Blocks are halved until every thread finds several of at least this many cycles; one thread alone
+// would only pack more often.
+constexpr int64_t kWantedChunks = 16;  // for each
 constexpr double kLeastChunk = 60e3;
 
 // An operand up to this size may stay packed, where the last cache is smaller or not known.
@@ -162,7 +163,8 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
     return static_cast<double>(s.m_block * s.n_block * k) / static_cast<double>(s.n_lanes());
   };
   s.k_block *= group;
-  while (!in_block && count() < kWantedChunks && chunk_cycles() > 2 * kLeastChunk) {
+  while (!in_block && target.threads > 1 && count() < kWantedChunks * target.threads &&
+         chunk_cycles() > 2 * kLeastChunk) {
     if (s.m_block > 8 * s.rows && m > s.rows)
       s.m_block = even_block(m, s.m_block / 2, s.rows);
     else if (s.n_block > 2 * s.columns())

@@ -13,6 +13,12 @@ std::optional<ContractionGroup> tiled(const KernelGroup& group, const BuildOptio
   return found;
 }
 
+VectorTarget target_of(const BuildOptions& options) {
+  VectorTarget target = vectors_of(options.level);
+  target.threads = options.workers;
+  return target;
+}
+
 LoopNest scheduled(const KernelGroup& group, const ScheduleTarget& target) {
   LoopNest nest = lower(group);
   schedule(nest, target);
@@ -43,7 +49,7 @@ std::optional<KernelForm> chosen(const KernelGroup& group, const BuildOptions& o
   if (const TileChoice* tile = std::get_if<TileChoice>(&choice)) {
     const std::optional<ContractionGroup> contraction = find_contraction(group);
     if (!contraction) return std::nullopt;
-    return plan_contraction(*contraction, vectors, *tile);
+    return plan_contraction(*contraction, target_of(options), *tile);
   }
   if (const BlockChoice* blocks = std::get_if<BlockChoice>(&choice)) {
     const auto walks = plan_walks(group, options.blocks, *blocks);
@@ -64,7 +70,7 @@ KernelForm kernel_form(const KernelGroup& group, const BuildOptions& options,
     if (std::optional<KernelForm> form = chosen(group, options, *choice)) return std::move(*form);
   const VectorTarget& vectors = vectors_of(options.level);
   if (const std::optional<ContractionGroup> contraction = tiled(group, options))
-    return plan_contraction(*contraction, vectors);
+    return plan_contraction(*contraction, target_of(options));
   if (const std::optional<std::vector<BlockWalk>> walks = plan_walks(group, options.blocks))
     return in_blocks(group, *walks, options);
   return scheduled(group, {vectors.vector_bytes, options.workers});

@@ -54,6 +54,7 @@ ScheduleSpace::ScheduleSpace(const KernelGroup& group, const BuildOptions& optio
       target_{vectors_.vector_bytes, options.workers},
       contraction_(find_contraction(group)),
       nest_(lower(group)) {
+  vectors_.threads = options.workers;
   schedule(nest_, target_);
   model_ = choice_of(nest_);
   if (contraction_ && (options.always_tile || worth_tiling(contraction_->contraction)))

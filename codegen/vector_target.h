@@ -12,6 +12,7 @@ struct VectorTarget {
   // Products of so many numbers side by side are added to one lane by an instruction, or for i16
   // by two: 1 where there is none.
   int bf16_products = 1, i16_products = 1, i8_products = 1;
+  int threads = 2;  // that will share the blocks of a contraction
 
   bool operator==(const VectorTarget&) const = default;
 };
