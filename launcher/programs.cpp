@@ -135,14 +135,17 @@ bool is_config_file(const std::string& name) {
   return extension == ".yaml" || extension == ".yml";
 }
 
+bool is_program_file(const std::string& name) {
+  return std::filesystem::path(name).extension() == ".tess" || std::filesystem::exists(name);
+}
+
 Program named_program(const std::string& name, const std::map<std::string, int64_t>& dims) {
   if (is_config_file(name)) {
     Config config = load_config(name);
     for (const auto& [dim, extent] : dims) config.program.dims[dim] = extent;
     return training_program(config);
   }
-  if (std::filesystem::path(name).extension() == ".tess" || std::filesystem::exists(name))
-    return parse_file(name, dims);
+  if (is_program_file(name)) return parse_file(name, dims);
   ModelOptions options;
   for (const auto& [key, value] : dims) options[key] = {value};
   return build_model(name, options, sgd(0.1));

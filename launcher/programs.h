@@ -27,7 +27,8 @@ Program without_updates(const Program& program);
 // replaces extents (of a model, its options).
 Program named_program(const std::string& name, const std::map<std::string, int64_t>& dims);
 
-// Is this the name of a YAML file?
+// Is this the name of a YAML file, or of a .tess file or any that exists?
 bool is_config_file(const std::string& name);
+bool is_program_file(const std::string& name);
 
 }  // namespace tessera

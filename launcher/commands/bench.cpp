@@ -21,6 +21,7 @@
 #include "launcher/median.h"
 #include "launcher/programs.h"
 #include "launcher/standard_streams.h"
+#include "models/registry.h"
 
 namespace tessera {
 namespace {
@@ -133,11 +134,22 @@ void show(const BenchResult& result, bool json) {
   if (result.kernels) print_out("{}", text_of(*result.kernels));
 }
 
+// A name that is no file may be a model's, or was meant to be a suite's.
+void check_name(const std::string& name) {
+  if (is_config_file(name) || is_program_file(name)) return;
+  std::vector<std::string> known = {"kernels", "train", "made-up"};
+  for (const ModelInfo& model : all_models()) known.push_back(model.name);
+  if (std::find(known.begin(), known.end(), name) == known.end())
+    throw UserError("there is no file, suite or model `" + name + "`; suites and models are " +
+                    join(known) + did_you_mean(name, known));
+}
+
 int bench(const BenchArguments& arguments, const CommandLine& line) {
   if (arguments.program.empty())
     throw UserError(
         "bench takes a PROGRAM (a .tess file, a config, or a model's name), or one of the suites "
         "kernels, train and made-up");
+  check_name(arguments.program);
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = stack_loops(normalize(program));
   RanksOptions ranks = arguments.execution.ranks_options(line);

@@ -16,6 +16,7 @@
 #include "launcher/exit_code.h"
 #include "launcher/interpret_report.h"
 #include "launcher/json_text.h"
+#include "launcher/programs.h"
 #include "launcher/standard_streams.h"
 #include "launcher/weights.h"
 #include "storage/atomic_file.h"
@@ -133,6 +134,10 @@ void show(const Arrays& outputs, const std::map<std::string, std::string>& files
 }
 
 int eval(const EvalArguments& arguments, const CommandLine& line) {
+  if (is_config_file(arguments.file))
+    throw UserError(arguments.file +
+                    " is a config; eval takes a program, a .tess file: `tessera run " +
+                    arguments.file + "` trains what a config describes");
   const Program program = parse_file(arguments.file, parse_dims(arguments.dims));
   const std::map<std::string, std::string> files = check_outputs(program, arguments.out);
   const Feed feed = read_inputs(program, parse_assignments(arguments.in, "--in"));

@@ -141,6 +141,14 @@ TEST(BenchSuites, CompareTesseraWithItself) {
   EXPECT_THAT(tuned.out, HasSubstr("untuned"));
 }
 
+TEST(BenchSuites, AMistypedNameIsExplained) {
+  const CommandResult result = run_tessera({"bench", "kernel"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_EQ(result.err,
+            "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
+            "train, made-up, mlp, cnn, capsules, transformer, lstm (did you mean `kernels`?)\n");
+}
+
 TEST(BenchSuites, WrongCommandLinesAreExplained) {
   const SuitesFolder folder;
   EXPECT_EQ(folder.run({"--list"}).out, "fast/dot\nsmall/dot\nsmall/longer\n");

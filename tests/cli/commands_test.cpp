@@ -122,6 +122,9 @@ TEST(Eval, SaysWhatIsWrongWithItsArguments) {
   EXPECT_EQ(message(folder.eval({"--out", "e=x.npy"})),
             "tessera: --out e=x.npy: program `matmul` has no output `e`; it has c (did you mean "
             "`c`?)\n");
+  EXPECT_EQ(message({"eval", "configs/quickstart.yaml"}),
+            "tessera: configs/quickstart.yaml is a config; eval takes a program, a .tess file: "
+            "`tessera run configs/quickstart.yaml` trains what a config describes\n");
   EXPECT_EQ(message({"eval", folder.program, "--in", "a"}),
             "tessera: --in takes NAME=VALUE, not `a`\n");
   write_npy(folder.file("wide.npy"), ramp({7, 12}, 1));
