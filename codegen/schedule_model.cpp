@@ -4,11 +4,14 @@
 #include <cmath>
 #include <set>
 
+#include "codegen/lane_places.h"
+
 namespace tessera {
 namespace {
 
 constexpr double kGather = 1.5;       // a lane of a load that is not contiguous
 constexpr double kScatter = 2.0;      // and of such a store
+constexpr double kPermuted = 2;       // a register that is loaded and permuted
 constexpr double kFold = 8;           // combining the lanes of one vector
 constexpr double kKeep = 8;           // what a scan does at a step besides combining
 constexpr double kUniformLoad = 0.5;  // a load that all lanes share
@@ -61,15 +64,23 @@ double work_of(const Node& node) {
 
 // Instructions for one element of an access, given the share of useful lanes.
 double access_cost(const LoopNest& nest, const Address& address, int lane, double per_vector,
-                   double apart) {
+                   double apart, int width, bool reads) {
   if (lane < 0) return 1;
   const bool scratch = nest.buffers[static_cast<size_t>(address.buffer)].argument < 0;
   const bool shared = std::find(nest.shared.begin(), nest.shared.end(), lane) != nest.shared.end();
   if (scratch && shared) return per_vector;
-  const std::optional<int64_t> step = step_of(nest, address, lane);
-  if (!step) return apart;
-  if (*step == 1) return per_vector;
-  return *step == 0 ? per_vector * kUniformLoad : apart;
+  const std::optional<std::vector<int64_t>> places = lane_places(nest, address, lane, width);
+  if (!places) return apart;
+  const auto is_step = [&](int64_t by) {
+    for (size_t l = 0; l < places->size(); ++l)
+      if ((*places)[l] != by * static_cast<int64_t>(l)) return false;
+    return true;
+  };
+  if (is_step(1)) return per_vector;
+  if (is_step(0)) return per_vector * kUniformLoad;
+  const int64_t registers = registers_of(*places, width);
+  if (!reads || registers > kMostNearRegisters) return apart;
+  return std::min(apart, per_vector * kPermuted * static_cast<double>(registers));
 }
 
 }  // namespace
@@ -136,6 +147,7 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
       lane < 0 ? 1.0 : static_cast<double>(nest.loops[static_cast<size_t>(lane)].extent);
   const double width = static_cast<double>(target.vector_bytes) / use.element_bytes;
   // One vector instruction serves this many useful elements.
+  const int lanes = std::max(1, static_cast<int>(width));
   const double useful = lane < 0 || extent == 0 ? 1 : extent / std::ceil(extent / width);
   double cost = 0;
   for (int n : use.nodes) {
@@ -143,7 +155,8 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
     const bool varies = lane >= 0 && (node.loops >> lane & 1) != 0;
     const double count = evaluations(nest, stage, node.loops);
     if (node.kind == Node::Kind::load)
-      cost += count * access_cost(nest, node.address, varies ? lane : -1, 1 / useful, kGather);
+      cost += count *
+              access_cost(nest, node.address, varies ? lane : -1, 1 / useful, kGather, lanes, true);
     else
       cost += count * work_of(node) / (varies ? useful : 1);
   }
@@ -153,13 +166,13 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
   const uint64_t inner = outer | mask_of(stage.reduced);
   for (const Store& store : stage.inner)
     cost += evaluations(nest, stage, inner) *
-            access_cost(nest, store.address, lane, 1 / useful, kScatter);
+            access_cost(nest, store.address, lane, 1 / useful, kScatter, lanes, false);
   const bool over_reduced = std::count(stage.reduced.begin(), stage.reduced.end(), lane) != 0;
   const bool along_scan = stage.scan && lane == stage.scan->in;
   const int out_lane = over_reduced ? -1 : along_scan ? stage.scan->out : lane;
   for (const Store& store : stage.outer)
     cost += evaluations(nest, stage, outer) *
-            access_cost(nest, store.address, out_lane, 1 / useful, kScatter);
+            access_cost(nest, store.address, out_lane, 1 / useful, kScatter, lanes, false);
   const auto reductions = static_cast<double>(stage.reductions.size());
   // Running values within a vector are made by doubling, with two instructions each time.
   double steps = stage.scan ? 1 + kKeep : 1;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "codegen/lane_places.h"
 #include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
@@ -240,6 +241,26 @@ llvm::Value* ValueEmitter::lane_offsets(const Address& address, const NestBuffer
   return sum;
 }
 
+void ValueEmitter::Place::set_lanes(std::vector<int64_t> places) {
+  const auto is_step = [&](int64_t by) {
+    for (size_t l = 0; l < places.size(); ++l)
+      if (places[l] != by * static_cast<int64_t>(l)) return false;
+    return true;
+  };
+  step = is_step(1) ? 1 : 0;
+  if (step == 0 && !is_step(0)) lanes = std::move(places);
+}
+
+// What a quotient of the first lane's index adds to an offset; exact, as blocks of lanes begin at
+// multiples of the divisor.
+llvm::Value* ValueEmitter::quotient_of_first(int node, int64_t stride) {
+  const LaneQuotient quotient = *lane_quotient(nest_, node, lane_, lanes_);
+  if (quotient.rest) return b_.getInt64(0);
+  llvm::Value* first = b_.CreateExactSDiv(base_of(quotient.index, 1),
+                                          b_.getInt64(static_cast<uint64_t>(quotient.by)));
+  return b_.CreateMul(first, b_.getInt64(static_cast<uint64_t>(stride)));
+}
+
 ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* context) {
   const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
   llvm::Type* element = memory_type(b_.getContext(), buffer.type);
@@ -247,15 +268,23 @@ ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* 
   Place place;
   for (const Guard& each : address.guards) guard(each, context, place);
   llvm::Value* offset = base_of(address.affine, factor);
+  std::optional<std::vector<int64_t>> places;
+  if (lane_ >= 0 && factor == 1) places = lane_places(nest_, address, lane_, lanes_);
   for (const auto& [term, stride] : address.terms) {
-    if (varies(term)) continue;
+    if (varies(term)) {
+      if (places) offset = b_.CreateAdd(offset, quotient_of_first(term, stride));
+      continue;
+    }
     llvm::Value* index = b_.CreateSExt(value(term, context), b_.getInt64Ty());
     offset = b_.CreateAdd(offset,
                           b_.CreateMul(index, b_.getInt64(static_cast<uint64_t>(stride * factor))));
   }
-  place.offsets = lane_offsets(address, buffer, factor, context);
-  if (lane_ >= 0 && loops_[static_cast<size_t>(lane_)] != nullptr)
-    place.step = buffer.per_lane ? 1 : address.affine.coefficient(lane_);
+  const bool has_lanes = lane_ >= 0 && loops_[static_cast<size_t>(lane_)] != nullptr;
+  if (has_lanes) place.step = buffer.per_lane ? 1 : address.affine.coefficient(lane_);
+  if (places && has_lanes)
+    place.set_lanes(std::move(*places));
+  else
+    place.offsets = lane_offsets(address, buffer, factor, context);
   if (place.uniform != nullptr && !place.vector())
     offset = b_.CreateSelect(place.uniform, offset, b_.getInt64(0));
   place.pointer = b_.CreateGEP(element, buffers_[static_cast<size_t>(address.buffer)], offset);
@@ -291,6 +320,14 @@ llvm::Value* ValueEmitter::mask_of(const Place& place) {
 
 // Of each lane from the place's pointer on, in elements.
 llvm::Value* ValueEmitter::offsets_of(const Place& place) {
+  if (!place.lanes.empty()) {
+    std::vector<llvm::Constant*> offsets;
+    const auto [low, high] = std::minmax_element(place.lanes.begin(), place.lanes.end());
+    constexpr int64_t kSmall = int64_t{1} << 31;
+    llvm::Type* type = *low > -kSmall && *high < kSmall ? b_.getInt32Ty() : b_.getInt64Ty();
+    for (const int64_t at : place.lanes) offsets.push_back(llvm::ConstantInt::getSigned(type, at));
+    return llvm::ConstantVector::get(offsets);
+  }
   if (place.offsets == nullptr) {
     const bool small = std::abs(place.step) * lanes_ < (int64_t{1} << 31);
     return iota(small ? b_.getInt32Ty() : b_.getInt64Ty(), lanes_, place.step);
@@ -300,15 +337,46 @@ llvm::Value* ValueEmitter::offsets_of(const Place& place) {
                       iota(place.offsets->getType()->getScalarType(), lanes_, place.step));
 }
 
+// All lanes or none are inside: where none is, they read what lies first in the buffer, and get the
+// pad. Nothing where the buffer is too small for that.
+std::optional<ValueEmitter::Place> ValueEmitter::always_inside(const Node& node,
+                                                               const Place& place) {
+  if (place.uniform == nullptr || place.mask != nullptr || place.offsets != nullptr)
+    return std::nullopt;
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
+  int64_t low = 0, high = place.step * (lanes_ - 1);
+  if (!place.lanes.empty()) {
+    low = *std::min_element(place.lanes.begin(), place.lanes.end());
+    high = *std::max_element(place.lanes.begin(), place.lanes.end());
+  }
+  if (buffer.per_lane || low > 0 || high - low >= buffer.elements) return std::nullopt;
+  llvm::Value* first = b_.CreateGEP(memory_type(b_.getContext(), node.type),
+                                    buffers_[static_cast<size_t>(node.address.buffer)],
+                                    b_.getInt64(static_cast<uint64_t>(-low)));
+  Place inside = place;
+  inside.uniform = nullptr;
+  inside.pointer = b_.CreateSelect(place.uniform, place.pointer, first);
+  return inside;
+}
+
 llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
+  if (const std::optional<Place> inside = always_inside(node, place)) {
+    llvm::Value* loaded = load_vector(node, *inside);
+    llvm::Value* pad = constant_of(b_.getContext(), node.value, lanes_);
+    return b_.CreateSelect(splat(b_, place.uniform, lanes_), loaded, pad);
+  }
   llvm::Type* type = shaped(memory_type(b_.getContext(), node.type), lanes_);
   const llvm::Align align(size_of(node.type));
   llvm::Value* mask = mask_of(place);
   llvm::Constant* pad = memory_constant(b_.getContext(), node.value, lanes_);
-  return from_memory(b_, node.type,
-                     place.contiguous() ? access_.load(type, place.pointer, align, mask, pad)
-                                        : access_.gather(type, place.pointer, offsets_of(place),
-                                                         align, mask, pad));
+  llvm::Value* loaded = nullptr;
+  if (place.contiguous())
+    loaded = access_.load(type, place.pointer, align, mask, pad);
+  else if (!place.lanes.empty())
+    loaded = access_.load_near(type, place.pointer, place.lanes, align, mask, pad);
+  else
+    loaded = access_.gather(type, place.pointer, offsets_of(place), align, mask, pad);
+  return from_memory(b_, node.type, loaded);
 }
 
 // What lies at a place; of lanes that do not touch memory, 0.

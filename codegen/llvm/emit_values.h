@@ -3,6 +3,7 @@
 #include <llvm/IR/IRBuilder.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -60,15 +61,18 @@ class ValueEmitter {
   void hoist(const std::vector<int>& nodes);
 
  private:
-  // Where an access goes: pointer + lane * step, or pointer + offsets for each lane.
+  // Where an access goes: pointer + lane * step, or pointer + offsets for each lane, which may be
+  // known (lane_places.h).
   struct Place {
     llvm::Value* pointer = nullptr;
     int64_t step = 0;
     llvm::Value* offsets = nullptr;  // elements
+    std::vector<int64_t> lanes = {};
     llvm::Value* uniform = nullptr;  // i1: nullptr is true
     llvm::Value* mask = nullptr;     // lanes: nullptr is all
-    bool vector() const { return step != 0 || offsets != nullptr; }
+    bool vector() const { return step != 0 || offsets != nullptr || !lanes.empty(); }
     bool contiguous() const { return step == 1 && offsets == nullptr; }
+    void set_lanes(std::vector<int64_t> places);
   };
 
   const Node& node_at(int node) const { return nest_.nodes[static_cast<size_t>(node)]; }
@@ -80,6 +84,7 @@ class ValueEmitter {
   llvm::Value* emit_load(const Node& node, llvm::Value* context);
   llvm::Value* load_scalar(const Node& node, const Place& place);
   llvm::Value* load_vector(const Node& node, const Place& place);
+  std::optional<Place> always_inside(const Node& node, const Place& place);
   llvm::Value* read(const Place& place, DType type);
   void write(const Place& place, DType type, llvm::Value* value);
   bool goes_past_caches(const Store& store) const;
@@ -87,6 +92,7 @@ class ValueEmitter {
 
   llvm::Value* base_of(const LoopAffine& affine, int64_t factor);
   Place place_of(const Address& address, llvm::Value* context);
+  llvm::Value* quotient_of_first(int node, int64_t stride);
   llvm::Value* lane_offsets(const Address& address, const NestBuffer& buffer, int64_t factor,
                             llvm::Value* context);
   void guard(const Guard& guard, llvm::Value* context, Place& place);

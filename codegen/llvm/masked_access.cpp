@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "codegen/lane_places.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
@@ -21,10 +22,15 @@ bool is_constant(const llvm::Value* mask, bool bit) {
   return constant != nullptr && (bit ? constant->isAllOnesValue() : constant->isNullValue());
 }
 
+std::vector<int> lanes_of_piece(int first, int count) {
+  std::vector<int> lanes;
+  for (int lane = first; lane < first + count; ++lane) lanes.push_back(lane);
+  return lanes;
+}
+
 // Of `count` lanes from `first` on, those that no constant side of the conjunction excludes.
 std::vector<int> lanes_that_may_be_true(llvm::Value* mask, int first, int count) {
-  std::vector<int> able;
-  for (int lane = first; lane < first + count; ++lane) able.push_back(lane);
+  std::vector<int> able = lanes_of_piece(first, count);
   const auto exclude = [&](const auto& self, llvm::Value* side) -> void {
     if (const auto* constant = llvm::dyn_cast<llvm::Constant>(side)) {
       std::erase_if(able, [&](int lane) {
@@ -133,6 +139,94 @@ llvm::Value* MaskedAccess::gather(llvm::Type* vector, llvm::Value* base, llvm::V
                                                         pointers(element, base, offsets, piece),
                                                         align, piece.mask,
                                                         piece.mask == nullptr ? nullptr : rest));
+  }
+  return llvm::concatenateVectors(b_, loaded);
+}
+
+// All lanes that may be true are, or nullptr. Lanes of `able` are read, others are `rest`.
+llvm::Value* MaskedAccess::near_piece(llvm::Type* element, llvm::Value* base,
+                                      const std::vector<int64_t>& places, llvm::Align align,
+                                      const Piece& piece, const std::vector<int>& able,
+                                      llvm::Value* rest) {
+  const auto place = [&](int lane) { return places[static_cast<size_t>(lane)]; };
+  int64_t low = place(able[0]), high = low;
+  for (const int lane : able) {
+    low = std::min(low, place(lane));
+    high = std::max(high, place(lane));
+  }
+  const int64_t count = high - low + 1, lanes = piece.lanes;
+  const int64_t registers = (count + lanes - 1) / lanes;
+  if (registers > kMostNearRegisters) return nullptr;
+  llvm::Type* type = shaped(element, piece.lanes);
+  llvm::Value* found = nullptr;
+  for (int64_t i = 0; i < registers; ++i) {
+    const int64_t from = i > 0 && i == registers - 1 ? high - lanes + 1 : low + i * lanes;
+    llvm::Value* at = b_.CreateGEP(element, base, b_.getInt64(static_cast<uint64_t>(from)));
+    llvm::Value* mask = nullptr;
+    if (count < lanes) {
+      std::vector<llvm::Constant*> bits;
+      for (int64_t l = 0; l < lanes; ++l) bits.push_back(b_.getInt1(l < count));
+      mask = llvm::ConstantVector::get(bits);
+    }
+    llvm::Value* loaded = load(type, at, align, mask, llvm::Constant::getNullValue(type));
+    std::vector<int> from_lane(static_cast<size_t>(lanes), -1);
+    for (int l = 0; l < lanes; ++l)
+      if (found != nullptr) from_lane[static_cast<size_t>(l)] = l;
+    for (const int lane : able)
+      if (place(lane) >= from && place(lane) < from + lanes)
+        from_lane[static_cast<size_t>(lane - piece.first)] =
+            static_cast<int>(place(lane) - from + (found != nullptr ? lanes : 0));
+    found = found == nullptr ? b_.CreateShuffleVector(loaded, from_lane)
+                             : b_.CreateShuffleVector(found, loaded, from_lane);
+  }
+  return piece.mask == nullptr ? found : b_.CreateSelect(piece.mask, found, rest);
+}
+
+// A register in another order, of which a mask says what is read; nullptr where it is not one.
+llvm::Value* MaskedAccess::permuted_piece(llvm::Type* element, llvm::Value* base,
+                                          const std::vector<int64_t>& places, llvm::Align align,
+                                          const Piece& piece, llvm::Value* rest) {
+  const auto first = places.begin() + piece.first;
+  const int64_t low = *std::min_element(first, first + piece.lanes);
+  std::vector<int> to(static_cast<size_t>(piece.lanes)), from(to.size(), -1);
+  for (int lane = 0; lane < piece.lanes; ++lane) {
+    const int64_t place = first[lane] - low;
+    if (place >= piece.lanes || from[static_cast<size_t>(place)] >= 0) return nullptr;
+    to[static_cast<size_t>(lane)] = static_cast<int>(place);
+    from[static_cast<size_t>(place)] = lane;
+  }
+  llvm::Value* at = b_.CreateGEP(element, base, b_.getInt64(static_cast<uint64_t>(low)));
+  llvm::Value* loaded = b_.CreateMaskedLoad(shaped(element, piece.lanes), at, align,
+                                            b_.CreateShuffleVector(piece.mask, from),
+                                            b_.CreateShuffleVector(rest, from));
+  return b_.CreateShuffleVector(loaded, to);
+}
+
+llvm::Value* MaskedAccess::load_near(llvm::Type* vector, llvm::Value* base,
+                                     const std::vector<int64_t>& places, llvm::Align align,
+                                     llvm::Value* mask, llvm::Value* otherwise) {
+  llvm::Type* element = vector->getScalarType();
+  std::vector<llvm::Value*> loaded;
+  for (const Piece& piece : pieces(mask, lanes_of(vector), bytes_of_element(vector), false)) {
+    llvm::Value* rest = part(otherwise, piece);
+    llvm::Value* found = nullptr;
+    const std::vector<int> able = mask == nullptr
+                                      ? lanes_of_piece(piece.first, piece.lanes)
+                                      : lanes_that_may_be_true(mask, piece.first, piece.lanes);
+    if (piece.none)
+      found = rest;
+    else if (piece.mask == nullptr || llvm::isa<llvm::Constant>(piece.mask))
+      found = near_piece(element, base, places, align, piece, able, rest);
+    else
+      found = permuted_piece(element, base, places, align, piece, rest);
+    if (found == nullptr) {
+      std::vector<llvm::Constant*> offsets;
+      for (int lane = piece.first; lane < piece.first + piece.lanes; ++lane)
+        offsets.push_back(b_.getInt64(static_cast<uint64_t>(places[static_cast<size_t>(lane)])));
+      found = gather(shaped(element, piece.lanes), base, llvm::ConstantVector::get(offsets), align,
+                     piece.mask, rest);
+    }
+    loaded.push_back(found);
   }
   return llvm::concatenateVectors(b_, loaded);
 }

@@ -2,6 +2,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace tessera {
@@ -26,6 +27,12 @@ class MaskedAccess {
   // Each lane at base + offsets[lane], counted in elements.
   llvm::Value* gather(llvm::Type* vector, llvm::Value* base, llvm::Value* offsets,
                       llvm::Align align, llvm::Value* mask, llvm::Value* otherwise);
+  // Each lane at base + places[lane]. Pieces whose places lie within a few registers are loaded as
+  // those and permuted, none of them beyond the places of lanes that may be true.
+  //
+  //   places 0 2 4 6 8 10 12 14 on registers of 8: elements 0 to 7, 7 to 14, and a permutation
+  llvm::Value* load_near(llvm::Type* vector, llvm::Value* base, const std::vector<int64_t>& places,
+                         llvm::Align align, llvm::Value* mask, llvm::Value* otherwise);
   void scatter(llvm::Value* value, llvm::Value* base, llvm::Value* offsets, llvm::Align align,
                llvm::Value* mask);
 
@@ -38,6 +45,12 @@ class MaskedAccess {
 
   // Those of a mask; with `narrow`, a piece of which one lane may be true is that lane.
   std::vector<Piece> pieces(llvm::Value* mask, int lanes, int widest_bytes, bool narrow);
+  llvm::Value* near_piece(llvm::Type* element, llvm::Value* base,
+                          const std::vector<int64_t>& places, llvm::Align align, const Piece& piece,
+                          const std::vector<int>& able, llvm::Value* rest);
+  llvm::Value* permuted_piece(llvm::Type* element, llvm::Value* base,
+                              const std::vector<int64_t>& places, llvm::Align align,
+                              const Piece& piece, llvm::Value* rest);
   llvm::Value* part(llvm::Value* vector, const Piece& piece);
   llvm::Value* mask_part(llvm::Value* mask, const Piece& piece);
   llvm::Value* pointers(llvm::Type* element, llvm::Value* base, llvm::Value* offsets,
