@@ -90,10 +90,15 @@ std::string step_text(const std::optional<int64_t>& step) {
 // How the stage's loads move along the lanes: "x whole vectors, w one for all lanes".
 std::string loads_text(const LoopNest& nest, const Stage& stage, int lane) {
   std::map<std::string, std::string> loads;
+  const auto is_transposed = [&](int node) {
+    return std::count(stage.transposed.begin(), stage.transposed.end(), node) != 0;
+  };
   for (const int node : use_of(nest, stage).nodes) {
     const Node& each = nest.nodes[static_cast<size_t>(node)];
     if (each.kind != Node::Kind::load) continue;
-    const std::string how = lane < 0 ? "one by one" : step_text(step_of(nest, each.address, lane));
+    const std::string how = lane < 0              ? "one by one"
+                            : is_transposed(node) ? "transposed"
+                                                  : step_text(step_of(nest, each.address, lane));
     std::string& text = loads[nest.buffers[static_cast<size_t>(each.address.buffer)].name];
     if (text.find(how) == std::string::npos) text += (text.empty() ? "" : " and ") + how;
   }

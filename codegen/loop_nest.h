@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "ir/dim.h"
 #include "ir/scalar.h"
 
 namespace tessera {
@@ -75,6 +76,7 @@ struct Node {
 struct NestedLoop {
   std::string name;
   int64_t extent = 1;
+  std::vector<Dim> dims = {};  // that it runs over together, outermost first
 };
 
 struct NestBuffer {
@@ -118,6 +120,7 @@ struct Stage {
   std::vector<Store> outer;  // at each point of free, after the reductions
   int lane = -1;             // or the kernel's
   int lanes = 1;
+  std::vector<int> transposed = {};  // nodes: loads that run along the innermost loop instead
   bool scatters = false;  // `inner` accumulates at computed places: the lane loop is free or none
   std::optional<ScanLoops> scan;  // in place of reduced loops; the lane loop is free, `in` or none
 };

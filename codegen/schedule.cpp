@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "codegen/schedule_model.h"
+#include "codegen/transposed_loads.h"
 
 namespace tessera {
 namespace {
@@ -171,13 +172,19 @@ void choose_strips(LoopNest& nest, const ScheduleTarget& target) {
   nest.chunks = (nest.points + nest.grain - 1) / nest.grain;
 }
 
-// With `grain` 0, chunks take about kChunkSeconds.
+// Which loads are transposed, and the chunks. With `grain` 0, they take about kChunkSeconds.
 void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target, int64_t grain) {
   const int64_t wanted = int64_t{16} * std::max(1, target.workers);
+  for (Stage& stage : nest.stages)
+    stage.transposed = transposed_loads(nest, stage, target.vector_bytes);
+  // A loop that loads run along stays a loop.
+  const bool alone = nest.stages.size() == 1 && nest.stages[0].free.empty() &&
+                     nest.stages[0].reduced.empty() && !nest.stages[0].transposed.empty();
+  const int along = alone ? innermost_loop(nest, nest.stages[0]) : -1;
   nest.points = 1;
   nest.collapsed = 0;
   for (int loop : nest.shared) {
-    if (nest.points >= wanted || nest.points == 0) break;
+    if (nest.points >= wanted || nest.points == 0 || loop == along) break;
     nest.points *= nest.trips(loop);
     ++nest.collapsed;
   }

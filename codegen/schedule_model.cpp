@@ -5,6 +5,7 @@
 #include <set>
 
 #include "codegen/lane_places.h"
+#include "codegen/transposed_loads.h"
 
 namespace tessera {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 constexpr double kGather = 1.5;       // a lane of a load that is not contiguous
 constexpr double kScatter = 2.0;      // and of such a store
 constexpr double kPermuted = 2;       // a register that is loaded and permuted
+constexpr double kTransposed = 0.5;   // a lane that is read along another loop and transposed
+constexpr double kShortRow = 4;       // the same of rows of so many steps costs twice that
 constexpr double kFold = 8;           // combining the lanes of one vector
 constexpr double kKeep = 8;           // what a scan does at a step besides combining
 constexpr double kUniformLoad = 0.5;  // a load that all lanes share
@@ -81,6 +84,29 @@ double access_cost(const LoopNest& nest, const Address& address, int lane, doubl
   const int64_t registers = registers_of(*places, width);
   if (!reads || registers > kMostNearRegisters) return apart;
   return std::min(apart, per_vector * kPermuted * static_cast<double>(registers));
+}
+
+}  // namespace
+
+namespace {
+
+// A lane of a load that is not contiguous: gathered, or transposed where the schedule can run a
+// loop innermost along which it lies.
+double apart_cost(const LoopNest& nest, const Stage& stage, const Address& address, int lane) {
+  if (lane < 0 || stage.scan) return kGather;
+  std::vector<int> loops = stage.reduced;
+  if (loops.empty()) {
+    loops = stage.free;
+    if (nest.stages.size() == 1) loops.insert(loops.end(), nest.shared.begin(), nest.shared.end());
+  }
+  if (!stage.reduced.empty() && std::count(loops.begin(), loops.end(), lane) != 0) return kGather;
+  double best = kGather;
+  for (const int loop : loops)
+    if (lies_along(nest, address, lane, loop)) {
+      const auto extent = static_cast<double>(nest.loops[static_cast<size_t>(loop)].extent);
+      best = std::min(best, kTransposed * (1 + kShortRow / extent));
+    }
+  return best;
 }
 
 }  // namespace
@@ -155,8 +181,8 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
     const bool varies = lane >= 0 && (node.loops >> lane & 1) != 0;
     const double count = evaluations(nest, stage, node.loops);
     if (node.kind == Node::Kind::load)
-      cost += count *
-              access_cost(nest, node.address, varies ? lane : -1, 1 / useful, kGather, lanes, true);
+      cost += count * access_cost(nest, node.address, varies ? lane : -1, 1 / useful,
+                                  apart_cost(nest, stage, node.address, lane), lanes, true);
     else
       cost += count * work_of(node) / (varies ? useful : 1);
   }

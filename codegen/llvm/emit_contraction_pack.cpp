@@ -7,6 +7,7 @@
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/emit_products.h"
 #include "codegen/llvm/scalars.h"
+#include "codegen/llvm/transpose.h"
 #include "ir/structure.h"
 
 namespace tessera {
@@ -137,27 +138,6 @@ int words_of_run(const ContractionContext& c) {
 int square_size(const ContractionContext& c, TileAxis side) {
   const auto width = static_cast<uint64_t>(panel_width(c, side));
   return std::min(words_of_run(c), static_cast<int>(std::bit_floor(width)));
-}
-
-// Exchanges rows and lanes of a square of vectors, by exchanging one bit of their numbers at a time
-// (Eklundh, 1972).
-void transpose(llvm::IRBuilder<>& b, std::vector<llvm::Value*>& rows) {
-  const int size = static_cast<int>(rows.size());
-  for (int bit = 1; bit < size; bit *= 2) {
-    std::vector<int> low, high;
-    for (int lane = 0; lane < size; ++lane) {
-      const bool second = (lane & bit) != 0;
-      low.push_back(second ? size + lane - bit : lane);
-      high.push_back(second ? size + lane : lane + bit);
-    }
-    for (int r = 0; r < size; ++r) {
-      if (r & bit) continue;
-      llvm::Value* x = rows[static_cast<size_t>(r)];
-      llvm::Value* y = rows[static_cast<size_t>(r + bit)];
-      rows[static_cast<size_t>(r)] = b.CreateShuffleVector(x, y, low);
-      rows[static_cast<size_t>(r + bit)] = b.CreateShuffleVector(x, y, high);
-    }
-  }
 }
 
 // Steps p from `from` on, reading vectors along the panel.

@@ -9,6 +9,7 @@
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
 #include "codegen/read_ahead.h"
+#include "codegen/transposed_loads.h"
 
 namespace tessera {
 namespace {
@@ -166,7 +167,11 @@ class NestEmitter {
       emit_loops(loops, at + 1, hoist, body, blocks);
     };
     if (loop != values_.lane()) {
-      emit_range(extent(loop), 1, cut, inside);
+      const std::vector<int> across = at + 1 == loops.size() ? across_of(loop) : std::vector<int>{};
+      if (across.empty())
+        emit_range(extent(loop), 1, cut, inside);
+      else
+        emit_across(loop, across, cut, inside);
       return;
     }
     const int64_t full = extent(loop) / values_.lanes() * values_.lanes();
@@ -176,6 +181,48 @@ class NestEmitter {
     values_.set_tail(extent(loop) - full);
     if (cut != nullptr) cut->begin();
     inside(i64(full));
+    if (cut != nullptr) cut->end();
+  }
+
+  // Of the stage that runs within `loop` and no loop of its own more: what is read along it.
+  std::vector<int> across_of(int loop) const {
+    const Stage* stage = stage_ != nullptr || nest_.stages.size() != 1 ? stage_ : &nest_.stages[0];
+    if (stage == nullptr || innermost_loop(nest_, *stage) != loop) return {};
+    return stage->transposed;
+  }
+
+  // The loop in blocks of steps that make squares with the lanes.
+  void emit_across(int loop, const std::vector<int>& nodes, const Blocks* cut,
+                   const std::function<void(llvm::Value*)>& inside) {
+    int64_t steps = values_.lanes();
+    for (const int node : nodes) steps = std::min(steps, values_.square_of(node));
+    std::vector<llvm::Value*> memory;
+    for (const int node : nodes)
+      memory.push_back(emit_variable(
+          b_, llvm::ArrayType::get(values_.vector_of(node), static_cast<uint64_t>(steps))));
+    const auto block = [&](llvm::Value* from, int64_t count) {
+      const ValueEmitter::Scope scope(values_);
+      values_.bind(loop, from);
+      for (size_t i = 0; i < nodes.size(); ++i) values_.load_transposed(nodes[i], count, memory[i]);
+      emit_for(b_, i64(0), i64(count), 1, [&](llvm::Value* step) {
+        const ValueEmitter::Scope at_step(values_);
+        for (size_t i = 0; i < nodes.size(); ++i) {
+          llvm::Type* vector = values_.vector_of(nodes[i]);
+          values_.know(nodes[i], b_.CreateLoad(vector, b_.CreateGEP(vector, memory[i], step)));
+        }
+        inside(b_.CreateNSWAdd(from, step));
+      });
+    };
+    std::optional<Blocks> fewer;
+    if (cut != nullptr)
+      fewer = Blocks{cut->depth, std::max<int64_t>(1, cut->steps / steps), cut->begin, cut->end};
+    const int64_t full = extent(loop) / steps * steps;
+    if (full > 0)
+      emit_range(full, steps, fewer ? &*fewer : nullptr,
+                 [&](llvm::Value* from) { block(from, steps); });
+    if (full == extent(loop)) return;
+    if (cut != nullptr) cut->begin();
+    block(i64(full), extent(loop) - full);
     if (cut != nullptr) cut->end();
   }
 
@@ -205,7 +252,9 @@ class NestEmitter {
   void emit_stage(const Stage& stage) {
     const Body hoist = hoist_of(stage);
     hoist();
+    stage_ = &stage;
     emit_loops(stage.free, 0, hoist, [&] { emit_free_point(stage, hoist); });
+    stage_ = nullptr;
   }
 
   void emit_free_point(const Stage& stage, const Body& hoist) {
@@ -368,6 +417,7 @@ class NestEmitter {
   llvm::Function& function_;
   const int register_bytes_;
   const std::vector<Address> ahead_;
+  const Stage* stage_ = nullptr;  // whose own loops are being emitted
   ValueEmitter values_;
 };
 

@@ -20,7 +20,11 @@ constexpr int64_t kCacheLine = 64;
 
 ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
                            llvm::Function& function, int register_bytes)
-    : b_(builder), access_(builder, register_bytes), nest_(nest), fault_(function.getArg(4)) {
+    : b_(builder),
+      access_(builder, register_bytes),
+      register_bytes_(register_bytes),
+      nest_(nest),
+      fault_(function.getArg(4)) {
   loops_.assign(nest.loops.size(), nullptr);
   known_.assign(nest.nodes.size(), nullptr);
   for (const NestBuffer& buffer : nest.buffers) {
@@ -60,6 +64,7 @@ void ValueEmitter::set_lanes(int lane, int lanes) {
 }
 
 void ValueEmitter::set_tail(int64_t count) {
+  tail_count_ = count;
   std::vector<llvm::Constant*> bits;
   for (int i = 0; i < lanes_; ++i) bits.push_back(b_.getInt1(i < count));
   tail_ = llvm::ConstantVector::get(bits);
@@ -310,73 +315,6 @@ llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
   if (place.mask == nullptr) return loaded;
   // One address, of which some lanes read the pad.
   return b_.CreateSelect(place.mask, splat(b_, loaded, lanes_), splat(b_, pad, lanes_));
-}
-
-// The lanes that touch memory; nullptr for all.
-llvm::Value* ValueEmitter::mask_of(const Place& place) {
-  llvm::Value* mask = both(both(place.uniform, place.mask), tail_);
-  return mask == nullptr ? nullptr : splat(b_, mask, lanes_);
-}
-
-// Of each lane from the place's pointer on, in elements.
-llvm::Value* ValueEmitter::offsets_of(const Place& place) {
-  if (!place.lanes.empty()) {
-    std::vector<llvm::Constant*> offsets;
-    const auto [low, high] = std::minmax_element(place.lanes.begin(), place.lanes.end());
-    constexpr int64_t kSmall = int64_t{1} << 31;
-    llvm::Type* type = *low > -kSmall && *high < kSmall ? b_.getInt32Ty() : b_.getInt64Ty();
-    for (const int64_t at : place.lanes) offsets.push_back(llvm::ConstantInt::getSigned(type, at));
-    return llvm::ConstantVector::get(offsets);
-  }
-  if (place.offsets == nullptr) {
-    const bool small = std::abs(place.step) * lanes_ < (int64_t{1} << 31);
-    return iota(small ? b_.getInt32Ty() : b_.getInt64Ty(), lanes_, place.step);
-  }
-  if (place.step == 0) return place.offsets;
-  return b_.CreateAdd(place.offsets,
-                      iota(place.offsets->getType()->getScalarType(), lanes_, place.step));
-}
-
-// All lanes or none are inside: where none is, they read what lies first in the buffer, and get the
-// pad. Nothing where the buffer is too small for that.
-std::optional<ValueEmitter::Place> ValueEmitter::always_inside(const Node& node,
-                                                               const Place& place) {
-  if (place.uniform == nullptr || place.mask != nullptr || place.offsets != nullptr)
-    return std::nullopt;
-  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(node.address.buffer)];
-  int64_t low = 0, high = place.step * (lanes_ - 1);
-  if (!place.lanes.empty()) {
-    low = *std::min_element(place.lanes.begin(), place.lanes.end());
-    high = *std::max_element(place.lanes.begin(), place.lanes.end());
-  }
-  if (buffer.per_lane || low > 0 || high - low >= buffer.elements) return std::nullopt;
-  llvm::Value* first = b_.CreateGEP(memory_type(b_.getContext(), node.type),
-                                    buffers_[static_cast<size_t>(node.address.buffer)],
-                                    b_.getInt64(static_cast<uint64_t>(-low)));
-  Place inside = place;
-  inside.uniform = nullptr;
-  inside.pointer = b_.CreateSelect(place.uniform, place.pointer, first);
-  return inside;
-}
-
-llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
-  if (const std::optional<Place> inside = always_inside(node, place)) {
-    llvm::Value* loaded = load_vector(node, *inside);
-    llvm::Value* pad = constant_of(b_.getContext(), node.value, lanes_);
-    return b_.CreateSelect(splat(b_, place.uniform, lanes_), loaded, pad);
-  }
-  llvm::Type* type = shaped(memory_type(b_.getContext(), node.type), lanes_);
-  const llvm::Align align(size_of(node.type));
-  llvm::Value* mask = mask_of(place);
-  llvm::Constant* pad = memory_constant(b_.getContext(), node.value, lanes_);
-  llvm::Value* loaded = nullptr;
-  if (place.contiguous())
-    loaded = access_.load(type, place.pointer, align, mask, pad);
-  else if (!place.lanes.empty())
-    loaded = access_.load_near(type, place.pointer, place.lanes, align, mask, pad);
-  else
-    loaded = access_.gather(type, place.pointer, offsets_of(place), align, mask, pad);
-  return from_memory(b_, node.type, loaded);
 }
 
 // What lies at a place; of lanes that do not touch memory, 0.

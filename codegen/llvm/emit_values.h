@@ -48,6 +48,16 @@ class ValueEmitter {
   void bind(int loop, llvm::Value* value);
   llvm::Value* bound(int loop) const { return loops_[static_cast<size_t>(loop)]; }
   void set_result(int reduction, llvm::Value* value);
+  // What a node is from here to the end of the scope.
+  void know(int node, llvm::Value* value) { known_[static_cast<size_t>(node)] = value; }
+
+  // A load (transposed_loads.h) at `count` steps of a loop that is bound to the first of them: the
+  // lanes of each step, into memory, which holds a vector for each.
+  void load_transposed(int node, int64_t count, llvm::Value* memory);
+  // That memory's vectors.
+  llvm::Type* vector_of(int node) const;
+  // Steps that one square of registers holds.
+  int64_t square_of(int node) const;
 
   llvm::Value* value(int node) { return value(node, nullptr); }
   void store(const Store& store, llvm::Value* value);
@@ -105,6 +115,7 @@ class ValueEmitter {
 
   llvm::IRBuilderBase& b_;
   MaskedAccess access_;
+  const int register_bytes_;
   const LoopNest& nest_;
   llvm::Value* fault_;
   std::vector<llvm::Value*> buffers_;
@@ -113,6 +124,7 @@ class ValueEmitter {
   // By node and the lanes for which it is evaluated: nodes that may report faults.
   std::map<std::pair<int, llvm::Value*>, llvm::Value*> conditional_;
   llvm::Value* tail_ = nullptr;
+  int64_t tail_count_ = 0;
   int lane_ = -1;
   int lanes_ = 1;
 };
