@@ -1,17 +1,23 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "codegen/lower.h"
 #include "codegen/machine.h"
+#include "codegen/nest_lines.h"
+#include "codegen/nest_work.h"
+#include "codegen/tile_work.h"
 #include "ir/nest.h"
 
 namespace tessera {
 
-// Predicted time of a nest's kernel when its loops have given local extents: a roofline whose
-// compute side knows the waste of tile edges, of small k, of packing and of storing for
-// contractions, and counts vector instructions for other nests. Analysed once (some 20 us), asked
+// Predicted time of a nest's kernel when its loops have given local extents: what it does (work.h),
+// counted as the kernel is built for the extents of the nest, as tiles of products or as scheduled
+// loops, at the prices of the machine's vectors (work_prices.h). Analysed once (some 20 us), asked
 // many times (well under a microsecond). An immutable value; any thread may ask.
 //
 //   KernelModel model(nest, machine);       // loops batch, cout, cin with extents 64, 128, 32
@@ -23,38 +29,20 @@ class KernelModel {
   // Seconds of one run on `threads` cores, launch included. `extents` in the order of nest.loops().
   double seconds(std::span<const int64_t> extents, int threads) const;
 
- private:
-  enum class Role : uint8_t { batch, m, n, k };
-  struct Term {
-    size_t loop;
-    int64_t coefficient;
-  };
-  // One tensor: for each of its dims the terms of the index, or all of it (a gather).
-  struct Traffic {
-    double element_bytes;
-    std::vector<std::vector<Term>> indices;
-    std::vector<int64_t> limits;  // the extents of the dims
-  };
-  // How one choice of the vectorised side packs and stores; cycles for each element.
-  struct Side {
-    double pack_m, pack_n, store;
-  };
+  // What that is the price of.
+  WorkAmounts amounts(std::span<const int64_t> extents) const;
 
-  void add_traffic(const Tensor& tensor, const std::vector<Expr>& indices, const Dims& loops);
-  double compute_cycles(std::span<const int64_t> extents) const;
-  double tiled_cycles(std::span<const int64_t> extents) const;
-  double bytes(std::span<const int64_t> extents) const;
+ private:
+  void analyse_loops(const Nest& nest, const Nest& solved);
+  std::array<double, kMaxLoops> trips_of(std::span<const int64_t> extents) const;
 
   Machine machine_;
-  int lanes_ = 1;
-  double cycle_ = 0;  // seconds of one vector multiply-add
-  bool tiled_ = false;
-  double pair_cycles_ = 1;  // where it is: of a word, which holds `group_` steps of k
-  double group_ = 1;
-  std::vector<Role> roles_;  // of each loop, when tiled
-  Side plain_{}, swapped_{};
-  double point_cycles_ = 0;  // of one point of a nest that is not tiled
-  std::vector<Traffic> traffic_;
+  double cycle_ = 0;                       // seconds of one vector multiply-add
+  std::optional<TileWork> tiles_;          // of a tiled contraction; else:
+  std::vector<std::vector<int>> dims_of_;  // of each scheduled loop, positions in nest.loops()
+  std::vector<WorkTerm> terms_;
+  std::vector<WorkTerm> priced_;  // the same, in cycles, those of the same loops together
+  NestLines lines_;
 };
 
 // Operations of one run as kernels do it: as flops_of (nest.h), when equations among guards are
@@ -64,5 +52,8 @@ double operations_of(const Nest& nest);
 
 // KernelModel, analysed and asked at once.
 double predict_seconds(const Nest& local, const Machine& machine, int threads);
+
+// The amounts that this is the price of.
+WorkAmounts work_of(const Nest& local, const Machine& machine);
 
 }  // namespace tessera

@@ -49,7 +49,7 @@ class Lowering {
 
   int loop_of(const Dim& dim) {
     const auto [it, added] = loops_.emplace(dim, static_cast<int>(result_.loops.size()));
-    if (added) result_.loops.push_back({dim.name(), dim.extent()});
+    if (added) result_.loops.push_back({dim.name(), dim.extent(), {dim}});
     TESSERA_CHECK(result_.loops.size() <= static_cast<size_t>(kMaxLoops)) << describe(group_);
     return it->second;
   }

@@ -51,9 +51,11 @@ bool try_merge(LoopNest& nest, int a, int b) {
     std::erase_if(affine.terms, [&](const auto& term) { return term.first == a; });
   });
   for (Node& node : nest.nodes) node.loops &= ~(uint64_t{1} << a);
-  nest.loops[static_cast<size_t>(b)] = {
-      nest.loops[static_cast<size_t>(a)].name + "*" + nest.loops[static_cast<size_t>(b)].name,
-      outer * inner};
+  NestedLoop& both = nest.loops[static_cast<size_t>(b)];
+  const NestedLoop& first = nest.loops[static_cast<size_t>(a)];
+  both.name = first.name + "*" + both.name;
+  both.extent = outer * inner;
+  both.dims.insert(both.dims.begin(), first.dims.begin(), first.dims.end());
   std::erase(nest.shared, a);
   for (Stage& stage : nest.stages) {
     std::erase(stage.free, a);

@@ -55,11 +55,14 @@ KernelReport report_of(const Task& task, const Compiler& compiler, const Compile
                       .nests = {},
                       .form = kernel_form(group, build_options(options), tuned),
                       .tuned = tuned.has_value(),
+                      .work = {},
                       .measured = {},
                       .problem = {}};
   for (const Nest& nest : group.nests) {
     report.nests.push_back(describe(nest));
     report.predicted += predict_seconds(nest, machine, build_options(options).workers);
+    const WorkAmounts work = work_of(nest, machine);
+    for (size_t i = 0; i < kWorks; ++i) report.work[i] += work[i];
   }
   return report;
 }
@@ -173,10 +176,18 @@ nlohmann::json json_of(const std::vector<KernelReport>& reports) {
     nlohmann::json facts = nlohmann::json::array();
     for (const ScheduleFact& fact : explain(report.form))
       facts.push_back({{"what", fact.what}, {"text", fact.text}});
-    nlohmann::json kernel = {{"name", report.name},   {"uses", report.uses},
-                             {"nests", report.nests}, {"kind", kind_of(report.form)},
-                             {"tuned", report.tuned}, {"schedule", numbers_of(report.form)},
-                             {"explained", facts},    {"predicted_ms", 1e3 * report.predicted}};
+    nlohmann::json work;
+    for (size_t i = 0; i < kWorks; ++i)
+      if (report.work[i] > 0) work[name_of(static_cast<WorkKind>(i))] = report.work[i];
+    nlohmann::json kernel = {{"name", report.name},
+                             {"uses", report.uses},
+                             {"work", work},
+                             {"nests", report.nests},
+                             {"kind", kind_of(report.form)},
+                             {"tuned", report.tuned},
+                             {"schedule", numbers_of(report.form)},
+                             {"explained", facts},
+                             {"predicted_ms", 1e3 * report.predicted}};
     if (report.measured)
       kernel["measured_ms"] = 1e3 * *report.measured;
     else

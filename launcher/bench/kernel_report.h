@@ -7,6 +7,7 @@
 
 #include "codegen/explain_form.h"
 #include "codegen/machine.h"
+#include "codegen/work.h"
 #include "runtime/executable.h"
 
 namespace tessera {
@@ -19,6 +20,7 @@ struct KernelReport {
   KernelForm form;
   bool tuned = false;
   double predicted = 0;            // seconds of one run: the model's, of its nests one by one
+  WorkAmounts work{};              // of which it is the price
   std::optional<double> measured;  // of one run, within a step: the median of five steps. Within a
                                    // loop: alone, on random inputs
   std::string problem;             // why it was not measured

@@ -42,6 +42,7 @@ struct BenchResult {
   std::vector<double> seconds;  // of each step, sorted
   double compile_seconds = 0;
   double flops = 0;
+  Machine machine;
   double peak_gflops = 0;  // of the threads in use on all ranks
   size_t peak_bytes = 0;   // of one rank
   std::string plan_hash;
@@ -87,11 +88,11 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
   result.seconds = time_steps(bench->step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   result.peak_bytes = bench->step.executor().memory_bytes();
-  const Machine machine = machine_facts(bench->compiler.level());
-  result.peak_gflops = machine.peak_gflops * threads * world.size();
+  result.machine = machine_facts(bench->compiler.level());
+  result.peak_gflops = result.machine.peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(bench->step.executor());
   if (arguments.show_schedule) {
-    result.kernels = kernel_reports(bench->step, bench->compiler, compiling, machine);
+    result.kernels = kernel_reports(bench->step, bench->compiler, compiling, result.machine);
     world.set_context("waiting for a rank to time its kernels");
     world.barrier();
   }
@@ -108,6 +109,8 @@ void show(const BenchResult& result, bool json) {
                              {"flops", result.flops},
                              {"gflops", result.gflops()},
                              {"machine_peak_gflops", result.peak_gflops},
+                             {"machine_bandwidth", result.machine.bandwidth},
+                             {"machine_cache_bandwidth", result.machine.cache_bandwidth},
                              {"peak_bytes", result.peak_bytes},
                              {"compile_ms", 1e3 * result.compile_seconds},
                              {"plan_hash", result.plan_hash}};
