@@ -1,6 +1,7 @@
 #include "codegen/contraction.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -59,9 +60,11 @@ struct Split {
   uint32_t a = 0, b = 0, scale = 0;
   int64_t reuse = 0;    // the smaller of |m| and |n|
   double elements = 0;  // of both operands
+  double work = 0;      // factors of all of these, which packing multiplies
   bool beats(const Split& other) const {
     if (reuse != other.reuse) return reuse > other.reuse;
-    return elements < other.elements;
+    if (elements != other.elements) return elements < other.elements;
+    return work < other.work;
   }
 };
 
@@ -129,7 +132,10 @@ std::optional<Contraction> find_product(const Nest& nest) {
       std::optional<Contraction> c = roles(nest, factors, split);
       if (!c || (condition && !put_guard(*c, *condition))) continue;
       split.reuse = std::min(volume(c->m), volume(c->n));
-      split.elements = static_cast<double>(volume(c->a.dims())) + volume(c->b.dims());
+      const auto in_a = static_cast<double>(volume(c->a.dims()));
+      const auto in_b = static_cast<double>(volume(c->b.dims()));
+      split.elements = in_a + in_b;
+      split.work = in_a * std::popcount(split.a) + in_b * std::popcount(split.b);
       if (best && !split.beats(best_split)) continue;
       best = std::move(c);
       best_split = split;

@@ -39,7 +39,8 @@ struct Contraction {
 // The contraction that a nest is, or nothing. No loop is empty, and the body is either summed up
 // and a product of factors of a number type that can be split into two operands with a non-empty m
 // and n: of all splits the one with the largest smaller side of m and n, then the smallest
-// operands, is taken, and a is the factor group that holds the first factor. Or it is a pairing
+// operands, then the fewest products to pack them, is taken, and a is the factor group that holds
+// the first factor. Or it is a pairing
 // (pair_body.h), which is neither a scatter nor a scan.
 std::optional<Contraction> find_contraction(const Nest& nest);
 

@@ -10,19 +10,6 @@ namespace {
 
 constexpr size_t kMostFactors = 24;  // that are sorted; longer products stay as they are
 
-bool commutes(Fn fn) {
-  switch (fn) {
-    case Fn::add:
-    case Fn::eq:
-    case Fn::ne:
-    case Fn::logical_and:
-    case Fn::logical_or:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Equal formulas are one node, so the places of nodes give an order.
 bool before(const Expr& a, const Expr& b) {
   return std::less<>()(&a.node(), &b.node());

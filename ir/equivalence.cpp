@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <functional>
+
 #include "base/hash.h"
 #include "ir/each_child.h"
 #include "ir/structure.h"
@@ -37,6 +40,18 @@ bool equivalent_nodes(const Expr& a, const Expr& b, NodePairs& matched) {
   return true;
 }
 
+constexpr size_t kMostFactors = 24;
+
+// The factors of a product, its products taken apart; of a longer one, some of these stay whole.
+void add_factors(const Expr& node, std::vector<Expr>& factors) {
+  const Apply* apply = as<Apply>(node);
+  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostFactors) {
+    factors.push_back(node);
+    return;
+  }
+  for (const Expr& arg : apply->args) add_factors(arg, factors);
+}
+
 uint64_t mix(uint64_t seed, uint64_t value) {
   return hash_bytes({reinterpret_cast<const char*>(&value), sizeof value}, seed);
 }
@@ -63,6 +78,20 @@ uint64_t structure_hash_node(const Expr& expr,
 
 }  // namespace
 
+bool commutes(Fn fn) {
+  switch (fn) {
+    case Fn::add:
+    case Fn::mul:
+    case Fn::eq:
+    case Fn::ne:
+    case Fn::logical_and:
+    case Fn::logical_or:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool equivalent(const Expr& a, const Expr& b) {
   NodePairs matched;
   return equivalent_nodes(a, b, matched);
@@ -87,15 +116,30 @@ Expr SharedNodes::share(const Expr& expr) {
   return result;
 }
 
+// By which a node is told from others of its kind.
+std::vector<Expr> SharedNodes::parts_of(const Expr& node) const {
+  const Apply* apply = as<Apply>(node);
+  if (!in_any_order_ || apply == nullptr || !commutes(apply->fn)) return children(node);
+  std::vector<Expr> parts;
+  if (apply->fn == Fn::mul) {
+    add_factors(node, parts);
+  } else {
+    parts = apply->args;
+  }
+  std::sort(parts.begin(), parts.end(),
+            [](const Expr& a, const Expr& b) { return std::less<>()(&a.node(), &b.node()); });
+  return parts;
+}
+
 // Children come first and are the only ones of their kind, so theirs are compared by identity.
 Expr SharedNodes::only(const Expr& node) {
-  const std::vector<Expr> below = children(node);
+  const std::vector<Expr> below = parts_of(node);
   uint64_t hash = node_hash(node);
   for (const Expr& child : below) hash = mix(hash, reinterpret_cast<uint64_t>(&child.node()));
   std::vector<Expr>& known = known_[hash];
   for (const Expr& other : known) {
     if (other.is(node)) return other;
-    const std::vector<Expr> parts = children(other);
+    const std::vector<Expr> parts = parts_of(other);
     bool same = same_kind(other, node) && parts.size() == below.size();
     for (size_t i = 0; same && i < parts.size(); ++i) same = parts[i].is(below[i]);
     if (same) return other;

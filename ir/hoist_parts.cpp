@@ -12,7 +12,7 @@ namespace tessera {
 namespace {
 
 // In a map, what costs less follows from the loops: kernels compute it where it changes.
-constexpr double kDearInMaps = 16;  // operations
+constexpr double kDearInMaps = 8;  // operations
 
 // The parts of a nest's body that could be computed before it.
 class Hoister {

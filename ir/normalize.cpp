@@ -19,13 +19,15 @@
 #include "ir/known_definitions.h"
 #include "ir/limits.h"
 #include "ir/merge_sums.h"
+#include "ir/name_reductions.h"
 #include "ir/nest.h"
 #include "ir/order_sum.h"
+#include "ir/product.h"
 #include "ir/prune.h"
+#include "ir/rank_dims.h"
 #include "ir/readers.h"
 #include "ir/reading_mapped.h"
 #include "ir/sequence.h"
-#include "ir/shared_parts.h"
 #include "ir/simplify.h"
 #include "ir/split_phases.h"
 #include "ir/split_terms.h"
@@ -97,18 +99,10 @@ class Normalizer {
   // The normal form of a definition of the source.
   void define_from(const Tensor& tensor) {
     const Flagged marking(marking_, tensor.checkpoint());
-    Expr value =
-        lift(with_parts(reading_mapped(tensor.value(), mapped_), tensor.name()), tensor.name());
+    const Expr value = lift(reading_mapped(tensor.value(), mapped_), tensor.name());
     const Tensor result = define(tensor.name(), value, tensor.dims(), tensor.where());
     mapped_.emplace(tensor, result);
     if (read_once_.count(tensor) != 0) once_.insert(result);
-  }
-
-  Expr with_parts(const Expr& value, const std::string& stem) {
-    if (stage_ != NormalStage::gradients || marking_) return value;
-    return name_shared_parts(value, [&](const Expr& part) {
-      return define(result_.fresh_name(stem + "_1"), lift(part, stem), part.dims(), part.where());
-    });
   }
 
   void carry_from(const Tensor& tensor) {
@@ -222,11 +216,12 @@ class Normalizer {
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr unordered = shared_.share(simplify(apart(formula, order)));
+    const Expr unordered = shared_.share(with_factors_in_order(simplify(apart(formula, order))));
     if (deriving_) derived_.count(unordered, where);
     const Expr unordered_form = known_.form_of(unordered);
     if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
-    const Expr value = shared_.share(ordered(solved(unordered, order, name), name));
+    const Expr value =
+        shared_.share(with_factors_in_order(ordered(solved(unordered, order, name), name)));
     const Expr form = value.is(unordered) ? unordered_form : known_.form_of(value);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {
@@ -480,7 +475,8 @@ class Normalizer {
 
 Program normalize(const Program& program, const SumPrices& prices) {
   check_sizes(program);
-  Program normal = Normalizer(program, prices, NormalStage::gradients).run();
+  const Program named = name_reductions(rank_dims(program));
+  Program normal = Normalizer(named, prices, NormalStage::gradients).run();
   // What gradients added may be put in order together with what was there; and what lies as it is
   // used may be there already.
   for (int run = 0; run < kMostRuns; ++run) {

@@ -21,21 +21,6 @@ bool is_zero(const Expr& value) {
   return constant != nullptr && constant->value.type != DType::b8 && constant->value.number() == 0;
 }
 
-// Factors in an order that does not depend on how they were written, as far as what they read
-// tells.
-void put_in_order(std::vector<Factor>& factors) {
-  std::vector<std::pair<std::vector<Tensor>, Factor>> keyed;
-  for (const Factor& factor : factors) {
-    std::vector<Tensor> reads = tensors_read(factor.value);
-    std::sort(reads.begin(), reads.end());
-    keyed.emplace_back(std::move(reads), factor);
-  }
-  std::stable_sort(keyed.begin(), keyed.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  factors.clear();
-  for (const auto& each : keyed) factors.push_back(each.second);
-}
-
 // A sum taken apart: guards that depend on no summed dim, and the factors of what they guard.
 class OrderedSum {
  public:
@@ -239,8 +224,8 @@ class OrderedSum {
 
   Expr summed_over(const Dims& dims, std::vector<Factor> factors,
                    const std::vector<Factor>& scalars = {}) const {
-    put_in_order(factors);
     factors.insert(factors.end(), scalars.begin(), scalars.end());
+    put_in_order(factors);
     const Expr product = product_of(factors, sum_.type(), sum_.where());
     return dims.empty() ? product : make_reduce(Reduction::sum, dims, product, sum_.where());
   }

@@ -36,6 +36,15 @@ class Products {
 // The product of the factors in the order given, divisions last; 1 when there are none.
 Expr product_of(const std::vector<Factor>& factors, DType type, const SourceLocation& where);
 
+// Puts factors in an order that does not depend on how they were written, as far as what they read
+// tells: what runs over fewer points comes first, and is then multiplied once for all the others.
+void put_in_order(std::vector<Factor>& factors);
+
+// `formula` with the factors of each product of three or more in that order.
+//
+//   x[i,j] * a[i] * y[i,j] * b[i]   becomes   a * b * x * y
+Expr with_factors_in_order(const Expr& formula);
+
 // What one evaluation costs: operations as FnInfo counts them, and tensors' elements that are
 // read; what indices are computed with is free.
 struct Work {

@@ -23,7 +23,10 @@ bool holds_still(const Expr& node) {
 bool may_be_named(const Expr& node) {
   const Apply* apply = as<Apply>(node);
   if (apply == nullptr || !is_float(node.type()) || node.dims().empty()) return false;
-  return apply->fn != Fn::mul && apply->fn != Fn::neg && apply->fn != Fn::cast;
+  if (apply->fn != Fn::mul) return apply->fn != Fn::neg && apply->fn != Fn::cast;
+  return std::all_of(apply->args.begin(), apply->args.end(), [&](const Expr& arg) {
+    return arg.dims().empty() || arg.dims() == node.dims();
+  });
 }
 
 // The nodes that stand in more than one formula once those that do are formulas of their own.
@@ -52,7 +55,7 @@ std::unordered_set<const ExprNode*> shared_nodes(const Expr& formula) {
 Expr name_shared_parts(const Expr& formula, const std::function<Tensor(const Expr& part)>& define) {
   if (!any_node(formula, [](const Expr& node) { return as<Reduce>(node) != nullptr; }))
     return formula;
-  const Expr shared = SharedNodes().share(formula);
+  const Expr shared = SharedNodes(true).share(formula);
   const std::vector<Expr> nodes = subexpressions(shared);
   if (nodes.size() > kMostNodes || std::any_of(nodes.begin(), nodes.end(), holds_still))
     return formula;

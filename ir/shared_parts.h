@@ -12,8 +12,9 @@ namespace tessera {
 //
 //   exp(x - max[k](x)) / sum[k](exp(x - max[k](x)))   becomes   e / sum[k](e)   with  e = exp(…)
 //
-// Products are left as they are, since their factors may go different ways. `define` makes a
-// definition of a part.
+// Parts that differ only in the order of factors and terms are the same. A product over different
+// dims is left as it is, since its factors may go different ways. `define` makes a definition of a
+// part.
 Expr name_shared_parts(const Expr& formula, const std::function<Tensor(const Expr& part)>& define);
 
 }  // namespace tessera

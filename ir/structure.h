@@ -53,8 +53,15 @@ uint64_t structure_hash(const Expr& expr);
 // Makes equal parts of formulas one node each, so that what walks over nodes meets them once.
 //
 //   (x * y + 1) * (x * y)   has 6 distinct nodes instead of 9
+//
+// With `in_any_order`, also those that differ only in the order of factors and of the two sides of
+// what commutes: the first that is seen stands for all.
+//
+//   (x * y + 1) * (1 + y * x)   has 6 as well
 class SharedNodes {
  public:
+  explicit SharedNodes(bool in_any_order = false) : in_any_order_(in_any_order) {}
+
   // Equal formulas give the same node. Nodes that it has seen before are not walked again.
   Expr share(const Expr& expr);
 
@@ -64,10 +71,15 @@ class SharedNodes {
     Expr shared;
   };
   Expr only(const Expr& node);
+  std::vector<Expr> parts_of(const Expr& node) const;
 
+  bool in_any_order_;
   std::unordered_map<uint64_t, std::vector<Expr>> known_;
   std::unordered_map<const ExprNode*, Seen> seen_;
 };
+
+// May the two arguments be exchanged?
+bool commutes(Fn fn);
 
 // Pairs of nodes that were compared.
 using NodePairs = std::set<std::pair<const ExprNode*, const ExprNode*>>;

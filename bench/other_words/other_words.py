@@ -15,7 +15,7 @@ class Failed(Exception):
 
 
 def milliseconds(options, text):
-    """The median of one step on one thread."""
+    """The fastest step on one thread: other processes only ever make steps slower."""
     with tempfile.NamedTemporaryFile("w", suffix=".tess") as file:
         file.write(text)
         file.flush()
@@ -23,12 +23,15 @@ def milliseconds(options, text):
         if options.core is not None: command = ["taskset", "-c", str(options.core)] + command
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0: raise Failed(f"{done.stderr.strip()[-300:]}\n{text}")
-    return json.loads(done.stdout.strip().splitlines()[-1])["median_ms"]
+    return json.loads(done.stdout.strip().splitlines()[-1])["min_ms"]
 
 
 def spread(options, texts):
-    """Milliseconds by wording. What looks slow or fast is timed again in turn, since other processes disturb."""
-    times = {wording: milliseconds(options, text) for wording, text in texts.items()}
+    """Milliseconds by wording, the least of some rounds, in which wordings take turns, since other processes disturb.
+    What looks slow or fast after that is timed on."""
+    times = {wording: float("inf") for wording in texts}
+    for _ in range(options.rounds):
+        for wording, text in texts.items(): times[wording] = min(times[wording], milliseconds(options, text))
     for _ in range(options.again):
         low, high = min(times, key=times.get), max(times, key=times.get)
         if times[high] < 1.1 * times[low]: break
@@ -41,11 +44,13 @@ def main():
     parser.add_argument("--tessera", default=os.environ.get("TESSERA", "./tessera"))
     parser.add_argument("--programs", type=int, default=200, help="how many are timed (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the first program; the next ones count on")
-    parser.add_argument("--seconds", type=float, default=0.1, help="that each wording is timed (default: 0.1)")
+    parser.add_argument("--seconds", type=float, default=0.1, help="that each timing takes (default: 0.1)")
+    parser.add_argument("--rounds", type=int, default=2, help="of timing all wordings (default: 2)")
     parser.add_argument("--again", type=int, default=3, help="how often the extremes are timed again (default: 3)")
+    parser.add_argument("--control", action="store_true", help="time one text in place of all: what the noise is")
     parser.add_argument("--core", type=int, help="keep to this core")
-    parser.add_argument("--least", type=float, default=0.02,
-                        help="milliseconds that a program takes at least, or it is left out (default: 0.02)")
+    parser.add_argument("--least", type=float, default=0.03,
+                        help="milliseconds that a program takes at least, or it is left out (default: 0.03)")
     parser.add_argument("--show", type=float, default=1.3, help="print the texts from this ratio on (default: 1.3)")
     parser.add_argument("--limit", type=float, help="fail where the 95th percentile is above this")
     options = parser.parse_args()
@@ -55,7 +60,7 @@ def main():
         seed += 1
         program = Program(random.Random(seed))
         if not program.lines: continue
-        texts = {w: write(program, w, random.Random(seed)) for w in WORDINGS}
+        texts = {w: write(program, WORDINGS[0] if options.control else w, random.Random(seed)) for w in WORDINGS}
         try:
             if milliseconds(options, texts[WORDINGS[0]]) < options.least: continue
             times = spread(options, texts)
