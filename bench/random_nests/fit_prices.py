@@ -48,11 +48,20 @@ def across(seed):
     return f"program across\ndim a = {a}, b = {b}\ninput x[a, b]\ninput v[b, a]\n{rest}\n"
 
 
+def far(seed):
+    draw = random.Random(seed)
+    a, b = draw.choice([(1 << 14, 1 << 10), (1 << 20, 24), (300, 80000)])
+    rest = draw.choice(["z = x + v\noutput z[a, b]", "z = x * w\noutput z[a, b]", "z = sum[b](x)\noutput z",
+                        "z = sum[a](x * v)\noutput z", "z = max(x, v) * x\noutput z[a, b]"])
+    return f"program far\ndim a = {a}, b = {b}\ninput x[a, b]\ninput v[a, b]\ninput w[b]\n{rest}\n"
+
+
 def programs(options):
     for type in ("f32", "f64"):
         for fn in DEAR: yield chain(fn, type, 4)
     for seed in range(options.seed, options.seed + options.nests // 4): yield product(seed)
     for seed in range(options.seed, options.seed + options.nests // 20): yield across(seed)
+    for seed in range(options.seed, options.seed + options.nests // 10): yield far(seed)
     for seed in range(options.seed, options.seed + options.nests): yield Nest(random.Random(seed)).text()
 
 

