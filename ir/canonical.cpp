@@ -8,20 +8,9 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kMostFactors = 24;  // that are sorted; longer products stay as they are
-
 // Equal formulas are one node, so the places of nodes give an order.
 bool before(const Expr& a, const Expr& b) {
   return std::less<>()(&a.node(), &b.node());
-}
-
-void add_factors(const Expr& node, std::vector<Expr>& factors) {
-  const Apply* apply = as<Apply>(node);
-  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostFactors) {
-    factors.push_back(node);
-    return;
-  }
-  for (const Expr& arg : apply->args) add_factors(arg, factors);
 }
 
 // Equal for equivalent nodes whose children are kept.
@@ -61,9 +50,8 @@ Expr CanonicalForms::sorted_node(const Expr& node) {
 }
 
 Expr CanonicalForms::sorted_product(const Expr& node) {
-  std::vector<Expr> factors;
-  add_factors(node, factors);
-  if (factors.size() > kMostFactors) return node;
+  std::vector<Expr> factors = factors_of_product(node);
+  if (factors.size() > kMostProductFactors) return node;  // it stays as it is
   std::sort(factors.begin(), factors.end(), before);
   Expr product = factors[0];
   for (size_t i = 1; i < factors.size(); ++i)

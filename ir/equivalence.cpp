@@ -40,12 +40,9 @@ bool equivalent_nodes(const Expr& a, const Expr& b, NodePairs& matched) {
   return true;
 }
 
-constexpr size_t kMostFactors = 24;
-
-// The factors of a product, its products taken apart; of a longer one, some of these stay whole.
 void add_factors(const Expr& node, std::vector<Expr>& factors) {
   const Apply* apply = as<Apply>(node);
-  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostFactors) {
+  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostProductFactors) {
     factors.push_back(node);
     return;
   }
@@ -92,6 +89,12 @@ bool commutes(Fn fn) {
   }
 }
 
+std::vector<Expr> factors_of_product(const Expr& product) {
+  std::vector<Expr> factors;
+  add_factors(product, factors);
+  return factors;
+}
+
 bool equivalent(const Expr& a, const Expr& b) {
   NodePairs matched;
   return equivalent_nodes(a, b, matched);
@@ -120,12 +123,7 @@ Expr SharedNodes::share(const Expr& expr) {
 std::vector<Expr> SharedNodes::parts_of(const Expr& node) const {
   const Apply* apply = as<Apply>(node);
   if (!in_any_order_ || apply == nullptr || !commutes(apply->fn)) return children(node);
-  std::vector<Expr> parts;
-  if (apply->fn == Fn::mul) {
-    add_factors(node, parts);
-  } else {
-    parts = apply->args;
-  }
+  std::vector<Expr> parts = apply->fn == Fn::mul ? factors_of_product(node) : apply->args;
   std::sort(parts.begin(), parts.end(),
             [](const Expr& a, const Expr& b) { return std::less<>()(&a.node(), &b.node()); });
   return parts;

@@ -22,7 +22,6 @@
 #include "ir/name_reductions.h"
 #include "ir/nest.h"
 #include "ir/order_sum.h"
-#include "ir/product.h"
 #include "ir/prune.h"
 #include "ir/rank_dims.h"
 #include "ir/readers.h"
@@ -216,12 +215,11 @@ class Normalizer {
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr unordered = shared_.share(with_factors_in_order(simplify(apart(formula, order))));
+    const Expr unordered = shared_.share(simplify(apart(formula, order)));
     if (deriving_) derived_.count(unordered, where);
     const Expr unordered_form = known_.form_of(unordered);
     if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
-    const Expr value =
-        shared_.share(with_factors_in_order(ordered(solved(unordered, order, name), name)));
+    const Expr value = shared_.share(ordered(solved(unordered, order, name), name));
     const Expr form = value.is(unordered) ? unordered_form : known_.form_of(value);
     const std::optional<Tensor> original = whole_tensor(value);
     if (original && original->dims() == order) {

@@ -123,61 +123,6 @@ void put_in_order(std::vector<Factor>& factors) {
   for (const Keyed& each : keyed) factors.push_back(each.factor);
 }
 
-namespace {
-
-void add_factors(const Expr& node, std::vector<Factor>& factors) {
-  const Apply* apply = as<Apply>(node);
-  if (apply == nullptr || apply->fn != Fn::mul || factors.size() > kMostFactors) {
-    factors.push_back({node});
-    return;
-  }
-  for (const Expr& arg : apply->args) add_factors(arg, factors);
-}
-
-Expr power(const Expr& base, int exponent) {
-  if (exponent == 1) return base;
-  const Expr half = power(base, exponent / 2);
-  const Expr square = make_apply(Fn::mul, {half, half}, base.where());
-  return exponent % 2 == 0 ? square : make_apply(Fn::mul, {square, base}, base.where());
-}
-
-// Equal factors as one, which is multiplied with itself.
-std::vector<Factor> with_powers(const std::vector<Factor>& factors) {
-  std::vector<std::pair<Factor, int>> counted;
-  for (const Factor& factor : factors) {
-    const auto known = std::find_if(counted.begin(), counted.end(), [&](const auto& each) {
-      return same_factor(each.first, factor);
-    });
-    if (known == counted.end()) {
-      counted.emplace_back(factor, 1);
-    } else {
-      ++known->second;
-    }
-  }
-  std::vector<Factor> result;
-  for (const auto& [factor, count] : counted) result.push_back({power(factor.value, count)});
-  return result;
-}
-
-}  // namespace
-
-Expr with_factors_in_order(const Expr& formula) {
-  std::unordered_set<const ExprNode*> inner;  // products that are factors of products
-  for (const Expr& node : subexpressions(formula))
-    if (const Apply* apply = as<Apply>(node); apply != nullptr && apply->fn == Fn::mul)
-      for (const Expr& arg : apply->args) inner.insert(&arg.node());
-  return transform(formula, [&](const Expr& node) -> Expr {
-    const Apply* apply = as<Apply>(node);
-    if (apply == nullptr || apply->fn != Fn::mul || inner.count(&node.node()) != 0) return node;
-    std::vector<Factor> factors;
-    add_factors(node, factors);
-    if (factors.size() < 3 || factors.size() > kMostFactors) return node;
-    put_in_order(factors);
-    const Expr product = product_of(with_powers(factors), node.type(), node.where());
-    return equivalent(product, node) ? node : product;
-  });
-}
-
 Work work_of(const Expr& formula) {
   const std::vector<Expr> nodes = subexpressions(formula);
   std::unordered_set<const ExprNode*> in_indices;

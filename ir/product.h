@@ -40,11 +40,6 @@ Expr product_of(const std::vector<Factor>& factors, DType type, const SourceLoca
 // tells: what runs over fewer points comes first, and is then multiplied once for all the others.
 void put_in_order(std::vector<Factor>& factors);
 
-// `formula` with the factors of each product of three or more in that order.
-//
-//   x[i,j] * a[i] * y[i,j] * b[i]   becomes   a * b * x * y
-Expr with_factors_in_order(const Expr& formula);
-
 // What one evaluation costs: operations as FnInfo counts them, and tensors' elements that are
 // read; what indices are computed with is free.
 struct Work {

@@ -81,6 +81,11 @@ class SharedNodes {
 // May the two arguments be exchanged?
 bool commutes(Fn fn);
 
+// The factors of a product, with its products taken apart; of one with more than
+// kMostProductFactors, some of these stay whole.
+constexpr size_t kMostProductFactors = 24;
+std::vector<Expr> factors_of_product(const Expr& product);
+
 // Pairs of nodes that were compared.
 using NodePairs = std::set<std::pair<const ExprNode*, const ExprNode*>>;
 
