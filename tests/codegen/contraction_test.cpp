@@ -141,7 +141,7 @@ TEST(Contraction, FactorsOutsideTheSumBecomeAScale) {
   for (const Nest& nest : nests_of(p)) {
     const std::optional<Contraction> c = find_contraction(nest);
     ASSERT_TRUE(c);
-    EXPECT_EQ(describe(*c), "m = j; n = i; k = k; batch = no dims");
+    EXPECT_EQ(describe(*c), "m = i; n = j; k = k; batch = no dims");
     EXPECT_TRUE(c->scale);
   }
 }
