@@ -85,8 +85,10 @@ Config read_config(const YamlNode& root, const std::string& name) {
   const std::string stem = fs::path(name).stem().string();
   config.output.dir = "runs/" + (stem.empty() ? "job" : stem);
   if (const auto output = root.find("output")) {
-    output->allow_keys({"dir"});
+    output->allow_keys({"dir", "tensorboard"});
     reader.read(*output, "dir", config.output.dir, [](const YamlNode& n) { return n.as_string(); });
+    reader.read(*output, "tensorboard", config.output.tensorboard,
+                [](const YamlNode& n) { return n.as_bool(); });
   }
   if (const auto node = root.find("checkpoint")) internal::read_checkpoint(reader, *node);
   if (config.checkpoint.dir.empty()) config.checkpoint.dir = config.output.dir + ".checkpoints";

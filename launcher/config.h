@@ -68,6 +68,13 @@ struct AdamConfig {
   bool operator==(const AdamConfig&) const = default;
 };
 
+// The steps of which a run records what each rank does, for `tessera trace`.
+struct TraceConfig {
+  int64_t steps = 0;  // 0: none
+  int64_t from = 3;   // the first one, counted from 1 in each run
+  bool operator==(const TraceConfig&) const = default;
+};
+
 // Training stops at `epochs` or `steps`, whichever comes first; with neither, after one epoch.
 struct TrainConfig {
   std::optional<std::variant<SgdConfig, AdamConfig>> optimizer;  // absent: the program's own
@@ -75,6 +82,8 @@ struct TrainConfig {
   std::optional<int64_t> steps;
   int64_t seed = 0;
   bool stop_at_nan = true;  // when the loss is NaN or infinite
+  bool debug_nan = false;   // stops at the first tensor that holds a NaN or an infinity
+  TraceConfig trace;
   bool operator==(const TrainConfig&) const = default;
 };
 
@@ -131,6 +140,7 @@ struct ResumeConfig {
 
 struct OutputConfig {
   std::string dir;
+  bool tensorboard = false;  // also writes events for TensorBoard
   bool operator==(const OutputConfig&) const = default;
 };
 

@@ -119,6 +119,11 @@ void print_train(Printer& out, const TrainConfig& train) {
   if (train.steps) out.value("train.steps", std::to_string(*train.steps));
   out.value("train.seed", std::to_string(train.seed));
   out.value("train.nan", train.stop_at_nan ? "stop" : "continue");
+  if (train.debug_nan) out.value("train.debug", "nan");
+  if (train.trace.steps == 0) return;
+  out.section("train.trace");
+  out.value("train.trace.steps", std::to_string(train.trace.steps));
+  out.value("train.trace.from", std::to_string(train.trace.from));
 }
 
 void print_cluster(Printer& out, const ClusterConfig& cluster) {
@@ -188,6 +193,7 @@ std::string print_config(const Config& config) {
   print_state(out, config.checkpoint, config.resume);
   out.section("output");
   out.value("output.dir", quote_yaml(config.output.dir));
+  if (config.output.tensorboard) out.value("output.tensorboard", "true");
   return out.text();
 }
 

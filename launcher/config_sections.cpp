@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr int kMaxRanks = 4096;
+constexpr int64_t kTraceSteps = 5;
 
 int64_t extent(const YamlNode& node) {
   return node.as_int(1, kMaxExtent);
@@ -173,6 +174,15 @@ PinsConfig read_pins(ConfigReader& reader, const YamlNode& node) {
   return pins;
 }
 
+// `trace: {steps: 5, from: 3}`; one that is there without steps has five.
+void read_trace(ConfigReader& reader, const YamlNode& node) {
+  TraceConfig& trace = reader.config.train.trace;
+  node.allow_keys({"steps", "from"});
+  trace.steps = kTraceSteps;
+  reader.read(node, "steps", trace.steps, [](const YamlNode& n) { return n.as_int(0, 1000); });
+  reader.read(node, "from", trace.from, [](const YamlNode& n) { return n.as_int(1, kMaxExtent); });
+}
+
 }  // namespace
 
 void read_program(ConfigReader& reader, const YamlNode& node) {
@@ -234,7 +244,7 @@ void read_data(ConfigReader& reader, const YamlNode& node) {
 
 void read_train(ConfigReader& reader, const YamlNode& node) {
   TrainConfig& train = reader.config.train;
-  node.allow_keys({"optimizer", "epochs", "steps", "seed", "nan"});
+  node.allow_keys({"optimizer", "epochs", "steps", "seed", "nan", "debug", "trace"});
   if (const auto optimizer = node.find("optimizer")) read_optimizer(reader, *optimizer);
   reader.read(node, "epochs", train.epochs, [](const YamlNode& n) { return n.as_int(1, 1000000); });
   reader.read(node, "steps", train.steps, steps_of);
@@ -243,6 +253,10 @@ void read_train(ConfigReader& reader, const YamlNode& node) {
   reader.read(node, "nan", train.stop_at_nan, [](const YamlNode& n) {
     return n.as_choice({"stop", "continue"}) == "stop";
   });
+  reader.read(node, "debug", train.debug_nan, [](const YamlNode& n) {
+    return n.as_choice({"nan", "off"}) == "nan";
+  });
+  if (const auto trace = node.find("trace")) read_trace(reader, *trace);
 }
 
 void read_cluster(ConfigReader& reader, const YamlNode& node) {

@@ -37,6 +37,8 @@ int run(int argc, char** argv) {
   tessera::add_eval_command(app, line, action);
   tessera::add_bench_command(app, line, action);
   tessera::add_ckpt_command(app, action);
+  tessera::add_trace_command(app, action);
+  tessera::add_report_command(app, action);
   tessera::add_doctor_command(app, action);
   tessera::add_test_command(app, line, action);
   try {

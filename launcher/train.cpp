@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -20,6 +21,7 @@
 #include "launcher/feeds.h"
 #include "launcher/json_text.h"
 #include "launcher/median.h"
+#include "launcher/metrics_log.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
 #include "launcher/progress_target.h"
@@ -29,17 +31,18 @@
 #include "launcher/run_outputs.h"
 #include "launcher/standard_streams.h"
 #include "launcher/statements.h"
+#include "launcher/task_times.h"
+#include "launcher/tracing.h"
 #include "launcher/versions.h"
 #include "launcher/weights.h"
 #include "runtime/executable.h"
+#include "runtime/finite_check.h"
 
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+double seconds_since(double start) {
+  return seconds_of_clock() - start;
 }
 
 double now_seconds() {
@@ -94,14 +97,15 @@ class Trainer {
         options_(options),
         threads_(config.cluster.threads > 0 ? config.cluster.threads
                                             : threads_per_rank(world.size())),
-        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}) {}
+        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}),
+        comm_cost_(comm_cost_here(world.size())) {}
 
   TrainResult run() {
     if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
     std::future<DatasetPtr> loading =
         std::async(std::launch::async, data_loader(config_, Split::train));
     build();
-    const Clock::time_point waits = Clock::now();
+    const double waits = seconds_of_clock();
     const DatasetPtr data = loading.get();
     require_agreement(world_, [&] { return std::vector{statement_of(*data)}; });
     result_.startup["data"] = seconds_since(waits);
@@ -114,14 +118,25 @@ class Trainer {
     const ProgressTarget target = visible_progress();
     Progress progress("train", total, target.style, target.write);
     for (int64_t step = first_; step < total; ++step) {
+      if (tracing_) tracing_->before(step, *executable_);
       train_step(feeds, step, progress);
-      if (checkpointing_) leave_on_signal(step + 1, progress);
-      const bool epoch_ends = (step + 1) % per_epoch == 0 || step + 1 == total;
-      if (!epoch_ends) continue;
-      if (loading_test.valid()) take_test_data(loading_test.get());
-      evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
+      if (checkpointing_) {
+        const double begin = seconds_of_clock();
+        leave_on_signal(step + 1, progress);
+        traced("checkpoint", begin);
+      }
+      if ((step + 1) % per_epoch == 0 || step + 1 == total) {
+        const double begin = seconds_of_clock();
+        if (loading_test.valid()) take_test_data(loading_test.get());
+        evaluate(step + 1, (step + per_epoch) / per_epoch, progress);
+        traced("evaluate", begin);
+      }
+      if (tracing_ && tracing_->after(step, *executable_)) keep_trace();
     }
     progress.finish();
+    if (tracing_ && tracing_->recording()) keep_trace();
+    if (reports() && first_ < total)
+      folder_->write("tasks.json", task_times_.json(executable_->executor().graph(), prices()));
     finish_state(std::max(first_, total));
     if (first_ < total)
       result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
@@ -144,7 +159,7 @@ class Trainer {
   }
 
   void build() {
-    const Clock::time_point start = Clock::now();
+    const double start = seconds_of_clock();
     const Program program = training_program(config_);
     if (!config_.weights.file.empty()) check_weights(program, config_.weights, {});
     require_agreement(world_, [&] {
@@ -162,12 +177,31 @@ class Trainer {
     });
     result_.plan_hash = plan_hash(plan);
     result_.startup["plan"] = seconds_since(start);
-    const Clock::time_point compiles = Clock::now();
+    const double compiles = seconds_of_clock();
     if (reports()) open_folder(plan);
-    const ClusterCommCost prices = comm_cost_here(world_.size());
-    executable_.emplace(normal_, plan, compiler_, world_, ExecutableOptions{threads_, &prices});
+    executable_.emplace(normal_, plan, compiler_, world_, executable_options());
     give_first_values();
     result_.startup["compile"] = seconds_since(compiles);
+  }
+
+  ExecutableOptions executable_options() const {
+    return {threads_, &comm_cost_, config_.train.debug_nan};
+  }
+
+  TaskPrices prices() const {
+    return {machine_facts(config_.cluster.cpu), threads_, executable_->plan().mesh, &comm_cost_};
+  }
+
+  void traced(const char* what, double begin) {
+    if (tracing_) tracing_->span(what, begin, seconds_of_clock());
+  }
+
+  void keep_trace() {
+    Tracing::Predicted predicted;
+    if (reports())
+      predicted = [prices = prices()](const Task& task) { return predicted_seconds(task, prices); };
+    const std::string text = tracing_->take(*executable_, predicted);
+    if (reports()) folder_->write("trace.jsonl", text);
   }
 
   void give_first_values() {
@@ -181,6 +215,9 @@ class Trainer {
     if (config_.checkpoint.on) checkpointing_.emplace(config_.checkpoint, world_);
     resumed_ = find_state(world_, config_);
     if (resumed_) first_ = resumed_->manifest.step;
+    if (config_.train.trace.steps > 0)
+      tracing_.emplace(TraceConfig{config_.train.trace.steps, first_ + config_.train.trace.from},
+                       world_);
     const bool same_place = resumed_ && (config_.resume.newest || in_folder(resumed_->folder));
     if (checkpointing_)
       checkpointing_->require_no_others(same_place ? std::optional(first_) : std::nullopt);
@@ -227,6 +264,7 @@ class Trainer {
 
   void open_folder(const Plan& plan) {
     folder_.emplace(RunFolder::create(config_.output.dir));
+    log_.emplace(*folder_, config_.output.tensorboard);
     result_.folder = folder_->path();
     folder_->write("config.yaml", print_config(config_));
     folder_->write("environment.json", environment_json(library_versions()));
@@ -246,18 +284,23 @@ class Trainer {
   }
 
   void train_step(Feeds& feeds, int64_t step, Progress& progress) {
-    const Clock::time_point start = Clock::now();
+    const double start = seconds_of_clock();
     feeds.feed(*executable_, step);
-    executable_->run();
-    nlohmann::json line = {{"step", step + 1}};
+    traced("feed", start);
+    const double runs = seconds_of_clock();
+    run_step(*executable_, fmt::format("step {}", step + 1));
+    traced("step", runs);
+    const double asks = seconds_of_clock();
+    std::map<std::string, nlohmann::json> values;
+    std::map<std::string, double> odd;  // NaN or infinite
     std::optional<double> loss;
     for (const std::string& name : scalar_outputs(normal_)) {
       const Array value = executable_->output(name);
-      line[name] = element_json(value, 0);
+      values[name] = element_json(value, 0);
       if (name == "loss") loss = value.get(0);
+      if (is_float(value.type) && !std::isfinite(value.get(0))) odd[name] = value.get(0);
     }
     const double seconds = seconds_since(start);
-    line["seconds"] = seconds;
     if (step == first_) result_.startup["step"] = seconds;
     if (step == first_ && options_.started > 0)
       result_.first_step_seconds = now_seconds() - options_.started;
@@ -265,21 +308,44 @@ class Trainer {
     result_.train_seconds += seconds;
     if (loss) result_.loss = *loss;
     if (reports()) {
-      folder_->append_metrics(json_text(line));
+      task_times_.add(executable_->executor().times());
+      log_->step(step + 1, values, seconds);
       progress.update(step + 1, loss);
     }
-    if (loss && !std::isfinite(*loss)) note_nan(step + 1, *loss);
+    traced("outputs", asks);
+    if (!odd.empty()) note_nan(step + 1, odd, progress);
   }
 
-  // The loss is the same on every rank, so all of them stop here.
-  void note_nan(int64_t step, double loss) {
-    if (config_.train.stop_at_nan)
+  // With train.debug: nan, a NaN or infinity that a task makes ends the job here.
+  static void run_step(Executable& executable, const std::string& what) {
+    try {
+      executable.run();
+    } catch (const NotFinite& error) {
+      throw NotFinite(what + ": " + error.what());
+    }
+  }
+
+  // Outputs are the same on every rank, so all of them stop here.
+  void note_nan(int64_t step, const std::map<std::string, double>& odd, Progress& progress) {
+    const auto loss = odd.find("loss");
+    if (loss != odd.end() && config_.train.stop_at_nan)
       throw Error(fmt::format(
           "the loss is {} at step {}, so the parameters are no longer of use; lower the learning "
-          "rate, or look for a log, a root or a division of 0 in the program (train.nan: continue "
-          "goes on)",
-          loss, step));
-    if (!result_.nan_step) result_.nan_step = step;
+          "rate, or look for a log, a root or a division of 0 in the program (train.debug=nan "
+          "shows where it begins; train.nan: continue goes on)",
+          loss->second, step));
+    if (loss != odd.end() && !result_.nan_step) result_.nan_step = step;
+    for (const auto& [name, value] : odd) {
+      if (!warned_.insert(name).second || !reports()) continue;
+      const std::string text = fmt::format(
+          "tessera: warning: output `{}` is {} at step {}, and training goes on; train.debug=nan "
+          "stops where it begins",
+          name, value, step);
+      if (options_.quiet)
+        print_err("{}\n", text);
+      else
+        progress.say(text);
+    }
   }
 
   void take_test_data(DatasetPtr data) {
@@ -297,15 +363,14 @@ class Trainer {
     const int64_t batches = test_feeds_->full_batches();
     for (int64_t batch = 0; batch < batches; ++batch) {
       test_feeds_->feed(*evaluation_, batch);
-      evaluation_->run();
+      run_step(*evaluation_, fmt::format("testing after step {}", step));
       for (const std::string& name : scalar_outputs(evaluation_program_))
         sums[name] += evaluation_->output(name).get(0);
     }
     for (auto& [name, sum] : sums) sum /= static_cast<double>(batches);
     result_.metrics = sums;
     if (!reports()) return;
-    nlohmann::json line = {{"step", step}, {"epoch", epoch}, {"test", sums}};
-    folder_->append_metrics(json_text(line));
+    log_->test(step, epoch, sums);
     std::string text = fmt::format("epoch {}: test", epoch);
     for (const auto& [name, value] : sums) text += fmt::format(" {} {:.4f}", name, value);
     progress.say(text);
@@ -320,9 +385,7 @@ class Trainer {
     settings.pins.clear();  // they name the training step's tensors
     const Plan plan =
         share_plan(world_, [&] { return make_plan(evaluation_program_, world_.size(), settings); });
-    const ClusterCommCost prices = comm_cost_here(world_.size());
-    evaluation_.emplace(evaluation_program_, plan, compiler_, world_,
-                        ExecutableOptions{threads_, &prices});
+    evaluation_.emplace(evaluation_program_, plan, compiler_, world_, executable_options());
     test_feeds_.emplace(evaluation_program_, config_, test_, Order::sequential);
   }
 
@@ -331,13 +394,18 @@ class Trainer {
   const TrainOptions options_;
   const int threads_;
   Compiler compiler_;
+  const ClusterCommCost comm_cost_;
   Program normal_{"none"};
   Program evaluation_program_{"none"};
   std::optional<Executable> executable_;
   std::optional<Executable> evaluation_;
   std::optional<Feeds> test_feeds_;
   DatasetPtr test_;
-  std::optional<RunFolder> folder_;
+  std::optional<RunFolder> folder_;  // of rank 0
+  std::optional<MetricsLog> log_;
+  TaskTimes task_times_;
+  std::optional<Tracing> tracing_;
+  std::set<std::string> warned_;  // outputs that were NaN or infinite
   std::optional<FoundCheckpoint> resumed_;
   int64_t first_ = 0;  // steps that were done before
   std::optional<Checkpointing> checkpointing_;

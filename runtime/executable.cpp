@@ -57,7 +57,8 @@ Executable::Executable(const Program& program, const Plan& plan, Compiler& compi
       sharded_(lower_alike(program, plan, world, options.comm_cost)),
       world_(&world),
       given_(sharded_),
-      executor_(build_task_graph(sharded_), compiler, world, ExecuteOptions{options.threads}) {}
+      executor_(build_task_graph(sharded_), compiler, world,
+                ExecuteOptions{options.threads, options.check_finite}) {}
 
 const Border& Executable::border(const std::vector<Border>& borders, const char* what,
                                  const std::string& name) const {

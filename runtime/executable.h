@@ -18,6 +18,7 @@ struct ExecutableOptions {
   // Prices that choose between ways of resharding; must be those the plan was made with, and the
   // same on all ranks. Nothing: LinearCommCost. Need not outlive the constructor.
   const CommCost* comm_cost = nullptr;
+  bool check_finite = false;  // runtime/finite_check.h
 };
 
 // A program under a plan, on this rank, ready to run. Arrays are row-major in declared order.
@@ -74,6 +75,7 @@ class Executable {
   const Plan& plan() const { return plan_; }
   const ShardedProgram& sharded() const { return sharded_; }
   const Executor& executor() const { return executor_; }
+  Executor& executor() { return executor_; }
 
  private:
   bool tells_apart() const;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "comm/work_together.h"
 #include "runtime/arena.h"
+#include "runtime/finite_check.h"
 #include "runtime/memory_check.h"
 #include "runtime/staging.h"
 #include "runtime/stream_progress.h"
@@ -21,8 +22,6 @@
 
 namespace tessera {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // An address that moves with the iterations.
 struct Pointer {
@@ -39,6 +38,7 @@ struct Pointer {
 struct Job {
   const Task* task = nullptr;
   int number = 0;            // among all jobs
+  int ordinal = 0;           // among all tasks
   std::vector<int> depends;  // numbers
   Kernel kernel;
   std::vector<Pointer> arguments;  // of the kernel; of a copy: source, target, before
@@ -59,6 +59,20 @@ bool on_stream(const Job& job, bool communication) {
   return communication ? communicates(*job.task) : job.task->kind != TaskKind::communicate;
 }
 
+// The runs of tasks on one stream, while they are wanted.
+struct SpanLog {
+  size_t most = 0;
+  std::vector<TaskSpan> spans;
+  int64_t lost = 0;
+
+  void add(const TaskSpan& span) {
+    if (spans.size() < most)
+      spans.push_back(span);
+    else
+      ++lost;
+  }
+};
+
 }  // namespace
 
 struct Executor::State {
@@ -69,7 +83,10 @@ struct Executor::State {
         workers(options.threads),
         jobs(jobs_of(graph.tasks)),
         progress(static_cast<size_t>(count)),
-        times(graph.tasks.size()) {}
+        times(graph.tasks.size()) {
+    if (options.check_finite)
+      finite.emplace(graph, world.size() > 1 ? " on rank " + std::to_string(world.rank()) : "");
+  }
 
   std::vector<Job> jobs_of(const std::vector<Task>& tasks);
   void prepare(Compiler& compiler);
@@ -81,6 +98,8 @@ struct Executor::State {
     return arena.at(graph.buffers[static_cast<size_t>(number)].offset);
   }
 
+  void check_what_is_given();
+  void check_finite(const Job& job, const std::vector<int64_t>& at);
   void run_kernel(Job& job, const std::vector<int64_t>& at);
   void throw_fault();
   void run_copy(const Job& job, const std::vector<int64_t>& at) const;
@@ -88,6 +107,7 @@ struct Executor::State {
   bool run_loop(Job& job, bool communication, int64_t pass, std::vector<int64_t>& at);
   bool run_jobs(std::vector<Job>& list, bool communication, int64_t pass, std::vector<int64_t>& at);
   void run_stream(bool communication);
+  void note_failure();  // the exception that is being handled
   void communicate();
   void stop();
 
@@ -96,12 +116,15 @@ struct Executor::State {
   Arena arena;
   WorkerPool workers;
   size_t scratch_bytes = 0;
-  int count = 0;  // of jobs
+  int count = 0;     // of jobs
+  int ordinals = 0;  // of tasks
   std::vector<Job> jobs;
   std::map<std::vector<int>, std::unique_ptr<Communicator>> groups;
   StreamProgress progress;
   std::vector<TaskTime> times;
-  Clock::time_point began;
+  SpanLog spans[2];  // of the computing and of the communicating stream
+  std::optional<FiniteCheck> finite;
+  double began = 0;
   bool may_fault = false;  // is there a kernel, on any rank, that can read outside a tensor?
   std::string fault;       // the first one of this step; computing stream only
 
@@ -119,6 +142,7 @@ std::vector<Job> Executor::State::jobs_of(const std::vector<Task>& tasks) {
     Job job;
     job.task = &task;
     job.number = count++;
+    job.ordinal = ordinals++;
     for (int d : task.depends) job.depends.push_back(list[static_cast<size_t>(d)].number);
     job.body = jobs_of(task.body);
     job.both = task.kind == TaskKind::loop && tessera::communicates(task);
@@ -199,6 +223,25 @@ void Executor::State::make_groups(std::vector<Job>& list) {
       it = groups.emplace(key, world.split(comm.group.front(), comm.me)).first;
     job.group = it->second.get();
   }
+}
+
+// What fails here ends both streams as soon as they begin.
+void Executor::State::check_what_is_given() {
+  if (!finite) return;
+  try {
+    finite->begin([&](const Tensor& tensor) { return arena.at(graph.offset_of(tensor)); });
+  } catch (...) {
+    note_failure();
+  }
+}
+
+void Executor::State::check_finite(const Job& job, const std::vector<int64_t>& at) {
+  const Task& task = *job.task;
+  if (task.kind == TaskKind::copy) return finite->copied(task);
+  if (task.kind == TaskKind::loop) return;
+  finite->after(
+      task, job.ordinal,
+      [&](const Tensor& tensor) -> const std::byte* { return pointer_to(tensor).at(at); }, at);
 }
 
 void Executor::State::run_kernel(Job& job, const std::vector<int64_t>& at) {
@@ -284,13 +327,14 @@ bool Executor::State::run_loop(Job& job, bool communication, int64_t pass,
 // False when the step failed.
 bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64_t pass,
                                std::vector<int64_t>& at) {
-  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - began).count(); };
+  SpanLog& log = spans[communication ? 1 : 0];
   for (size_t t = 0; t < list.size(); ++t) {
     Job& job = list[t];
     if (!on_stream(job, communication)) continue;
+    const double ready = log.most > 0 ? seconds_of_clock() : 0;
     if (!progress.wait_for(job.depends, pass)) return false;
-    const bool timed = at.empty() && !(job.both && communication);
-    if (timed) times[t].begin = seconds();
+    const bool timed = log.most > 0 || (at.empty() && !(job.both && communication));
+    const double begin = timed ? seconds_of_clock() : 0;
     switch (job.task->kind) {
       case TaskKind::compute:
         run_kernel(job, at);
@@ -305,7 +349,12 @@ bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64
         if (!run_loop(job, communication, pass, at)) return false;
         break;
     }
-    if (timed) times[t].end = seconds();
+    if (timed) {
+      const double end = seconds_of_clock();
+      if (at.empty() && !(job.both && communication)) times[t] = {begin - began, end - began};
+      if (log.most > 0) log.add({job.ordinal, at.empty() ? -1 : at.back(), ready, begin, end});
+    }
+    if (finite) check_finite(job, at);
     if (!(job.both && communication)) progress.finish(job.number, pass);
   }
   return true;
@@ -316,8 +365,12 @@ void Executor::State::run_stream(bool communication) {
     std::vector<int64_t> at;
     run_jobs(jobs, communication, step, at);
   } catch (...) {
-    if (progress.fail(std::current_exception())) world.fail(text_of(std::current_exception()));
+    note_failure();
   }
+}
+
+void Executor::State::note_failure() {
+  if (progress.fail(std::current_exception())) world.fail(text_of(std::current_exception()));
 }
 
 void Executor::State::communicate() {
@@ -364,6 +417,10 @@ Executor::Executor(TaskGraph graph, Compiler& compiler, Communicator& world,
     state_->comm_thread = std::thread([state = state_.get()] { state->communicate(); });
 }
 
+double seconds_of_clock() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 Executor::~Executor() {
   if (state_) state_->stop();
 }
@@ -379,16 +436,22 @@ void Executor::run() {
   if (s.progress.failed())
     throw CommError("an earlier step of `" + s.graph.name +
                     "` failed for good: " + s.progress.error_text() + "; make a new Executable");
+  s.check_what_is_given();
   {
     const std::lock_guard lock(s.mutex);
-    s.began = Clock::now();
+    s.began = seconds_of_clock();
     ++s.step;
   }
   s.wake.notify_all();
   s.run_stream(false);
+  const double ready = s.spans[0].most > 0 ? seconds_of_clock() : 0;
   if (s.comm_thread.joinable()) {
     std::unique_lock lock(s.mutex);
     s.wake.wait(lock, [&] { return s.comm_step == s.step; });
+  }
+  if (s.spans[0].most > 0) {
+    const double end = seconds_of_clock();
+    s.spans[0].add({-1, -1, ready, end, end});
   }
   s.progress.rethrow();
   s.throw_fault();
@@ -400,6 +463,20 @@ const TaskGraph& Executor::graph() const {
 
 const std::vector<TaskTime>& Executor::times() const {
   return state_->times;
+}
+
+void Executor::record(size_t most) {
+  for (SpanLog& log : state_->spans) {
+    log.most = most;
+    log.spans.reserve(std::min<size_t>(most, 1 << 14));
+  }
+}
+
+Executor::Recorded Executor::take_recorded() {
+  SpanLog* logs = state_->spans;
+  Recorded taken{std::exchange(logs[0].spans, {}), std::exchange(logs[1].spans, {}),
+                 std::exchange(logs[0].lost, 0) + std::exchange(logs[1].lost, 0)};
+  return taken;
 }
 
 size_t Executor::memory_bytes() const {

@@ -13,7 +13,8 @@
 namespace tessera {
 
 struct ExecuteOptions {
-  int threads = 0;  // that compute, per rank; 0: one for each usable core
+  int threads = 0;            // that compute, per rank; 0: one for each usable core
+  bool check_finite = false;  // stop at the first NaN or infinity (runtime/finite_check.h)
 };
 
 // When a task ran in the last step, in seconds since the step began.
@@ -21,6 +22,16 @@ struct TaskTime {
   double begin = 0;
   double end = 0;
 };
+
+// One run of a task; seconds of the steady clock, as seconds_of_clock() gives them.
+struct TaskSpan {
+  int task = 0;            // the graph's tasks, those in loops after the loop, counted from 0
+  int64_t iteration = -1;  // of the innermost loop around
+  double ready = 0;        // the stream had nothing else to do from here on
+  double begin = 0;        // what the task depends on had ended
+  double end = 0;
+};
+double seconds_of_clock();
 
 // A step that read outside a tensor; thrown on all ranks alike.
 class ReadOutside : public UserError {
@@ -51,6 +62,17 @@ class Executor {
 
   const TaskGraph& graph() const;
   const std::vector<TaskTime>& times() const;
+
+  // From the next step on, the runs of all tasks are recorded, up to `most` of each stream; 0: no
+  // more.
+  void record(size_t most);
+  // What was recorded since the last call, those of a stream in order; `lost` counts the others.
+  struct Recorded {
+    std::vector<TaskSpan> computing;
+    std::vector<TaskSpan> communicating;
+    int64_t lost = 0;
+  };
+  Recorded take_recorded();
   // Bytes of arena and scratch.
   size_t memory_bytes() const;
 

@@ -54,6 +54,12 @@ void FileReader::read(uint64_t offset, std::span<std::byte> into) const {
   }
 }
 
+void FileReader::announce(uint64_t offset, uint64_t bytes) const {
+  // It is a hint: whether it is taken changes nothing but how long reads take.
+  (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                        POSIX_FADV_WILLNEED);
+}
+
 std::string FileReader::text(uint64_t offset, size_t bytes) const {
   require(offset, bytes);
   std::string text(bytes, '\0');

@@ -21,6 +21,8 @@ class FileReader {
   uint64_t size() const { return size_; }
   void read(uint64_t offset, std::span<std::byte> into) const;
   std::string text(uint64_t offset, size_t bytes) const;
+  // These bytes will be read soon: the system may fetch them meanwhile.
+  void announce(uint64_t offset, uint64_t bytes) const;
 
  private:
   void require(uint64_t offset, uint64_t bytes) const;

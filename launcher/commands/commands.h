@@ -26,6 +26,8 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
 void add_eval_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_bench_command(CLI::App& app, const CommandLine& line, Action& action);
+void add_trace_command(CLI::App& app, Action& action);
+void add_report_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
 void add_ckpt_command(CLI::App& app, Action& action);
 void add_test_command(CLI::App& app, const CommandLine& line, Action& action);

@@ -25,6 +25,7 @@ struct RunArguments {
   std::optional<CpuLevel> cpu;
   WeightsConfig weights;
   std::string resume;
+  std::string trace;
   bool json = false;
   bool print_config = false;
 };
@@ -133,6 +134,7 @@ int run(const RunArguments& arguments, const CommandLine& line) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.cpu) overrides.push_back("cluster.cpu=" + name_of(*arguments.cpu));
   add_resume(overrides, arguments.resume);
+  if (!arguments.trace.empty()) overrides.push_back("train.trace.steps=" + arguments.trace);
   add_overrides(overrides, arguments.weights);
   const Config config = load_config(arguments.config, overrides);
   if (arguments.print_config) {
@@ -169,6 +171,9 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
                     "go on from the newest checkpoint of the job, or with --resume=PATH from that "
                     "one (resume: true or PATH)");
   add_cpu_option(*command, arguments->cpu);
+  command->add_flag("--trace{5}", arguments->trace,
+                    "record what each rank does in 5 steps, or with --trace=N in N, for `tessera "
+                    "trace` (train.trace)");
   command->add_flag("--json", arguments->json,
                     "print one JSON object on standard output, and no progress");
   command->add_flag("--print-config", arguments->print_config,

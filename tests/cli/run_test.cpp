@@ -236,13 +236,67 @@ TEST(Run, StopsWhenTheLossIsNan) {
         result.err,
         HasSubstr("tessera: the loss is nan at step 1, so the parameters are no longer of "
                   "use; lower the learning rate, or look for a log, a root or a division of "
-                  "0 in the program (train.nan: continue goes on)\n"));
+                  "0 in the program (train.debug=nan shows where it begins; train.nan: continue "
+                  "goes on)\n"));
+    EXPECT_EQ(folder
+                  .run("train: {optimizer: {sgd: {lr: 0.05}}}\n",
+                       {"cluster.ranks=" + ranks, "train.debug=nan"})
+                  .code,
+              1);
   }
   const CommandResult on =
       folder.run("train: {optimizer: {sgd: {lr: 0.05}}, nan: continue}\n", {"--json"});
   EXPECT_EQ(on.code, 0) << on.err;
   EXPECT_EQ(on.json()["nan_step"], 1);
+  const std::string warning =
+      "tessera: warning: output `loss` is nan at step 1, and training goes on; train.debug=nan "
+      "stops where it begins\n";
+  EXPECT_THAT(on.err, HasSubstr(warning));
+  EXPECT_EQ(on.err.find("warning"), on.err.rfind("warning")) << "said once";
   EXPECT_EQ(on.json()["steps"], 8);
+}
+
+TEST(Run, WithDebugNanStopsWhereANanBegins) {
+  // The parameters run away: w is larger in each step, until a square of it is no f32.
+  const Regression folder(
+      "guess = sum[k](x * w)\nsize = sum[k](w * w * w * w)\n"
+      "loss = mean[batch](guess) * 0.0 + size\noutput loss\nupdate w = 1e3 * w + 0.0 * v\n"
+      "update v = v - grad(loss, v)\n");
+  for (const std::vector<std::string> more :
+       {std::vector<std::string>{"cluster.ranks=1"},
+        std::vector<std::string>{"cluster.ranks=2", "cluster.transport=local"},
+        std::vector<std::string>{"cluster.ranks=2", "cluster.transport=mpi"}}) {
+    std::vector<std::string> words = {"train.debug=nan", "train.epochs=5"};
+    words.insert(words.end(), more.begin(), more.end());
+    const CommandResult result = folder.run("", words);
+    EXPECT_EQ(result.code, 1) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("step 5: `"));
+    EXPECT_THAT(result.err, HasSubstr("` is inf"));
+    EXPECT_THAT(result.err, HasSubstr("computes it (" + folder.file("fit.tess:")));
+    EXPECT_THAT(result.err, HasSubstr("`w` (1e+12 to 1e+12)"));
+  }
+}
+
+TEST(Run, WarnsOnceOfAnOutputThatIsNan) {
+  const Regression folder(std::string(kSquares) + "odds = log(0.0 - loss)\noutput odds\n");
+  const CommandResult result = folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n");
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("tessera: warning: output `odds` is nan at step 1, and "
+                                    "training goes on; "));
+  EXPECT_EQ(result.err.find("warning"), result.err.rfind("warning"));
+}
+
+TEST(Run, WritesEventsForTensorBoard) {
+  const Regression folder(kSquares);
+  ASSERT_EQ(folder.run("train: {optimizer: {sgd: {lr: 0.05}}}\n", {"output.tensorboard=true"}).code,
+            0);
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(folder.file("out")))
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) {
+      ++files;
+      EXPECT_THAT(read_text(entry.path()), HasSubstr("train/loss"));
+    }
+  EXPECT_EQ(files, 1);
 }
 
 TEST(Run, NoticesThatItsFolderIsGone) {

@@ -80,6 +80,22 @@ TEST(Config, SaysWhatHappensWhenTheLossIsNan) {
   EXPECT_FALSE(parse("{program: {model: mlp}, train: {nan: continue}}").train.stop_at_nan);
   EXPECT_EQ(error_of("{program: {model: mlp}, train: {nan: ignore}}"),
             "t.yaml:1:38: `train.nan` must be one of stop, continue, found `ignore`");
+  EXPECT_FALSE(parse("{program: {model: mlp}}").train.debug_nan);
+  EXPECT_TRUE(parse("{program: {model: mlp}, train: {debug: nan}}").train.debug_nan);
+  EXPECT_EQ(error_of("{program: {model: mlp}, train: {debug: all}}"),
+            "t.yaml:1:40: `train.debug` must be one of nan, off, found `all`");
+}
+
+TEST(Config, SaysWhichStepsAreTraced) {
+  EXPECT_EQ(parse("{program: {model: mlp}}").train.trace.steps, 0);
+  EXPECT_EQ(parse("{program: {model: mlp}, train: {trace: {}}}").train.trace.steps, 5);
+  const Config config = parse("{program: {model: mlp}, train: {trace: {from: 100}}}",
+                              {"train.trace.steps=20", "output.tensorboard=true"});
+  EXPECT_EQ(config.train.trace, (TraceConfig{20, 100}));
+  EXPECT_TRUE(config.output.tensorboard);
+  EXPECT_TRUE(parse_config(print_config(config), "t.yaml") == config);
+  EXPECT_EQ(error_of("{program: {model: mlp}, train: {trace: {steps: 5000}}}"),
+            "t.yaml:1:48: `train.trace.steps` must be an integer from 0 to 1000, found `5000`");
 }
 
 TEST(Config, RefusesATextThatACharacterZeroWouldCut) {
@@ -343,7 +359,7 @@ TEST(Config, RefusesBadOverrides) {
       {"train.epcohs=2",
        "command line: `train.epcohs` is not a known key; `train` may have optimizer, epochs, "
        "steps, "
-       "seed, nan (did you mean `epochs`?)"},
+       "seed, nan, debug, trace (did you mean `epochs`?)"},
       {"train.optimizer={sgd: {lr: 1}",
        "command line: a key must be a plain word, found a list or map; is a bracket or brace not "
        "closed?"},
