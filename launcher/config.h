@@ -23,10 +23,9 @@ namespace tessera {
 //   checkpoint: {every: 500 steps, keep: 2}
 //   output: {dir: runs/mlp}
 //
-// Files that a job reads (program.file, plan.file, weights.file, data.dir, data.text, data.inputs)
-// are relative to the configuration's own folder, or to the working folder where the command line
-// gives them; the structs hold them as absolute paths. output.dir is relative to the working
-// folder.
+// Files that a job reads (program.file, plan.file, weights.file, those of data) are relative to the
+// configuration's own folder, or to the working folder where the command line gives them; the
+// structs hold them as absolute paths. output.dir is relative to the working folder.
 
 using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
 
@@ -39,18 +38,24 @@ struct ProgramConfig {
   bool operator==(const ProgramConfig&) const = default;
 };
 
-// Exactly one of: `set` is a data set's name, or `text` a text file, and `inputs` maps program
-// inputs to their fields; or both are empty and `inputs` maps program inputs to .npy files.
+// Exactly one of: `set` is a data set's name, `text` a text file, or `file` a file of arrays or
+// columns, and `inputs` maps program inputs to their fields; or all are empty and `inputs` maps
+// program inputs to files of one array each. A folder stands for the files in it, as shards.
 struct DataConfig {
-  std::string set;    // "fashion-mnist", "synthetic" or ""
-  std::string dir;    // where the set's files are; "" is the set's usual place
-  std::string text;   // the fields are `text` and `next` (launcher/text.h)
-  double test = 0.1;  // the share of the text that is for testing
-  bool has_fields() const { return !set.empty() || !text.empty(); }
+  std::string set;        // "fashion-mnist", "synthetic" or ""
+  std::string dir;        // where the set's files are; "" is the set's usual place
+  std::string text;       // the fields are `text` and `next` (launcher/text.h)
+  std::string file;       // .npz, .safetensors, .csv, .tsv, or a folder of such
+  double test = 0.1;      // the share of a text that is for testing; of files, 0 if nobody says
+  std::string test_file;  // another `file`, for testing
+  std::map<std::string, std::string> test_inputs;  // other files of `inputs`, for testing
+  bool has_fields() const { return !set.empty() || !text.empty() || !file.empty(); }
+  bool of_files() const { return set.empty() && text.empty(); }
   std::map<std::string, std::string> inputs;
   std::optional<int64_t> batch;  // absent: what the program declares
   std::optional<int64_t> limit;  // use only the first so many training examples
   bool shuffle = true;
+  std::optional<int64_t> memory;  // bytes of files that a rank holds; absent: what is available
   bool operator==(const DataConfig&) const = default;
 };
 

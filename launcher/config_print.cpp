@@ -86,9 +86,16 @@ void print_data(Printer& out, const DataConfig& data) {
     out.value("data.text", quote_yaml(data.text));
     out.value("data.test", fmt::format("{}", data.test));
   }
+  if (!data.file.empty()) out.value("data.file", quote_yaml(data.file));
+  if (data.of_files() && data.test > 0) out.value("data.test", fmt::format("{}", data.test));
+  if (!data.test_file.empty()) out.value("data.test", quote_yaml(data.test_file));
   if (data.batch) out.value("data.batch", std::to_string(*data.batch));
   if (data.limit) out.value("data.limit", std::to_string(*data.limit));
   out.value("data.shuffle", data.shuffle ? "true" : "false");
+  if (data.memory) out.value("data.memory", bytes_text(*data.memory));
+  if (!data.test_inputs.empty()) out.section("data.test");
+  for (const auto& [input, file] : data.test_inputs)
+    out.value("data.test." + input, quote_yaml(file));
   if (data.inputs.empty()) return;
   out.section("data.inputs");
   for (const auto& [input, field] : data.inputs)

@@ -16,9 +16,6 @@ constexpr int64_t kTraceSteps = 5;
 int64_t extent(const YamlNode& node) {
   return node.as_int(1, kMaxExtent);
 }
-std::string text(const YamlNode& node) {
-  return node.as_string();
-}
 
 CpuLevel cpu_level(const YamlNode& node) {
   try {
@@ -206,40 +203,6 @@ void read_program(ConfigReader& reader, const YamlNode& node) {
     }
     reader.note(value);
   }
-}
-
-void read_data(ConfigReader& reader, const YamlNode& node) {
-  DataConfig& data = reader.config.data;
-  node.allow_keys({"set", "dir", "text", "test", "inputs", "batch", "limit", "shuffle"});
-  reader.read(node, "set", data.set, [](const YamlNode& n) {
-    return n.as_choice({"fashion-mnist", "synthetic"});
-  });
-  if (const auto dir = node.find("dir"); dir && data.set != "fashion-mnist")
-    node.fail_key("dir", "is the folder of a data set; it needs `set: fashion-mnist`");
-  reader.read(node, "dir", data.dir, [&](const YamlNode& n) { return reader.existing(n); });
-  if (node.find("text") && !data.set.empty())
-    node.fail_key("text", "cannot be combined with data.set; remove one");
-  reader.read(node, "text", data.text, [&](const YamlNode& n) { return reader.existing(n); });
-  if (node.find("test") && data.text.empty())
-    node.fail_key("test", "is the share of a text that is for testing; it needs `text: FILE`");
-  reader.read(node, "test", data.test, [](const YamlNode& n) { return n.as_fraction(); });
-  const bool files = !data.has_fields();
-  if (const auto inputs = node.find("inputs")) {
-    for (const auto& [input, value] : inputs->entries()) {
-      data.inputs[name_of_thing(*inputs, input)] = files ? reader.existing(value) : text(value);
-      reader.note(value);
-    }
-  }
-  reader.read(node, "batch", data.batch, extent);
-  reader.read(node, "limit", data.limit, extent);
-  reader.read(node, "shuffle", data.shuffle, [](const YamlNode& n) { return n.as_bool(); });
-  if (files && data.inputs.empty())
-    node.fail(
-        "must have `set` (fashion-mnist or synthetic), `text` (a file) or `inputs` (.npy files by "
-        "input)");
-  if (data.batch && data.limit && *data.limit < *data.batch)
-    node.at("limit").fail("is " + std::to_string(*data.limit) + ", less than one batch of " +
-                          std::to_string(*data.batch));
 }
 
 void read_train(ConfigReader& reader, const YamlNode& node) {

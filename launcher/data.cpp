@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
-#include <numeric>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -91,9 +89,6 @@ BatchSource::BatchSource(DatasetPtr data, std::vector<BatchInput> inputs, Order 
   TESSERA_CHECK(!inputs_.empty()) << "a batch source without inputs";
   for (const BatchInput& input : inputs_) check_input(input);
   const int64_t examples = data_->examples;
-  if (examples > std::numeric_limits<int32_t>::max())
-    throw UserError(fmt::format("data set {} has {} examples; at most 2^31 - 1 are supported",
-                                data_->name, examples));
   if (order_ == Order::shuffled && examples < batch_)
     throw UserError(
         fmt::format("data set {} has {} examples, less than one batch of {}; lower "
@@ -101,6 +96,12 @@ BatchSource::BatchSource(DatasetPtr data, std::vector<BatchInput> inputs, Order 
                     data_->name, examples, batch_));
   steps_per_epoch_ =
       order_ == Order::shuffled ? examples / batch_ : (examples + batch_ - 1) / batch_;
+  int64_t bytes = 0;  // of an example
+  for (const BatchInput& input : inputs_) {
+    const Field& field = data_->field(input.field);
+    bytes += field.row_size() * static_cast<int64_t>(field.element_bytes());
+  }
+  if (order_ == Order::shuffled) shuffled_.emplace(examples, bytes, seed);
 }
 
 void BatchSource::check_input(const BatchInput& input) {
@@ -130,22 +131,32 @@ int64_t BatchSource::valid_rows(int64_t step) const {
   return std::min(batch_, data_->examples - first);
 }
 
-// Fisher and Yates's shuffle, drawing from a counter: no state is carried from epoch to epoch.
-void BatchSource::shuffle(int64_t epoch) {
-  permutation_.resize(static_cast<size_t>(data_->examples));
-  std::iota(permutation_.begin(), permutation_.end(), 0);
-  const uint64_t key = random_bits(seed_, static_cast<uint64_t>(epoch));
-  for (uint64_t i = permutation_.size(); i-- > 1;)
-    std::swap(permutation_[i], permutation_[random_below(key, i, i + 1)]);
-  shuffled_epoch_ = epoch;
+int64_t BatchSource::example(int64_t step, int64_t row) {
+  const int64_t at = (step % steps_per_epoch_) * batch_ + row;
+  if (!shuffled_) return data_->row_of(std::min(at, data_->examples - 1));
+  const int64_t found = shuffled_->at(step / steps_per_epoch_, at);
+  announce_upcoming();
+  return data_->row_of(found);
 }
 
-int64_t BatchSource::example(int64_t step, int64_t row) {
-  const int64_t epoch = step / steps_per_epoch_;
-  const int64_t at = (step % steps_per_epoch_) * batch_ + row;
-  if (order_ == Order::sequential) return std::min(at, data_->examples - 1);
-  if (epoch != shuffled_epoch_) shuffle(epoch);
-  return permutation_[static_cast<size_t>(at)];
+void BatchSource::announce_upcoming() {
+  for (const ExampleOrder::Range& range : shuffled_->take_upcoming()) {
+    const int64_t first = data_->row_of(range.first);
+    const int64_t last = data_->row_of(range.first + range.count - 1);
+    for (const BatchInput& input : inputs_)
+      if (const Field& field = data_->field(input.field); field.rows)
+        field.rows->announce(first, last - first + 1);
+  }
+}
+
+// Where an example begins, until the next call.
+const std::byte* BatchSource::row(const Field& field, int64_t example) {
+  const int64_t step = field.row_step > 0 ? field.row_step : field.row_size();
+  if (!field.rows)
+    return field.data.data() + static_cast<size_t>(example * step) * field.element_bytes();
+  read_.resize(field.rows->row_bytes());
+  field.rows->read(example, 0, read_);
+  return read_.data();
 }
 
 int64_t BatchSource::shift(int64_t step) const {
@@ -177,16 +188,16 @@ void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<st
 
   const RowCopy copy = plan_copy(input, box);
   const auto axis = static_cast<size_t>(input.batch_axis);
-  const int64_t row_step = field.row_step > 0 ? field.row_step : field.row_size();
   const int64_t offset = shift(step) + copy.from_offset;
-  const auto rows = [&](auto* to, const auto* from, const auto& convert) {
-    for (int64_t row = box.begin[axis]; row < box.end[axis]; ++row)
-      copy_row(copy, 0, from + example(step, row) * row_step + offset,
-               to + (row - box.begin[axis]) * copy.batch_stride, convert);
+  const auto rows = [&](auto* to, auto stored, const auto& convert) {
+    using Stored = decltype(stored);
+    for (int64_t r = box.begin[axis]; r < box.end[axis]; ++r)
+      copy_row(copy, 0, reinterpret_cast<const Stored*>(row(field, example(step, r))) + offset,
+               to + (r - box.begin[axis]) * copy.batch_stride, convert);
   };
   const auto same = [](auto value) { return value; };
   if (field.is_bytes) {
-    const auto* from = reinterpret_cast<const uint8_t*>(field.data.data());
+    constexpr uint8_t from = 0;
     const auto scaled = [&](uint8_t byte) {
       return static_cast<float>(byte) * field.scale + field.shift;
     };
@@ -214,7 +225,7 @@ void BatchSource::fill(int64_t step, size_t number, const Box& box, std::span<st
   // Equal types on both sides, or bytes on both: only the width matters.
   const auto plain = [&](auto element) {
     using T = decltype(element);
-    rows(reinterpret_cast<T*>(into.data()), reinterpret_cast<const T*>(field.data.data()), same);
+    rows(reinterpret_cast<T*>(into.data()), T{}, same);
   };
   if (size_of(input.type) == 1) return plain(uint8_t{});
   if (size_of(input.type) == 2) return plain(uint16_t{});

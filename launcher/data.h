@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/dtype.h"
 #include "ir/box.h"
 #include "launcher/dataset.h"
+#include "launcher/example_order.h"
 
 namespace tessera {
 
@@ -25,7 +27,7 @@ enum class Order { shuffled, sequential };
 
 // Serves batches of a data set, or any part of one: every rank makes its own BatchSource with the
 // same arguments and asks for its shard only; nothing is communicated. The order of an epoch is a
-// permutation that depends on seed and epoch alone.
+// permutation that depends on seed and epoch alone (launcher/example_order.h).
 //
 //   shuffled    steps_per_epoch = examples / batch; what does not fill a batch waits for another
 //               epoch
@@ -50,14 +52,15 @@ class BatchSource {
   // The whole input.
   void fill(int64_t step, size_t input, std::span<std::byte> into);
 
-  // The example at row `row` of step `step`.
+  // The example at row `row` of step `step`, among those of the whole set.
   int64_t example(int64_t step, int64_t row);
   // By how many values the examples of that step's epoch are shifted.
   int64_t shift(int64_t step) const;
 
  private:
   void check_input(const BatchInput& input);
-  void shuffle(int64_t epoch);
+  void announce_upcoming();
+  const std::byte* row(const Field& field, int64_t example);
 
   DatasetPtr data_;
   std::vector<BatchInput> inputs_;
@@ -65,8 +68,8 @@ class BatchSource {
   uint64_t seed_;
   int64_t batch_ = 0;
   int64_t steps_per_epoch_ = 0;
-  int64_t shuffled_epoch_ = -1;
-  std::vector<int32_t> permutation_;  // of shuffled_epoch_
+  std::optional<ExampleOrder> shuffled_;
+  std::vector<std::byte> read_;  // an example of a field that is in files
 };
 
 }  // namespace tessera

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "launcher/idx.h"
 #include "launcher/random.h"
 #include "storage/npy.h"
@@ -24,25 +27,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-Field npy_field(const std::string& name, const std::string& file, std::optional<int64_t> limit) {
-  const NpyHeader header = read_npy_header(file);
-  if (header.shape.empty())
-    throw UserError(file + ": holds a single value; input `" + name +
-                    "` needs a first dim that counts examples");
-  Array array = read_npy(file);
-  Field field;
-  field.name = name;
-  field.is_bytes = header.type == DType::u8;
-  field.type = field.is_bytes ? DType::i32 : header.type;
-  field.row_shape.assign(header.shape.begin() + 1, header.shape.end());
-  field.data = std::move(array.data);
-  if (limit && *limit < header.shape[0]) {
-    field.data.resize(static_cast<size_t>(*limit * field.row_size()) * size_of(header.type));
-    field.data.shrink_to_fit();
-  }
-  return field;
-}
 
 template <typename T, typename Make>
 void fill(Field& field, int64_t count, Make make) {
@@ -70,12 +54,35 @@ int64_t Field::row_size() const {
 
 const Field& Dataset::field(const std::string& field_name) const {
   std::vector<std::string> names;
-  for (const Field& candidate : fields) {
+  for (const Field& candidate : all_fields()) {
     if (candidate.name == field_name) return candidate;
     names.push_back(candidate.name);
   }
   throw UserError("data set " + name + " has no field `" + field_name + "`; it has " + join(names) +
                   did_you_mean(field_name, names));
+}
+
+uint64_t content_hash(const Field& field, int64_t examples) {
+  constexpr int64_t kMostBytes = int64_t{1} << 30;
+  constexpr int64_t kSamples = 4096;
+  Hasher hasher;
+  if (!field.rows && static_cast<int64_t>(field.data.size()) <= kMostBytes) {
+    hasher.add(field.data);
+    return hasher.value();
+  }
+  const size_t each = static_cast<size_t>(field.row_size()) * field.element_bytes();
+  const bool all = examples <= kMostBytes / static_cast<int64_t>(std::max<size_t>(1, each));
+  const int64_t count = all ? examples : kSamples;
+  std::vector<std::byte> row(each);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t example = all ? i : i * ((examples - 1) / (kSamples - 1));
+    if (field.rows)
+      field.rows->read(example, 0, row);
+    else
+      std::copy_n(field.data.begin() + example * static_cast<int64_t>(each), each, row.begin());
+    hasher.add(row);
+  }
+  return hasher.value();
 }
 
 Dataset load_fashion_mnist(const std::string& folder, Split split, std::optional<int64_t> limit) {
@@ -110,30 +117,43 @@ Dataset load_fashion_mnist(const std::string& folder, Split split, std::optional
   return set;
 }
 
-Dataset load_npy_dataset(const std::map<std::string, std::string>& files,
-                         std::optional<int64_t> limit) {
-  const Stopwatch watch;
-  Dataset set;
-  set.name = "npy files";
-  std::string first_file;
-  int64_t first_examples = 0;
-  for (const auto& [name, file] : files) {
-    Field field = npy_field(name, file, limit);
-    const int64_t examples = read_npy_header(file).shape[0];
-    if (set.fields.empty()) {
-      first_file = file;
-      first_examples = examples;
-    } else if (examples != first_examples) {
-      throw UserError(
-          fmt::format("{}: has {} examples, but {} has {}; the first dim of every input "
-                      "must be the same",
-                      file, examples, first_file, first_examples));
-    }
-    set.fields.push_back(std::move(field));
+Dataset part_for(Split split, std::shared_ptr<const Dataset> whole, double test) {
+  const int64_t all = whole->examples;
+  const int64_t tested = std::llround(test * static_cast<double>(all));
+  if (tested < 1 || tested >= all)
+    throw UserError(fmt::format("data.test is {}, which of the {} examples of {} leaves {} for {}",
+                                test, all, whole->name, tested < 1 ? "none" : "all",
+                                "testing; change it, or give test data of its own"));
+  // Of the tested ones, number t is row (t + 1) * all / tested - 1.
+  const auto tested_row = [=](int64_t t) {
+    __extension__ using Wide = __int128;
+    return static_cast<int64_t>(Wide{t + 1} * all / tested) - 1;
+  };
+  Dataset part;
+  part.name = whole->name;
+  part.shifts = whole->shifts;
+  part.load_seconds = whole->load_seconds;
+  part.whole = std::move(whole);
+  if (split == Split::test) {
+    part.examples = tested;
+    part.row = tested_row;
+    return part;
   }
-  set.examples = limit ? std::min(*limit, first_examples) : first_examples;
-  set.load_seconds = watch.seconds();
-  return set;
+  part.examples = all - tested;
+  part.row = [=](int64_t example) {
+    // How many tested ones come before it: those t with tested_row(t) - t <= example.
+    int64_t low = 0;
+    int64_t high = tested;
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      if (tested_row(middle) - middle <= example)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return example + low;
+  };
+  return part;
 }
 
 Dataset make_synthetic_dataset(const std::vector<SyntheticField>& fields, int64_t examples,

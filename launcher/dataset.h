@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "launcher/row_reader.h"
 
 namespace tessera {
 
@@ -25,10 +27,13 @@ struct Field {
   float scale = 1;
   float shift = 0;
   std::vector<std::byte> data;
+  // Where the examples stay in their files: `data` is empty, and nothing overlaps.
+  std::shared_ptr<const RowReader> rows = {};
   int64_t row_step = 0;  // values from one example to the next, which may overlap; 0: row_size()
   int64_t below = 0;     // integers lie in [0, below), if it is not 0
 
   int64_t row_size() const;  // values per example
+  size_t element_bytes() const { return is_bytes ? 1 : size_of(type); }
 };
 
 struct Dataset {
@@ -39,9 +44,19 @@ struct Dataset {
   int64_t shifts = 1;
   double load_seconds = 0;  // reading and unpacking, wall time
 
+  // A part of another set, of which it has the fields: example i is row(i) there.
+  std::shared_ptr<const Dataset> whole = {};
+  std::function<int64_t(int64_t)> row = {};
+  int64_t row_of(int64_t example) const { return row ? row(example) : example; }
+
+  const std::vector<Field>& all_fields() const { return whole ? whole->all_fields() : fields; }
   // Throws UserError naming the nearest field when there is none of that name.
   const Field& field(const std::string& field_name) const;
 };
+
+// A hash of what a field holds, wherever it lies. Of more than 1 GiB it takes 4,096 examples from
+// all over: reading everything would take as long as an epoch.
+uint64_t content_hash(const Field& field, int64_t examples);
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
@@ -54,10 +69,11 @@ constexpr const char* kFashionMnistFolder = "/usr/share/datasets/fashion-mnist";
 Dataset load_fashion_mnist(const std::string& folder, Split split,
                            std::optional<int64_t> limit = std::nullopt);
 
-// One field per .npy file, called by its key; the first dim of each file counts examples and must
-// agree. Unsigned bytes are kept as such: 0..255 for programs, as integers or floats.
-Dataset load_npy_dataset(const std::map<std::string, std::string>& files,
-                         std::optional<int64_t> limit = std::nullopt);
+// The part of a set that is for training, or the share of it that is held out for testing, at least
+// one example of each. What is held out lies evenly over the set, as sets may be sorted:
+//
+//   10 examples, 0.2 for testing:  4 and 9; the others are for training
+Dataset part_for(Split split, std::shared_ptr<const Dataset> whole, double test);
 
 // Fields to make up: floats are normal-like values of mean 0 and deviation 1, integers lie in
 // [0, below), booleans are even odds. A value depends on seed, field number and position only.

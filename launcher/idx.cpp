@@ -39,6 +39,16 @@ size_t read_some(gzFile stream, const std::string& file, uint8_t* into, size_t s
   return done;
 }
 
+GzipFile open_gzip(const std::string& file) {
+  require_regular_file(file);
+  errno = 0;
+  GzipFile stream(gzopen(file.c_str(), "rb"));
+  if (!stream)
+    throw UserError(file + ": cannot be opened: " + std::strerror(errno ? errno : ENOMEM));
+  gzbuffer(stream.get(), 1 << 18);
+  return stream;
+}
+
 std::vector<int64_t> read_shape(gzFile stream, const std::string& file) {
   uint8_t magic[4] = {};
   if (read_some(stream, file, magic, 4) < 4 || magic[0] != 0 || magic[1] != 0 || magic[2] != 8 ||
@@ -59,13 +69,12 @@ std::vector<int64_t> read_shape(gzFile stream, const std::string& file) {
 
 }  // namespace
 
+std::vector<int64_t> read_idx_shape(const std::string& file) {
+  return read_shape(open_gzip(file).get(), file);
+}
+
 IdxArray read_idx(const std::string& file, std::optional<int64_t> limit) {
-  require_regular_file(file);
-  errno = 0;
-  const GzipFile stream(gzopen(file.c_str(), "rb"));
-  if (!stream)
-    throw UserError(file + ": cannot be opened: " + std::strerror(errno ? errno : ENOMEM));
-  gzbuffer(stream.get(), 1 << 18);
+  const GzipFile stream = open_gzip(file);
   IdxArray array;
   array.shape = read_shape(stream.get(), file);
   const bool whole = !limit || *limit >= array.shape[0];

@@ -17,13 +17,6 @@ namespace {
 
 constexpr double kWindowSeconds = 5;
 
-std::string grouped(int64_t value) {
-  std::string text = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<size_t>(at), ",");
-  return text;
-}
-
 std::string rate_text(const ProgressState& state) {
   const double rate = state.steps_per_second;
   if (!(rate > 0)) return "";
@@ -52,6 +45,13 @@ int terminal_columns() {
 }
 
 }  // namespace
+
+std::string grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<size_t>(at), ",");
+  return text;
+}
 
 ProgressStyle style_of_stderr() {
   ProgressStyle style;

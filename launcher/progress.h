@@ -37,6 +37,9 @@ struct ProgressState {
 std::string render_bar(const ProgressState& state, const ProgressStyle& style);
 std::string render_line(const ProgressState& state);
 
+// "1,117"
+std::string grouped(int64_t value);
+
 // "0:08", "12:30", "3:05:00"
 std::string clock_text(double seconds);
 

@@ -29,6 +29,9 @@ RankStatement statement_of(const Config& config) {
   forget_name(said.program.file);
   forget_name(said.data.dir);
   forget_name(said.data.text);
+  forget_name(said.data.file);
+  forget_name(said.data.test_file);
+  for (auto& [input, file] : said.data.test_inputs) forget_name(file);
   forget_name(said.plan.file);
   forget_name(said.weights.file);
   forget_name(said.resume.path);
@@ -40,10 +43,11 @@ RankStatement statement_of(const Config& config) {
 
 RankStatement statement_of(const Dataset& data) {
   std::string text = fmt::format("{} examples, {} shifts\n", data.examples, data.shifts);
-  for (const Field& field : data.fields)
-    text += fmt::format(
-        "{}: {} each, content {}\n", field.name, describe(field.type, field.row_shape),
-        hex(hash_bytes({reinterpret_cast<const char*>(field.data.data()), field.data.size()})));
+  const int64_t examples = data.whole ? data.whole->examples : data.examples;
+  if (data.whole) text += fmt::format("of {}\n", examples);
+  for (const Field& field : data.all_fields())
+    text += fmt::format("{}: {} each, content {}\n", field.name,
+                        describe(field.type, field.row_shape), hex(content_hash(field, examples)));
   return {"the data", text};
 }
 

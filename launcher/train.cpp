@@ -18,6 +18,7 @@
 #include "ir/stack_loops.h"
 #include "launcher/array_text.h"
 #include "launcher/data.h"
+#include "launcher/evaluation.h"
 #include "launcher/feeds.h"
 #include "launcher/json_text.h"
 #include "launcher/median.h"
@@ -72,22 +73,6 @@ PlanSettings plan_settings(const Config& config, int threads) {
   return settings;
 }
 
-// The names of the outputs without dims, which are metrics.
-std::vector<std::string> scalar_outputs(const Program& program) {
-  std::vector<std::string> found;
-  for (const Output& output : program.outputs())
-    if (output.order.empty()) found.push_back(output.name);
-  return found;
-}
-
-// The largest batch up to `most` that divides the examples, so that every one counts once; with
-// none near, `most`, and the rest of the examples is left out.
-int64_t evaluation_batch(int64_t examples, int64_t most) {
-  for (int64_t batch = std::min(most, examples); batch > most / 8; --batch)
-    if (examples % batch == 0) return batch;
-  return std::min(most, examples);
-}
-
 // One rank's part of a training job.
 class Trainer {
  public:
@@ -102,19 +87,20 @@ class Trainer {
 
   TrainResult run() {
     if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
-    std::future<DatasetPtr> loading =
-        std::async(std::launch::async, data_loader(config_, Split::train));
+    const DataLoaders loaders = data_loaders(config_);
+    std::future<DatasetPtr> loading = std::async(std::launch::async, loaders.train);
     build();
     const double waits = seconds_of_clock();
     const DatasetPtr data = loading.get();
     require_agreement(world_, [&] { return std::vector{statement_of(*data)}; });
     result_.startup["data"] = seconds_since(waits);
-    std::future<DatasetPtr> loading_test =
-        std::async(std::launch::async, data_loader(config_, Split::test));
+    std::future<DatasetPtr> loading_test = std::async(std::launch::async, loaders.test);
     Feeds feeds(normal_, config_, data, Order::shuffled);
     const int64_t per_epoch = feeds.steps_per_epoch();
     const int64_t total = total_steps(per_epoch);
+    feeds.end_at(total);
     begin_state(*data, per_epoch, batch_of(normal_));
+    say_what_is_left_over(*data, feeds);
     const ProgressTarget target = visible_progress();
     Progress progress("train", total, target.style, target.write);
     for (int64_t step = first_; step < total; ++step) {
@@ -288,6 +274,7 @@ class Trainer {
     feeds.feed(*executable_, step);
     traced("feed", start);
     const double runs = seconds_of_clock();
+    result_.feed_seconds += runs - start;
     run_step(*executable_, fmt::format("step {}", step + 1));
     traced("step", runs);
     const double asks = seconds_of_clock();
@@ -356,18 +343,13 @@ class Trainer {
   // The metrics of the test set with the parameters as they are now.
   void evaluate(int64_t step, int64_t epoch, Progress& progress) {
     if (!test_) return;
-    if (!evaluation_) prepare_evaluation();
-    for (const Border& stored : evaluation_->sharded().stored)
-      evaluation_->set_value(stored.name, executable_->value(stored.name));
+    if (!evaluation_) prepare_evaluation(progress);
     std::map<std::string, double> sums;
-    const int64_t batches = test_feeds_->full_batches();
-    for (int64_t batch = 0; batch < batches; ++batch) {
-      test_feeds_->feed(*evaluation_, batch);
-      run_step(*evaluation_, fmt::format("testing after step {}", step));
-      for (const std::string& name : scalar_outputs(evaluation_program_))
-        sums[name] += evaluation_->output(name).get(0);
+    try {
+      sums = evaluation_->run(*executable_);
+    } catch (const NotFinite& error) {
+      throw NotFinite(fmt::format("testing after step {}: {}", step, error.what()));
     }
-    for (auto& [name, sum] : sums) sum /= static_cast<double>(batches);
     result_.metrics = sums;
     if (!reports()) return;
     log_->test(step, epoch, sums);
@@ -376,17 +358,26 @@ class Trainer {
     progress.say(text);
   }
 
-  void prepare_evaluation() {
-    const int64_t most = 2 * batch_of(normal_);
-    const int64_t batch = evaluation_batch(test_->examples, most);
-    evaluation_program_ = stack_loops(normalize(evaluation_program(config_, batch)));
+  void prepare_evaluation(Progress& progress) {
     PlanSettings settings = plan_settings(config_, threads_);
     settings.file.clear();
     settings.pins.clear();  // they name the training step's tensors
-    const Plan plan =
-        share_plan(world_, [&] { return make_plan(evaluation_program_, world_.size(), settings); });
-    evaluation_.emplace(evaluation_program_, plan, compiler_, world_, executable_options());
-    test_feeds_.emplace(evaluation_program_, config_, test_, Order::sequential);
+    const Evaluation::Options options{2 * batch_of(normal_), settings, executable_options()};
+    evaluation_.emplace(config_, test_, options, compiler_, world_);
+    if (reports() && evaluation_->has_rest()) progress.say("testing: " + evaluation_->text());
+  }
+
+  // Examples that fill no batch: of a shuffled set they wait for another epoch, otherwise the last
+  // batch is filled up with the last example.
+  void say_what_is_left_over(const Dataset& data, const Feeds& feeds) {
+    const int64_t batches = feeds.steps_per_epoch();
+    const int64_t left = data.examples - batches * feeds.batch();
+    result_.left_over = std::max<int64_t>(0, left);
+    if (left == 0 || !reports() || options_.quiet) return;
+    print_err("data: {} examples are {} batches of {} an epoch; {}\n\n", grouped(data.examples),
+              grouped(batches), grouped(feeds.batch()),
+              left > 0 ? grouped(left) + " are left over, others in each epoch"
+                       : "the last one holds the last example " + grouped(1 - left) + " times");
   }
 
   const Config& config_;
@@ -396,10 +387,8 @@ class Trainer {
   Compiler compiler_;
   const ClusterCommCost comm_cost_;
   Program normal_{"none"};
-  Program evaluation_program_{"none"};
   std::optional<Executable> executable_;
-  std::optional<Executable> evaluation_;
-  std::optional<Feeds> test_feeds_;
+  std::optional<Evaluation> evaluation_;
   DatasetPtr test_;
   std::optional<RunFolder> folder_;  // of rank 0
   std::optional<MetricsLog> log_;

@@ -17,11 +17,13 @@ struct TrainResult {
   double loss = 0;                        // of the last step
   std::optional<int64_t> nan_step;        // the first one with a loss of NaN or infinity
   int64_t steps = 0;                      // of this run
+  int64_t left_over = 0;                  // examples that fill no batch, in each epoch
   int64_t resumed = 0;                    // steps that were done before, by a checkpoint
   std::optional<CheckpointCost> checkpoints;
   std::string checkpoint_dir;
   double seconds_per_step = 0;    // median
   double train_seconds = 0;       // all steps, evaluation not counted
+  double feed_seconds = 0;        // of it, in which steps waited for their data
   double first_step_seconds = 0;  // from the command to the end of the first step
   // What the way to the first step went into, seconds each: launch, plan, compile, data, step.
   std::map<std::string, double> startup;

@@ -51,8 +51,10 @@ nlohmann::json to_json(const CheckpointCost& cost, const TrainResult& result) {
 nlohmann::json to_json(const TrainResult& result) {
   nlohmann::json json = {{"loss", result.loss},
                          {"steps", result.steps},
+                         {"left_over", result.left_over},
                          {"seconds_per_step", result.seconds_per_step},
                          {"train_seconds", result.train_seconds},
+                         {"feed_seconds", result.feed_seconds},
                          {"first_step_seconds", result.first_step_seconds},
                          {"startup", result.startup},
                          {"ranks", result.ranks},

@@ -46,7 +46,8 @@ std::string html_table(const std::vector<std::string>& head,
   text += "<tbody>\n";
   for (const std::vector<std::string>& row : rows) {
     text += "<tr>";
-    for (size_t i = 0; i < row.size(); ++i) text += cell("td", i, row[i]);
+    for (size_t i = 0; i < row.size(); ++i)
+      text += cell(head.empty() && i == 0 ? "th" : "td", i, row[i]);
     text += "</tr>\n";
   }
   return text + "</tbody></table></div>\n";

@@ -184,6 +184,29 @@ TEST(Config, ReadsATextAndTheShareToTestWith) {
   EXPECT_EQ(parse_config("{program: {model: lstm}, data: {text: a.txt}}", file).data.test, 0.1);
 }
 
+TEST(Config, ReadsFilesOfDataAndWhatIsForTesting) {
+  const TempFolder folder;
+  for (const char* name : {"a.csv", "b.csv", "x.npy", "y.npy"}) folder.write(name, "");
+  const auto read = [&](const std::string& data) {
+    const Config config =
+        parse_config("{program: {model: mlp}, data: " + data + "}", folder / "job.yaml");
+    EXPECT_EQ(parse_config(print_config(config), folder / "again.yaml"), config) << data;
+    return config.data;
+  };
+  const DataConfig table = read("{file: a.csv, inputs: {x: [a, b], y: c..d}, test: b.csv}");
+  EXPECT_EQ(table.file, folder / "a.csv");
+  EXPECT_EQ(table.inputs.at("x"), "a, b");
+  EXPECT_EQ(table.inputs.at("y"), "c..d");
+  EXPECT_EQ(table.test_file, folder / "b.csv");
+  EXPECT_EQ(table.test, 0);
+  const DataConfig share = read("{file: a.csv, test: 0.25, memory: 2GiB}");
+  EXPECT_EQ(share.test, 0.25);
+  EXPECT_EQ(share.memory, int64_t{2} << 30);
+  const DataConfig files = read("{inputs: {x: x.npy}, test: {x: y.npy}}");
+  EXPECT_EQ(files.test_inputs.at("x"), folder / "y.npy");
+  EXPECT_EQ(read("{inputs: {x: x.npy}}").test, 0);
+}
+
 struct BadConfig {
   std::string text;
   std::string message;
@@ -227,9 +250,8 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\ndata: {set: fashion-mnist, batch: 0}\n",
        "t.yaml:2:35: `data.batch` must be an integer from 1 to 1099511627776, found `0`"},
       {"program: {model: mlp}\ndata: {batch: 4}\n",
-       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic), `text` (a file) or "
-       "`inputs` "
-       "(.npy files by input)"},
+       "t.yaml:2:7: `data` must have `set` (fashion-mnist or synthetic), `text` (a file), `file` "
+       "(of arrays or columns) or `inputs` (files by input)"},
       {"program: {model: mlp}\ndata: {set: synthetic, dir: /tmp}\n",
        "t.yaml:2:24: `data.dir` is the folder of a data set; it needs `set: fashion-mnist`"},
       {"program: {model: mlp}\ndata: {set: synthetic, shuffle: yes}\n",
@@ -305,8 +327,8 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: lstm}\ndata: {set: synthetic, text: /}\n",
        "t.yaml:2:24: `data.text` cannot be combined with data.set; remove one"},
       {"program: {model: lstm}\ndata: {set: synthetic, test: 0.5}\n",
-       "t.yaml:2:24: `data.test` is the share of a text that is for testing; it needs `text: "
-       "FILE`"},
+       "t.yaml:2:24: `data.test` is what is held out of a text or of files for testing; it needs "
+       "`text`, `file` or `inputs` with files"},
       {"program: {model: lstm}\ndata: {text: /, test: 1}\n",
        "t.yaml:2:23: `data.test` must be a number from 0 to below 1, found `1`"},
       {"program: {model: mlp}\ncheckpoint: {every: 5 parsecs}\n",

@@ -142,31 +142,34 @@ TEST(Data, RefusesInputsThatDoNotFit) {
             "data.limit");
 }
 
-TEST(Data, ReadsNpyFiles) {
+// Rows that stay in a file are served as those in memory are.
+TEST(Data, ServesRowsOfAFile) {
   const TempFolder folder;
-  Array x{DType::f32, {3, 2}, std::vector<std::byte>(24)};
-  const float values[] = {0, 1, 2, 3, 4, 5};
-  std::memcpy(x.data.data(), values, 24);
-  write_npy(folder / "x.npy", x);
-  write_npy(folder / "y.npy", {DType::i32, {3}, std::vector<std::byte>(12)});
-  write_npy(folder / "z.npy", {DType::i32, {4}, std::vector<std::byte>(16)});
-  write_npy(folder / "s.npy", {DType::i32, {}, std::vector<std::byte>(4)});
-  auto set = std::make_shared<const Dataset>(
-      load_npy_dataset({{"x", folder / "x.npy"}, {"y", folder / "y.npy"}}, 2));
-  EXPECT_EQ(set->examples, 2);
-  BatchSource source(set, {{"x", "x", DType::f32, {2, 2}, 0}}, Order::sequential, 0);
-  EXPECT_EQ(filled<float>(source, 0, 0, {{1, 0}, {2, 2}}), (std::vector<float>{2, 3}));
-  EXPECT_EQ(message_of<UserError>([&] {
-              load_npy_dataset({{"x", folder / "x.npy"}, {"z", folder / "z.npy"}});
-            }),
-            folder / "z.npy" + ": has 4 examples, but " + (folder / "x.npy") +
-                " has 3; the first dim of every input must be the same");
-  EXPECT_EQ(message_of<UserError>([&] {
-              load_npy_dataset({{"s", folder / "s.npy"}});
-            }),
-            folder / "s.npy" +
-                ": holds a single value; input `s` needs a first dim that counts "
-                "examples");
+  const DatasetPtr memory = small_set(25, false);
+  Dataset set = *memory;
+  for (Field& field : set.fields) {
+    const std::string file = folder.write(
+        field.name, {reinterpret_cast<const char*>(field.data.data()), field.data.size()});
+    const size_t row = field.data.size() / 25;
+    field.rows = std::make_shared<const RowReader>(
+        std::vector<RowReader::Part>{{std::make_shared<const FileReader>(file), 0, 10},
+                                     {std::make_shared<const FileReader>(file), 10 * row, 15}},
+        row, false);
+    field.data.clear();
+  }
+  const auto files = std::make_shared<const Dataset>(std::move(set));
+  const std::vector<BatchInput> inputs = {{"image", "x", DType::f32, {2, 6, 3}, 1},
+                                          {"label", "y", DType::i64, {6}, 0}};
+  for (const Order order : {Order::shuffled, Order::sequential}) {
+    BatchSource wanted(memory, inputs, order, 3);
+    BatchSource found(files, inputs, order, 3);
+    for (int64_t step = 0; step < 9; ++step) {
+      EXPECT_EQ(filled<float>(found, step, 0, {{1, 2, 0}, {2, 6, 2}}),
+                filled<float>(wanted, step, 0, {{1, 2, 0}, {2, 6, 2}}));
+      EXPECT_EQ(filled<int64_t>(found, step, 1, {{0}, {6}}),
+                filled<int64_t>(wanted, step, 1, {{0}, {6}}));
+    }
+  }
 }
 
 TEST(Data, MakesUpFields) {

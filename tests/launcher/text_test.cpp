@@ -131,7 +131,7 @@ TEST(Text, AVocabularyMustHaveRoomForTheCharacters) {
                                      "loss = sum[batch, time, k](table[word: letter])\n"
                                      "output loss\n");
   const auto feeds = [&](const std::map<std::string, int64_t>& dims) {
-    const DatasetPtr data = data_loader(config, Split::train)();
+    const DatasetPtr data = data_loaders(config).train();
     EXPECT_EQ(data->examples, 53);  // of 270 characters
     const Feeds made(parse_file(config.program.file, dims), config, data, Order::shuffled);
     EXPECT_EQ(made.steps_per_epoch(), 26);
@@ -142,7 +142,7 @@ TEST(Text, AVocabularyMustHaveRoomForTheCharacters) {
                 "characters; raise `word` to 20");
   feeds({{"word", 20}});
   config.data.test = 0;
-  EXPECT_EQ(data_loader(config, Split::test)(), nullptr);
+  EXPECT_EQ(data_loaders(config).test(), nullptr);
 }
 
 }  // namespace
