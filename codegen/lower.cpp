@@ -463,9 +463,9 @@ class Lowering {
 
 }  // namespace
 
-LoopNest lower(const KernelGroup& group) {
+LoopNest lower(const KernelGroup& group, const std::vector<Dims>& apart) {
   LoopNest nest = Lowering(group).take();
-  merge_loops(nest);
+  merge_loops(nest, apart);
   return nest;
 }
 

@@ -38,6 +38,16 @@ bool together(const LoopNest& nest, int a, int b) {
   return true;
 }
 
+// Are the dims of both in the same one of these, or in none?
+bool alike(const LoopNest& nest, int a, int b, const std::vector<Dims>& apart) {
+  return std::all_of(apart.begin(), apart.end(), [&](const Dims& dims) {
+    const auto in = [&](int loop) {
+      return contains(dims, nest.loops[static_cast<size_t>(loop)].dims.front());
+    };
+    return in(a) == in(b);
+  });
+}
+
 bool try_merge(LoopNest& nest, int a, int b) {
   const int64_t outer = nest.loops[static_cast<size_t>(a)].extent;
   const int64_t inner = nest.loops[static_cast<size_t>(b)].extent;
@@ -66,7 +76,7 @@ bool try_merge(LoopNest& nest, int a, int b) {
 
 }  // namespace
 
-void merge_loops(LoopNest& nest) {
+void merge_loops(LoopNest& nest, const std::vector<Dims>& apart) {
   std::vector<int> used = nest.shared;
   for (const Stage& stage : nest.stages) {
     used.insert(used.end(), stage.free.begin(), stage.free.end());
@@ -78,7 +88,7 @@ void merge_loops(LoopNest& nest) {
     merged = false;
     for (size_t i = 0; i < used.size() && !merged; ++i)
       for (size_t j = 0; j < used.size() && !merged; ++j)
-        if (i != j && try_merge(nest, used[i], used[j])) {
+        if (i != j && alike(nest, used[i], used[j], apart) && try_merge(nest, used[i], used[j])) {
           used.erase(used.begin() + static_cast<std::ptrdiff_t>(i));
           merged = true;
         }

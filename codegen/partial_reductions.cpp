@@ -15,31 +15,9 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kLong = 1 << 20;  // points of a nest whose work is worth sharing
-constexpr int64_t kEnough = 16;     // pieces, of which threads can each take some
-constexpr int64_t kMostParts = 64;
-
-// The dim in which the reduced elements lie farthest apart: its parts are far from each other.
-const Dim& outermost_reduced(const Nest& nest) {
-  const Dim* best = &nest.reduced[0];
-  int64_t farthest = -1;
-  for (const Expr& node : reads_of(nest)) {
-    const std::optional<Affine> form = address_of(*as<Read>(node));
-    if (!form) continue;
-    for (const Dim& dim : nest.reduced) {
-      const auto step = form->terms.find(dim);
-      if (step == form->terms.end() || dim.extent() < 2 || std::abs(step->second) <= farthest)
-        continue;
-      farthest = std::abs(step->second);
-      best = &dim;
-    }
-  }
-  return *best;
-}
-
 // As many parts as threads could want; as many as leave no rest where there are about so many.
-int64_t parts_of(int64_t extent, int64_t pieces) {
-  const int64_t wanted = std::min(extent, std::max<int64_t>(2, kMostParts / pieces));
+int64_t parts_of(int64_t extent, int64_t pieces, int64_t most) {
+  const int64_t wanted = std::min(extent, std::max<int64_t>(2, most / pieces));
   for (int64_t parts = wanted; 2 * parts > wanted; --parts)
     if (extent % parts == 0) return parts;
   return wanted;
@@ -49,10 +27,11 @@ int64_t pieces_of(const Nest& nest) {
   return pieces_to_share({nest}, sorted(nest.out.dims()));
 }
 
-bool is_long_to_few(const Nest& nest) {
+bool is_long_to_few(const Nest& nest, const PartialLimits& limits) {
   // What has another type than its terms is rounded once, at the end.
   if (!nest.op || nest.body.type() != nest.out.type() || is_half(nest.out.type())) return false;
-  if (volume(nest.loops()) < kLong || volume(nest.out.dims()) == 0 || pieces_of(nest) >= kEnough)
+  if (volume(nest.loops()) < limits.longest || volume(nest.out.dims()) == 0 ||
+      pieces_of(nest) >= limits.enough)
     return false;
   // A fault names an index, and the element at which it left, as the program has them.
   if (find_scatter(nest) || find_scan(nest) || reads_may_leave(nest.body)) return false;
@@ -70,10 +49,29 @@ Nest step_of(const Nest& nest, const std::string& what, const Dim& dim, const Di
   return {out, nest.op, reduced, body};
 }
 
+}  // namespace
+
+const Dim& outermost_reduced(const Nest& nest) {
+  const Dim* best = &nest.reduced[0];
+  int64_t farthest = -1;
+  for (const Expr& node : reads_of(nest)) {
+    const std::optional<Affine> form = address_of(*as<Read>(node));
+    if (!form) continue;
+    for (const Dim& dim : nest.reduced) {
+      const auto step = form->terms.find(dim);
+      if (step == form->terms.end() || dim.extent() < 2 || std::abs(step->second) <= farthest)
+        continue;
+      farthest = std::abs(step->second);
+      best = &dim;
+    }
+  }
+  return *best;
+}
+
 // In two steps, of which the second one combines the parts, and the rest that they leave.
-void add_steps(const Nest& nest, std::vector<Nest>& result) {
+std::vector<Nest> in_parts(const Nest& nest, int64_t count) {
+  std::vector<Nest> result;
   const Dim dim = outermost_reduced(nest);
-  const int64_t count = parts_of(dim.extent(), pieces_of(nest));
   const int64_t steps = dim.extent() / count;
   const Dim part(dim.name() + "_part", count), step(dim.name() + "_step", steps);
   Dims order = {part};
@@ -92,17 +90,20 @@ void add_steps(const Nest& nest, std::vector<Nest>& result) {
                    {parts, make_apply(Fn::where, {first, make_read(result.back().out), nothing})});
   }
   result.push_back({nest.out, nest.op, {part}, parts});
+  return result;
 }
 
-}  // namespace
-
-std::vector<Nest> in_partial_reductions(const std::vector<Nest>& nests) {
+std::vector<Nest> in_partial_reductions(const std::vector<Nest>& nests,
+                                        const PartialLimits& limits) {
   std::vector<Nest> result;
   for (const Nest& nest : nests) {
-    if (is_long_to_few(nest) && outermost_reduced(nest).extent() > 1)
-      add_steps(nest, result);
-    else
+    if (!is_long_to_few(nest, limits) || outermost_reduced(nest).extent() < 2) {
       result.push_back(nest);
+      continue;
+    }
+    const int64_t extent = outermost_reduced(nest).extent();
+    for (Nest& step : in_parts(nest, parts_of(extent, pieces_of(nest), limits.most_parts)))
+      result.push_back(std::move(step));
   }
   return result;
 }

@@ -164,13 +164,14 @@ void Accumulators::hand_over(size_t i, llvm::Value* value) {
   values_.set_result(stage_.reductions[i], value);
 }
 
-void Accumulators::finish() {
+void Accumulators::finish(const Across& across) {
   for (size_t i = 0; i < sums_.size(); ++i) {
     const Sum& sum = sums_[i];
     llvm::Value* value = sum.total == nullptr  ? read(sum, sum.value)
                          : sum.rest == nullptr ? read(sum, sum.total)
                                                : emit_total(b_, total_of(sum));
     if (over_reduced()) value = emit_fold(b_, sum.reduction->op, sum.reduction->type, value);
+    if (across) value = across(*sum.reduction, value);
     hand_over(i, value);
   }
 }

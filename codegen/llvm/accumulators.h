@@ -2,6 +2,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <functional>
 #include <vector>
 
 #include "codegen/llvm/compensated_sum.h"
@@ -38,8 +39,10 @@ class Accumulators {
   // One step of a scan that goes along the lane loop: takes in the values of all lanes and hands to
   // the ValueEmitter what there is at each of them; lanes beyond the tail are left out.
   void take_in(size_t i, llvm::Value* value, Running running, int register_bytes);
-  // Hands the values to the ValueEmitter. In blocks, more may follow.
-  void finish();
+  // Hands the values to the ValueEmitter. In blocks, more may follow. `across`, where several
+  // threads make the steps of a point, combines what each of them has.
+  using Across = std::function<llvm::Value*(const Accumulation&, llvm::Value*)>;
+  void finish(const Across& across = {});
 
  private:
   struct Sum {

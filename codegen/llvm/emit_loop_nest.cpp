@@ -8,6 +8,7 @@
 #include "codegen/llvm/emit_values.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
+#include "codegen/llvm/scan_steps.h"
 #include "codegen/read_ahead.h"
 #include "codegen/transposed_loads.h"
 
@@ -299,12 +300,11 @@ class NestEmitter {
   // offset adds.
   void emit_scan(const Stage& stage, const Body& hoist, Accumulators& sums) {
     const ScanLoops& scan = *stage.scan;
-    const int64_t ins = extent(scan.in), outs = extent(scan.out);
-    const int64_t low = scan.descending ? scan.offset : std::min<int64_t>(0, scan.offset);
-    const int64_t end = scan.descending ? std::max(ins, outs + scan.offset) : outs + scan.offset;
+    const ScanRange range = scan_range(nest_, scan);
+    const auto [ins, outs, low, end] = range;
     sums.start(true);
     if (stage.lane != scan.in) {
-      emit_scan_steps(stage, hoist, sums, low, end);
+      emit_steps(stage, hoist, sums, range);
       return;
     }
     // Where there are both an index to take in and one to store at, in vectors.
@@ -313,7 +313,7 @@ class NestEmitter {
     const auto single = [&](int64_t from, int64_t to) {
       const ValueEmitter::Scope scope(values_);
       values_.set_lanes(-1, 1);
-      emit_scan_steps(stage, hoist, sums, from, to);
+      emit_steps(stage, hoist, sums, {range.ins, range.outs, from, to});
     };
     if (scan.descending) {
       single(both_end, end);
@@ -328,31 +328,25 @@ class NestEmitter {
     }
   }
 
-  // The steps for `in` from `low` to before `end`.
-  void emit_scan_steps(const Stage& stage, const Body& hoist, Accumulators& sums, int64_t low,
-                       int64_t end) {
-    if (low >= end) return;
+  void emit_steps(const Stage& stage, const Body& hoist, Accumulators& sums,
+                  const ScanRange& range) {
     const ScanLoops& scan = *stage.scan;
-    const int64_t ins = extent(scan.in), outs = extent(scan.out);
-    emit_for(b_, i64(0), i64(end - low), 1, [&](llvm::Value* step) {
-      llvm::Value* in =
-          scan.descending ? b_.CreateNSWSub(i64(end - 1), step) : b_.CreateNSWAdd(i64(low), step);
-      emit_inside(in, ins, low >= 0 && end <= ins, [&] {
-        const ValueEmitter::Scope scope(values_);
-        values_.bind(scan.in, in);
-        hoist();
-        sums.begin_block();
-        emit_inner(stage, sums);
-        sums.end_block();
-      });
-      llvm::Value* out = b_.CreateNSWSub(in, i64(scan.offset));
-      emit_inside(out, outs, low >= scan.offset && end - scan.offset <= outs, [&] {
-        const ValueEmitter::Scope scope(values_);
-        values_.bind(scan.out, out);
-        sums.finish();
-        emit_outer(stage);
-      });
-    });
+    emit_scan_steps(
+        b_, scan, range,
+        [&](llvm::Value* in) {
+          const ValueEmitter::Scope scope(values_);
+          values_.bind(scan.in, in);
+          hoist();
+          sums.begin_block();
+          emit_inner(stage, sums);
+          sums.end_block();
+        },
+        [&](llvm::Value* out) {
+          const ValueEmitter::Scope scope(values_);
+          values_.bind(scan.out, out);
+          sums.finish();
+          emit_outer(stage);
+        });
   }
 
   // The same, all lanes of `in` at once. The last vector need not be full.
@@ -388,15 +382,6 @@ class NestEmitter {
     for (size_t i = 0; i < taken.size(); ++i)
       sums.take_in(i, taken[i], scan.descending ? Running::down : Running::up, register_bytes_);
     emit_outer(stage);
-  }
-
-  // The body, where 0 <= index < extent.
-  void emit_inside(llvm::Value* index, int64_t extent, bool always, const Body& body) {
-    if (always) {
-      body();
-    } else {
-      emit_if(b_, b_.CreateICmpULT(index, i64(extent)), body);
-    }
   }
 
   // All loads of a point come before its stores, so that an output may lie where an input lay.

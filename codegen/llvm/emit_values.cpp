@@ -3,6 +3,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -16,27 +17,42 @@ namespace {
 
 constexpr int64_t kCacheLine = 64;
 
+// Of a Kernel::Entry.
+std::vector<llvm::Value*> buffers_of(llvm::IRBuilderBase& b, const LoopNest& nest,
+                                     llvm::Function& function) {
+  std::vector<llvm::Value*> buffers;
+  for (const NestBuffer& buffer : nest.buffers) {
+    if (buffer.argument < 0) {
+      buffers.push_back(
+          b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), function.getArg(1), buffer.scratch_offset));
+      continue;
+    }
+    llvm::Value* slot = b.CreateConstInBoundsGEP1_64(b.getPtrTy(), function.getArg(0),
+                                                     static_cast<uint64_t>(buffer.argument));
+    buffers.push_back(b.CreateLoad(b.getPtrTy(), slot, buffer.name));
+  }
+  return buffers;
+}
+
 }  // namespace
 
 ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
                            llvm::Function& function, int register_bytes)
+    : ValueEmitter(builder, nest, buffers_of(builder, nest, function), function.getArg(4),
+                   register_bytes, 1) {}
+
+ValueEmitter::ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
+                           std::vector<llvm::Value*> buffers, llvm::Value* fault,
+                           int register_bytes, int64_t buffer_align)
     : b_(builder),
       access_(builder, register_bytes),
       register_bytes_(register_bytes),
+      buffer_align_(buffer_align),
       nest_(nest),
-      fault_(function.getArg(4)) {
+      fault_(fault),
+      buffers_(std::move(buffers)) {
   loops_.assign(nest.loops.size(), nullptr);
   known_.assign(nest.nodes.size(), nullptr);
-  for (const NestBuffer& buffer : nest.buffers) {
-    if (buffer.argument < 0) {
-      buffers_.push_back(
-          b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), function.getArg(1), buffer.scratch_offset));
-      continue;
-    }
-    llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), function.getArg(0),
-                                                      static_cast<uint64_t>(buffer.argument));
-    buffers_.push_back(b_.CreateLoad(b_.getPtrTy(), slot, buffer.name));
-  }
 }
 
 ValueEmitter::Scope::Scope(ValueEmitter& values)
@@ -266,11 +282,23 @@ llvm::Value* ValueEmitter::quotient_of_first(int node, int64_t stride) {
   return b_.CreateMul(first, b_.getInt64(static_cast<uint64_t>(stride)));
 }
 
+// Bytes that surely divide the address of the first lane; those of an element at least. Blocks of
+// lanes begin at multiples of their size.
+int64_t ValueEmitter::alignment_of(const Address& address, const NestBuffer& buffer) const {
+  const auto element = static_cast<int64_t>(size_of(buffer.type));
+  int64_t align = std::gcd(buffer_align_, element * address.affine.constant);
+  for (const auto& [loop, coefficient] : address.affine.terms)
+    align = std::gcd(align, element * coefficient * (loop == lane_ ? lanes_ : 1));
+  for (const auto& [node, stride] : address.terms) align = std::gcd(align, element * stride);
+  return std::max(align, element);
+}
+
 ValueEmitter::Place ValueEmitter::place_of(const Address& address, llvm::Value* context) {
   const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(address.buffer)];
   llvm::Type* element = memory_type(b_.getContext(), buffer.type);
   const int64_t factor = buffer.per_lane ? lanes_ : 1;
   Place place;
+  place.align = alignment_of(address, buffer);
   for (const Guard& each : address.guards) guard(each, context, place);
   llvm::Value* offset = base_of(address.affine, factor);
   std::optional<std::vector<int64_t>> places;
@@ -307,8 +335,7 @@ llvm::Value* ValueEmitter::emit_load(const Node& node, llvm::Value* context) {
 
 llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
   llvm::Type* element = memory_type(b_.getContext(), node.type);
-  llvm::Value* loaded =
-      b_.CreateAlignedLoad(element, place.pointer, llvm::Align(size_of(node.type)));
+  llvm::Value* loaded = b_.CreateAlignedLoad(element, place.pointer, place.alignment(node.type));
   loaded = from_memory(b_, node.type, loaded);
   llvm::Constant* pad = constant_of(b_.getContext(), node.value);
   if (place.uniform != nullptr) loaded = b_.CreateSelect(place.uniform, loaded, pad);
@@ -320,7 +347,7 @@ llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
 // What lies at a place; of lanes that do not touch memory, 0.
 llvm::Value* ValueEmitter::read(const Place& place, DType type) {
   llvm::Type* element = memory_type(b_.getContext(), type);
-  const llvm::Align align(size_of(type));
+  const llvm::Align align = place.alignment(type);
   if (!place.vector()) return b_.CreateAlignedLoad(element, place.pointer, align);
   llvm::Type* vector = shaped(element, lanes_);
   llvm::Value* mask = mask_of(place);
@@ -331,7 +358,7 @@ llvm::Value* ValueEmitter::read(const Place& place, DType type) {
 }
 
 void ValueEmitter::write(const Place& place, DType type, llvm::Value* value) {
-  const llvm::Align align(size_of(type));
+  const llvm::Align align = place.alignment(type);
   if (!place.vector())
     b_.CreateAlignedStore(value, place.pointer, align);
   else if (place.contiguous())

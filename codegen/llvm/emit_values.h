@@ -20,6 +20,11 @@ class ValueEmitter {
   // `register_bytes` are those of one vector register of the target.
   ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest, llvm::Function& function,
                int register_bytes);
+  // Where the nest's buffers lie is given, and that all of them begin at addresses that
+  // `buffer_align` divides, which accesses then make use of.
+  ValueEmitter(llvm::IRBuilderBase& builder, const LoopNest& nest,
+               std::vector<llvm::Value*> buffers, llvm::Value* fault, int register_bytes,
+               int64_t buffer_align);
 
   // Restores bindings, lanes, tail and known values when it ends.
   class Scope {
@@ -76,11 +81,17 @@ class ValueEmitter {
   struct Place {
     llvm::Value* pointer = nullptr;
     int64_t step = 0;
+    int64_t align = 1;               // bytes that divide the pointer
     llvm::Value* offsets = nullptr;  // elements
     std::vector<int64_t> lanes = {};
     llvm::Value* uniform = nullptr;  // i1: nullptr is true
     llvm::Value* mask = nullptr;     // lanes: nullptr is all
     bool vector() const { return step != 0 || offsets != nullptr || !lanes.empty(); }
+    // Of an access: one that is not contiguous goes element by element.
+    llvm::Align alignment(DType type) const {
+      return llvm::Align(
+          static_cast<uint64_t>(contiguous() ? align : static_cast<int64_t>(size_of(type))));
+    }
     bool contiguous() const { return step == 1 && offsets == nullptr; }
     void set_lanes(std::vector<int64_t> places);
   };
@@ -112,10 +123,12 @@ class ValueEmitter {
   llvm::Value* mask_of(const Place& place);
   llvm::Value* both(llvm::Value* a, llvm::Value* b);
   bool is_small(const LoopAffine& affine, int64_t extent) const;
+  int64_t alignment_of(const Address& address, const NestBuffer& buffer) const;
 
   llvm::IRBuilderBase& b_;
   MaskedAccess access_;
   const int register_bytes_;
+  const int64_t buffer_align_ = 1;
   const LoopNest& nest_;
   llvm::Value* fault_;
   std::vector<llvm::Value*> buffers_;

@@ -52,6 +52,7 @@ std::optional<ValueEmitter::Place> ValueEmitter::always_inside(const Node& node,
                                     b_.getInt64(static_cast<uint64_t>(-low)));
   Place inside = place;
   inside.uniform = nullptr;
+  if (low < 0) inside.align = static_cast<int64_t>(size_of(node.type));
   inside.pointer = b_.CreateSelect(place.uniform, place.pointer, first);
   return inside;
 }
@@ -63,7 +64,7 @@ llvm::Value* ValueEmitter::load_vector(const Node& node, const Place& place) {
     return b_.CreateSelect(splat(b_, place.uniform, lanes_), loaded, pad);
   }
   llvm::Type* type = shaped(memory_type(b_.getContext(), node.type), lanes_);
-  const llvm::Align align(size_of(node.type));
+  const llvm::Align align = place.alignment(node.type);
   llvm::Value* mask = mask_of(place);
   llvm::Constant* pad = memory_constant(b_.getContext(), node.value, lanes_);
   llvm::Value* loaded = nullptr;

@@ -38,8 +38,12 @@ using Unary = double (*)(double);
 using Unary32 = float (*)(float);
 
 // What compiled code may call.
-void add_library(llvm::orc::LLJIT& jit) {
+void add_library(llvm::orc::LLJIT& jit, const std::map<std::string, void*>& functions) {
   llvm::orc::SymbolMap symbols;
+  for (const auto& [name, function] : functions)
+    symbols[jit.mangleAndIntern(name)] = {
+        llvm::orc::ExecutorAddr::fromPtr(function),
+        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
   const auto add = [&](const char* name, auto* function) {
     symbols[jit.mangleAndIntern(name)] = {
         llvm::orc::ExecutorAddr::fromPtr(function),
@@ -84,11 +88,14 @@ void add_library(llvm::orc::LLJIT& jit) {
 
 struct Jit::State {
   std::mutex mutex;
+  std::map<std::string, void*> functions;
   std::unique_ptr<llvm::orc::LLJIT> jit;  // made when first needed
   int objects = 0;
 };
 
-Jit::Jit() : state_(std::make_unique<State>()) {}
+Jit::Jit(std::map<std::string, void*> functions) : state_(std::make_unique<State>()) {
+  state_->functions = std::move(functions);
+}
 Jit::~Jit() = default;
 
 void* Jit::link(const std::string& object, const std::string& symbol) {
@@ -99,7 +106,7 @@ void* Jit::link(const std::string& object, const std::string& symbol) {
     state_->jit =
         check(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create(),
               "cannot start the just-in-time linker");
-    add_library(*state_->jit);
+    add_library(*state_->jit, state_->functions);
   }
   llvm::orc::JITDylib& space = state_->jit->getExecutionSession().createBareJITDylib(
       "kernel" + std::to_string(state_->objects++));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -37,10 +38,10 @@ std::string build_object(const ModuleCode& code, CpuLevel level);
 std::string build_text(const ModuleCode& code, bool optimize, CpuLevel level);
 
 // Links object files into this process. They may call the C library's mathematical functions and
-// memory functions, nothing else. Thread-safe.
+// memory functions, and those that are given by name, nothing else. Thread-safe.
 class Jit {
  public:
-  Jit();
+  explicit Jit(std::map<std::string, void*> functions = {});
   ~Jit();
   Jit(const Jit&) = delete;
   Jit& operator=(const Jit&) = delete;

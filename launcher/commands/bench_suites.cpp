@@ -9,6 +9,7 @@
 #include "launcher/bench/run_suite.h"
 #include "launcher/bench/suite_report.h"
 #include "launcher/commands/arguments.h"
+#include "launcher/commands/bench_gpu.h"
 #include "launcher/exit_code.h"
 #include "launcher/json_text.h"
 #include "launcher/progress.h"
@@ -25,6 +26,8 @@ struct SuiteArguments {
   std::string filter;
   std::string python;
   std::string against = "peers";
+  std::string target = "cpu";
+  GpuBenchArguments gpu;
   int threads = 1;
   double seconds = 1;
   double tune = 0;
@@ -132,6 +135,14 @@ int bench_suites(const std::string& name, SuiteArguments arguments, const Comman
     list_rows(suites);
     return kDone;
   }
+  if (arguments.target == "nvptx") {
+    arguments.gpu.threads = arguments.threads;
+    arguments.gpu.seconds = arguments.seconds;
+    arguments.gpu.json = arguments.json;
+    return bench_gpu(suites, arguments.gpu);
+  }
+  if (arguments.gpu.run || !arguments.gpu.assemble.empty() || !arguments.gpu.emit.empty())
+    throw UserError("--run, --assemble and --emit are for --target nvptx");
   SuiteSettings settings = settings_of(arguments, line);
   const ScratchFolder scratch(1);
   settings.peers.folder = scratch.path();
@@ -149,6 +160,19 @@ int bench_suites(const std::string& name, SuiteArguments arguments, const Comman
     failed = any_failed(results);
   });
   return code != kDone ? code : failed ? kJobFailed : kDone;
+}
+
+void add_gpu_options(CLI::App& command, SuiteArguments& arguments) {
+  command
+      .add_option("--target", arguments.target,
+                  "cpu (default), or nvptx: kernels for NVIDIA GPUs (docs/gpu.md)")
+      ->check(CLI::IsMember({"cpu", "nvptx"}));
+  command.add_flag("--run", arguments.gpu.run,
+                   "nvptx: run on this machine's GPU, compare with the host, and time");
+  command.add_option("--assemble", arguments.gpu.assemble,
+                     "nvptx: assemble every kernel by ptxas for these, such as sm_80,sm_90,sm_100");
+  command.add_option("--emit", arguments.gpu.emit, "nvptx: a folder for the PTX of every kernel");
+  command.add_option("--arch", arguments.gpu.arch, "of --emit (default: sm_90)");
 }
 
 void add_suite(CLI::App& bench, const char* folder, const char* name, const char* help,
@@ -181,6 +205,7 @@ void add_suite(CLI::App& bench, const char* folder, const char* name, const char
   command->add_option("--folder", arguments->folder,
                       "where the suites lie (default: bench/ of this checkout)");
   add_cpu_option(*command, arguments->cpu);
+  add_gpu_options(*command, *arguments);
   command->add_flag("--json", arguments->json, "end with one JSON object");
   command->callback([=, &line, &action] {
     action = [=, &line] { return bench_suites(folder, *arguments, line); };

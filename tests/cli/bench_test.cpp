@@ -1,6 +1,9 @@
 // `tessera bench`: what its report says about kernels, and its suites.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "tests/cli/run_tessera.h"
 #include "tests/models/jax.h"
@@ -164,6 +167,42 @@ TEST(BenchSuites, WrongCommandLinesAreExplained) {
   EXPECT_THAT(missing.err, HasSubstr("there are no suites in `" + folder.path() + "/train`"));
   for (const char* suite : {"kernels", "train", "made-up"})
     EXPECT_THAT(run_tessera({"bench", suite, "--help"}).out, HasSubstr("--filter")) << suite;
+}
+
+TEST(BenchGpu, SaysWhatItWantsAndWhatIsMissing) {
+  const SuitesFolder folder;
+  const auto fails = [&](std::vector<std::string> words, const std::string& text) {
+    const CommandResult result = folder.run(std::move(words));
+    EXPECT_EQ(result.code, 2);
+    EXPECT_THAT(result.err, HasSubstr(text));
+  };
+  fails({"--target", "nvptx"},
+        "--target nvptx wants one of --run (on this machine's GPU), --assemble ARCHS (by ptxas) "
+        "and --emit FOLDER (PTX)");
+  fails({"--assemble", "sm_90"}, "--run, --assemble and --emit are for --target nvptx");
+  fails({"--target", "nvptx", "--assemble", "sm_90,gfx942"},
+        "`gfx942` is no architecture that kernels are made for; allowed are sm_80 and later ones");
+  fails({"--target", "nvptx", "--emit", folder.file("ptx"), "--arch", "sm_80,sm_90"},
+        "--arch takes one architecture; found sm_80,sm_90");
+}
+
+TEST(BenchGpu, WritesThePtxOfEveryKernel) {
+  const SuitesFolder folder;
+  const CommandResult result = folder.run(
+      {"--target", "nvptx", "--emit", folder.file("ptx"), "--filter", "small/", "--arch", "sm_80"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("2 kernels in " + folder.file("ptx")));
+  std::ifstream ptx(folder.file("ptx/small_longer.c.ptx"));
+  const std::string text((std::istreambuf_iterator<char>(ptx)), {});
+  EXPECT_THAT(text, AllOf(HasSubstr(".target sm_80"), HasSubstr(".visible .entry tessera_0")));
+}
+
+TEST(BenchGpu, WithoutADriverItSaysSo) {
+  if (access("/dev/nvidiactl", F_OK) == 0) GTEST_SKIP() << "this machine has an NVIDIA driver";
+  const SuitesFolder folder;
+  const CommandResult result = folder.run({"--target", "nvptx", "--run"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("there is no NVIDIA driver: libcuda.so.1"));
 }
 
 }  // namespace

@@ -1,0 +1,173 @@
+#include "codegen/gpu/simulated_block.h"
+
+#include <ucontext.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "codegen/gpu/gpu_schedule.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kStackBytes = 128 << 10;
+constexpr size_t kSharedWords = 256 << 7;  // as much as any device has
+
+thread_local SimulatedBlock* current = nullptr;
+
+}  // namespace
+
+struct SimulatedBlock::Fiber {
+  enum class State : uint8_t { ready, at_barrier, at_warp, done };
+  ucontext_t context{};
+  std::vector<char> stack = std::vector<char>(kStackBytes);
+  State state = State::ready;
+  int thread = 0;
+  void* operand = nullptr;
+  const Act* act = nullptr;
+};
+
+struct SimulatedBlock::Host {
+  ucontext_t context{};
+};
+
+SimulatedBlock::SimulatedBlock() : shared_(kSharedWords), host_(std::make_unique<Host>()) {}
+SimulatedBlock::~SimulatedBlock() = default;
+
+void* SimulatedBlock::shared() {
+  return shared_.data();
+}
+
+int SimulatedBlock::thread() const {
+  return running_->thread;
+}
+
+void SimulatedBlock::turn(Fiber& fiber) {
+  running_ = &fiber;
+  TESSERA_CHECK(swapcontext(&host_->context, &fiber.context) == 0);
+}
+
+void SimulatedBlock::wait_for_block() {
+  Fiber& me = *running_;
+  me.state = Fiber::State::at_barrier;
+  TESSERA_CHECK(swapcontext(&me.context, &host_->context) == 0);
+}
+
+void SimulatedBlock::wait_for_warp(void* operand, const Act& act) {
+  Fiber& me = *running_;
+  me.state = Fiber::State::at_warp;
+  me.operand = operand;
+  me.act = &act;
+  TESSERA_CHECK(swapcontext(&me.context, &host_->context) == 0);
+}
+
+// Lets those go on that have all arrived.
+void SimulatedBlock::release() {
+  using State = Fiber::State;
+  const auto all = [&](size_t from, size_t to, State state) {
+    return std::all_of(fibers_.begin() + static_cast<std::ptrdiff_t>(from),
+                       fibers_.begin() + static_cast<std::ptrdiff_t>(to),
+                       [&](const auto& fiber) { return fiber->state == state; });
+  };
+  const auto count = static_cast<size_t>(threads_);
+  bool any = false;
+  for (size_t from = 0; from < count; from += kGpuWarp) {
+    const size_t to = std::min<size_t>(from + kGpuWarp, count);
+    if (!all(from, to, State::at_warp)) continue;
+    any = true;
+    std::vector<void*> operands;
+    for (size_t i = from; i < to; ++i) operands.push_back(fibers_[i]->operand);
+    (*fibers_[from]->act)(operands);
+    for (size_t i = from; i < to; ++i) fibers_[i]->state = State::ready;
+  }
+  if (all(0, count, State::at_barrier)) {
+    any = true;
+    for (size_t i = 0; i < count; ++i) fibers_[i]->state = State::ready;
+  }
+  TESSERA_CHECK(any || all(0, count, State::done))
+      << "threads of a simulated block wait for each other in different places";
+}
+
+void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int threads) {
+  entry_ = entry;
+  arguments_ = arguments;
+  number_ = number;
+  threads_ = threads;
+  current = this;
+  std::fill(shared_.begin(), shared_.end(), 0xa5a5a5a5a5a5a5a5u);
+  while (fibers_.size() < static_cast<size_t>(threads))
+    fibers_.push_back(std::make_unique<Fiber>());
+  for (int t = 0; t < threads; ++t) {
+    Fiber& fiber = *fibers_[static_cast<size_t>(t)];
+    fiber.state = Fiber::State::ready;
+    fiber.thread = t;
+    TESSERA_CHECK(getcontext(&fiber.context) == 0);
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
+    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_link = &host_->context;
+    makecontext(
+        &fiber.context,
+        +[] {
+          current->entry_(current->arguments_);
+          current->running_->state = Fiber::State::done;
+        },
+        0);
+  }
+  const auto is_done = [](const auto& fiber) { return fiber->state == Fiber::State::done; };
+  const auto end = fibers_.begin() + threads;
+  for (bool forward = true; !std::all_of(fibers_.begin(), end, is_done); forward = !forward) {
+    for (int i = 0; i < threads; ++i) {
+      Fiber& fiber = *fibers_[static_cast<size_t>(forward ? i : threads - 1 - i)];
+      if (fiber.state == Fiber::State::ready) turn(fiber);
+    }
+    release();
+  }
+  current = nullptr;
+}
+
+namespace {
+
+int32_t thread_number() {
+  return current->thread();
+}
+int32_t block_number() {
+  return current->number();
+}
+void barrier() {
+  current->wait_for_block();
+}
+void* shared_memory() {
+  return current->shared();
+}
+
+struct Exchange {
+  int32_t word = 0, mask = 0;
+};
+
+int32_t exchange(int32_t word, int32_t mask) {
+  Exchange mine{word, mask};
+  current->wait_for_warp(&mine, [](const std::vector<void*>& operands) {
+    std::vector<int32_t> words;
+    for (const void* operand : operands)
+      words.push_back(static_cast<const Exchange*>(operand)->word);
+    for (size_t i = 0; i < operands.size(); ++i) {
+      auto* each = static_cast<Exchange*>(operands[i]);
+      const size_t other = i ^ static_cast<size_t>(each->mask);
+      TESSERA_CHECK(other < words.size()) << "a thread asks for one that there is not";
+      each->word = words[other];
+    }
+  });
+  return mine.word;
+}
+
+}  // namespace
+
+std::map<std::string, void*> simulated_functions() {
+  return {{"tessera_gpu_thread", reinterpret_cast<void*>(thread_number)},
+          {"tessera_gpu_block", reinterpret_cast<void*>(block_number)},
+          {"tessera_gpu_barrier", reinterpret_cast<void*>(barrier)},
+          {"tessera_gpu_shared", reinterpret_cast<void*>(shared_memory)},
+          {"tessera_gpu_exchange", reinterpret_cast<void*>(exchange)}};
+}
+
+}  // namespace tessera

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+// A block of a simulated GPU: threads that take turns on one thread of the host, each on a stack of
+// its own.
+class SimulatedBlock {
+ public:
+  using Entry = void (*)(void* const* arguments);
+
+  SimulatedBlock();
+  ~SimulatedBlock();
+  SimulatedBlock(const SimulatedBlock&) = delete;
+  SimulatedBlock& operator=(const SimulatedBlock&) = delete;
+
+  // Until all threads have returned.
+  void run(Entry entry, void* const* arguments, int number, int threads);
+
+  // What the thread that runs may ask for.
+  struct Fiber;
+  Fiber& running() { return *running_; }
+  int number() const { return number_; }
+  void* shared();
+  void wait_for_block();
+  // Waits until all threads of the warp have come here with an operand; the last one calls `act`
+  // with those of all of them, by lane.
+  using Act = std::function<void(const std::vector<void*>& operands)>;
+  void wait_for_warp(void* operand, const Act& act);
+  int thread() const;
+
+ private:
+  void turn(Fiber& fiber);
+  void release();
+
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::vector<Fiber*> live_;
+  Fiber* running_ = nullptr;
+  Entry entry_ = nullptr;
+  void* const* arguments_ = nullptr;
+  int number_ = 0, threads_ = 0;
+  std::vector<uint64_t> shared_;
+  struct Host;
+  std::unique_ptr<Host> host_;
+};
+
+// What kernels for the simulated machine call, by name, in the block that runs on this thread.
+std::map<std::string, void*> simulated_functions();
+
+}  // namespace tessera

@@ -1,0 +1,146 @@
+#include "runtime/cuda/gpu_device.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+
+namespace tessera {
+namespace {
+
+// CUdevice_attribute
+constexpr int kMultiprocessors = 16, kCacheBytes = 38, kMajor = 75, kMinor = 76;
+// CUjit_option
+constexpr int kErrorText = 5, kErrorTextBytes = 6;
+
+}  // namespace
+
+GpuDevice::GpuDevice() : driver_(cuda_driver()) {
+  int count = 0;
+  driver_.check(driver_.device_count(&count), "counting devices");
+  if (count == 0) throw DeviceError("the NVIDIA driver finds no GPU");
+  driver_.check(driver_.device(&device_, 0), "opening the device");
+  std::array<char, 256> name{};
+  driver_.check(driver_.device_name(name.data(), static_cast<int>(name.size()), device_),
+                "asking for the name");
+  name_ = name.data();
+  const auto attribute = [&](int which) {
+    int value = 0;
+    driver_.check(driver_.device_attribute(&value, which, device_), "asking for an attribute");
+    return value;
+  };
+  arch_ = fmt::format("sm_{}{}", attribute(kMajor), attribute(kMinor));
+  multiprocessors_ = attribute(kMultiprocessors);
+  cache_bytes_ = attribute(kCacheBytes);
+  CudaDriver::Handle context = nullptr;
+  driver_.check(driver_.retain_context(&context, device_), "making a context");
+  driver_.check(driver_.set_context(context), "making a context");
+}
+
+GpuDevice::~GpuDevice() {
+  driver_.release_context(device_);
+}
+
+void GpuDevice::wait() const {
+  driver_.check(driver_.synchronize(), "running kernels");
+}
+
+std::vector<double> GpuDevice::time(int runs, const std::function<void()>& launch) const {
+  std::vector<CudaDriver::Handle> events(static_cast<size_t>(runs) + 1);
+  for (CudaDriver::Handle& event : events)
+    driver_.check(driver_.make_event(&event, 0), "making an event");
+  driver_.check(driver_.record_event(events[0], nullptr), "timing");
+  for (size_t i = 1; i < events.size(); ++i) {
+    launch();
+    driver_.check(driver_.record_event(events[i], nullptr), "timing");
+  }
+  wait();
+  std::vector<double> seconds;
+  for (size_t i = 1; i < events.size(); ++i) {
+    float milliseconds = 0;
+    driver_.check(driver_.milliseconds(&milliseconds, events[i - 1], events[i]), "timing");
+    seconds.push_back(1e-3 * milliseconds);
+  }
+  for (CudaDriver::Handle event : events) driver_.destroy_event(event);
+  return seconds;
+}
+
+GpuMemory::GpuMemory(size_t bytes) : bytes_(bytes) {
+  const CudaDriver& driver = cuda_driver();
+  if (bytes > 0)
+    driver.check(driver.allocate(&place_, bytes), fmt::format("allocating {} bytes", bytes));
+}
+
+GpuMemory::~GpuMemory() {
+  if (place_ != 0) cuda_driver().free(place_);
+}
+
+GpuMemory::GpuMemory(GpuMemory&& other) noexcept
+    : place_(std::exchange(other.place_, 0)), bytes_(other.bytes_) {}
+
+void GpuMemory::write(const void* from) {
+  const CudaDriver& driver = cuda_driver();
+  if (bytes_ > 0) driver.check(driver.to_device(place_, from, bytes_), "copying to the device");
+}
+
+void GpuMemory::read(void* to) const {
+  const CudaDriver& driver = cuda_driver();
+  if (bytes_ > 0) driver.check(driver.to_host(to, place_, bytes_), "copying from the device");
+}
+
+void GpuMemory::fill(unsigned char value) {
+  const CudaDriver& driver = cuda_driver();
+  if (bytes_ > 0) driver.check(driver.fill_bytes(place_, value, bytes_), "filling memory");
+}
+
+GpuModule::GpuModule(const std::string& ptx) {
+  std::string words(8192, '\0');
+  int options[] = {kErrorText, kErrorTextBytes};
+  void* values[] = {words.data(), reinterpret_cast<void*>(words.size())};
+  const CudaDriver& driver = cuda_driver();
+  const CudaDriver::Result result = driver.load_module(&module_, ptx.c_str(), 2, options, values);
+  driver.check(result, "assembling PTX (" + std::string(words.c_str()) + ")");
+}
+
+GpuModule::~GpuModule() {
+  if (module_ != nullptr) cuda_driver().unload_module(module_);
+}
+
+GpuModule::GpuModule(GpuModule&& other) noexcept : module_(std::exchange(other.module_, nullptr)) {}
+
+void GpuModule::launch(const std::string& symbol, int64_t blocks, int threads,
+                       std::vector<CudaDriver::Pointer> arguments) const {
+  const CudaDriver& driver = cuda_driver();
+  CudaDriver::Handle function = nullptr;
+  driver.check(driver.function(&function, module_, symbol.c_str()), "finding " + symbol);
+  std::vector<void*> places;
+  for (CudaDriver::Pointer& argument : arguments) places.push_back(&argument);
+  driver.check(
+      driver.launch(function, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads),
+                    1, 1, 0, nullptr, places.data(), nullptr),
+      "launching " + symbol);
+}
+
+LoadedGpuKernel::LoadedGpuKernel(GpuKernel kernel)
+    : kernel_(std::move(kernel)), module_(kernel_.code) {
+  for (const int64_t bytes : kernel_.workspaces)
+    workspaces_.emplace_back(static_cast<size_t>(bytes));
+}
+
+void LoadedGpuKernel::run(const std::vector<CudaDriver::Pointer>& arguments,
+                          CudaDriver::Pointer fault) const {
+  std::vector<CudaDriver::Pointer> places = arguments;
+  for (const GpuMemory& workspace : workspaces_) places.push_back(workspace.place());
+  for (const GpuLaunch& launch : kernel_.launches) {
+    if (launch.blocks == 0) continue;
+    std::vector<CudaDriver::Pointer> pointers;
+    for (const int argument : launch.arguments)
+      pointers.push_back(places[static_cast<size_t>(argument)]);
+    pointers.push_back(fault);
+    module_.launch(launch.symbol, launch.blocks, launch.threads, std::move(pointers));
+  }
+}
+
+}  // namespace tessera

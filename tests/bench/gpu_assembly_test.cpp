@@ -1,0 +1,68 @@
+// Kernels of the suites for GPUs: assembled by ptxas where there is one.
+#include "launcher/bench/gpu_assembly.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "launcher/commands/bench_gpu.h"
+#include "tests/launcher/temp_folder.h"
+
+namespace tessera {
+namespace {
+
+TEST(GpuAssembly, ReadsWhatPtxasSays) {
+  const Assembly assembly = parse_assembly(
+      "ptxas info    : 0 bytes gmem\n"
+      "ptxas info    : Compiling entry function 'tessera_0' for 'sm_90'\n"
+      "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+      "ptxas info    : Used 34 registers, used 0 barriers\n"
+      "ptxas info    : Compiling entry function 'tessera_1' for 'sm_90'\n"
+      "    16 bytes stack frame, 8 bytes spill stores, 12 bytes spill loads\n"
+      "ptxas info    : Used 128 registers, used 1 barriers, 25600 bytes smem\n");
+  EXPECT_EQ(assembly.registers, 128);
+  EXPECT_EQ(assembly.spilled_bytes, 20);
+  EXPECT_EQ(assembly.shared_bytes, 25600);
+  EXPECT_EQ(assembly.problem, "");
+}
+
+TEST(GpuAssembly, TakesArchitecturesFromEightyOn) {
+  EXPECT_EQ(parse_archs("sm_80,sm_90"), (std::vector<std::string>{"sm_80", "sm_90"}));
+  for (const char* wrong : {"sm_70", "gfx90a", "sm_", "sm_90 ", ""})
+    EXPECT_THROW(parse_archs(wrong), UserError) << wrong;
+}
+
+struct Case {
+  const char* suite;
+  std::vector<std::string> archs;
+};
+
+class GpuSuites : public ::testing::TestWithParam<Case> {};
+
+// Products, convolutions, everything that memory bounds, attention: without spilled registers.
+TEST_P(GpuSuites, KernelsAreAssembled) {
+  const std::optional<std::string> ptxas = find_ptxas();
+  if (!ptxas) GTEST_SKIP() << "there is no ptxas: install the CUDA toolkit, or set CUDA_HOME";
+  const TempFolder folder;
+  size_t kernels = 0;
+  for (const Suite& suite : load_suites(TESSERA_SOURCE_DIR "/bench/kernels")) {
+    if (suite.name != GetParam().suite) continue;
+    for (const SuiteRow& row : suite.rows)
+      for (const GpuAssembly& each :
+           assemble_row(*ptxas, suite, row, GetParam().archs, folder.path())) {
+        ++kernels;
+        EXPECT_EQ(each.assembly.problem, "") << each.row << " " << each.kernel << " " << each.arch;
+        EXPECT_EQ(each.assembly.spilled_bytes, 0) << each.row << " " << each.kernel;
+        EXPECT_GT(each.assembly.registers, 0);
+      }
+  }
+  EXPECT_GE(kernels, GetParam().archs.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, GpuSuites,
+                         ::testing::Values(Case{"memory", {"sm_80", "sm_90", "sm_100"}},
+                                           Case{"attention", {"sm_90"}}, Case{"matmul", {"sm_90"}},
+                                           Case{"units", {"sm_90"}}),
+                         [](const auto& info) { return std::string(info.param.suite); });
+
+}  // namespace
+}  // namespace tessera

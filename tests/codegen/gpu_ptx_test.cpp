@@ -1,0 +1,92 @@
+// PTX of kernels for GPUs, as text: nothing here needs a GPU or NVIDIA's assembler.
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+
+#include "base/error.h"
+#include "codegen/llvm/gpu/ptx.h"
+#include "tests/codegen/run_on_gpu.h"
+
+namespace tessera {
+namespace {
+
+std::string ptx_of(const std::string& text, const std::string& arch = "sm_90") {
+  std::string all;
+  for (const KernelGroup& group : gpu_groups_of(text))
+    all += build_gpu_kernel(group, GpuMachine::ptx, arch).code;
+  return all;
+}
+
+// The kinds of loads and stores of global memory in it: "ld.global.v4.b32".
+std::set<std::string> accesses_of(const std::string& ptx) {
+  static const std::regex access(R"((ld|st)\.global[.a-z0-9]*)");
+  std::set<std::string> found;
+  for (std::sregex_iterator at(ptx.begin(), ptx.end(), access), end; at != end; ++at)
+    found.insert(at->str());
+  return found;
+}
+
+using Kinds = std::set<std::string>;
+const Kinds kWide = {"ld.global.v4.b32", "st.global.v4.b32"};
+
+TEST(GpuPtx, MemoryBoundKernelsMoveSixteenBytesAtOnce) {
+  EXPECT_EQ(accesses_of(ptx_of("dim n = 4194304\ninput x[n]\ny = x * tanh(x)\noutput y")), kWide);
+  EXPECT_EQ(accesses_of(ptx_of("dim row = 4096, col = 1024\ninput x[row, col]\ninput y[row, col]\n"
+                               "z = max(x + y, 0.0)\noutput z")),
+            kWide);
+  EXPECT_EQ(accesses_of(ptx_of("dim row = 4096, col = 1024\ninput x[row, col]\nm = max[col](x)\n"
+                               "e = exp(x - m)\np = e / sum[col](e)\noutput p")),
+            kWide);
+  EXPECT_EQ(accesses_of(ptx_of("dim n = 4194304\ninput x[n] : bf16\ny = x * x\noutput y")), kWide);
+  EXPECT_EQ(accesses_of(ptx_of("dim n = 4194304\ninput x[n] : u8\ny = f32(x) / 255.0\noutput y")),
+            (Kinds{"ld.global.v2.b32", "st.global.v4.b32"}));
+}
+
+// Of addresses that grow with the thread's number, one thread's 16 bytes follow the other's.
+TEST(GpuPtx, NeighbouringThreadsTakeNeighbouringVectors) {
+  const std::string ptx = ptx_of("dim n = 4194304\ninput x[n]\ny = -x\noutput y");
+  EXPECT_NE(ptx.find("mov.u32 \t%r1, %tid.x"), std::string::npos) << ptx;
+  EXPECT_NE(ptx.find("shl.b32 \t%r3, %r1, 2"), std::string::npos) << ptx;  // 4 elements a thread
+}
+
+TEST(GpuPtx, OddRowsAreReadElementByElement) {
+  EXPECT_EQ(accesses_of(ptx_of("dim row = 4096, col = 1023\ninput x[row, col]\n"
+                               "y = x[col: col + 1 pad 0]\noutput y")),
+            (Kinds{"ld.global.b32", "st.global.b32"}));
+}
+
+TEST(GpuPtx, ProductsKeepTheirTilesInSharedMemory) {
+  const std::string ptx = ptx_of(
+      "dim m = 1024, n = 1024, k = 512\ninput a[m, k]\ninput b[k, n]\nc = sum[k](a * b)\noutput c");
+  EXPECT_EQ(accesses_of(ptx), kWide);
+  EXPECT_NE(ptx.find("ld.shared.v4.b32"), std::string::npos);
+  EXPECT_NE(ptx.find("bar.sync 0;"), std::string::npos);
+  EXPECT_EQ(ptx.find(".local"), std::string::npos);  // sums stay in registers
+}
+
+TEST(GpuPtx, IsForTheDeviceThatIsAskedFor) {
+  for (const char* arch : {"sm_80", "sm_90", "sm_100"})
+    EXPECT_NE(ptx_of("dim n = 64\ninput x[n]\ny = -x\noutput y", arch)
+                  .find(std::string(".target ") + arch),
+              std::string::npos);
+}
+
+TEST(GpuPtx, WithoutLibdeviceFunctionsOfF64SayWhatToInstall) {
+  setenv("CUDA_HOME", "/no/such/cuda", 1);
+  try {
+    ptx_of("dim n = 64\ninput x[n] : f64\ny = exp(x)\noutput y");
+    ADD_FAILURE() << "nothing is thrown";
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("kernels that call exp need CUDA's libdevice, and "
+                        "/no/such/cuda/nvvm/libdevice/libdevice.10.bc cannot be read"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("set CUDA_HOME"), std::string::npos) << text;
+  }
+  unsetenv("CUDA_HOME");
+}
+
+}  // namespace
+}  // namespace tessera
