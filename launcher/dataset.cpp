@@ -64,23 +64,28 @@ const Field& Dataset::field(const std::string& field_name) const {
 
 uint64_t content_hash(const Field& field, int64_t examples) {
   constexpr int64_t kMostBytes = int64_t{1} << 30;
+  constexpr int64_t kMostExamples = 4 << 20;  // each of which may be a call of the system
   constexpr int64_t kSamples = 4096;
+  constexpr size_t kMostRowBytes = 4096;  // of each of them
   Hasher hasher;
-  if (!field.rows && static_cast<int64_t>(field.data.size()) <= kMostBytes) {
+  const bool few = examples <= kMostExamples;
+  if (few && !field.rows && static_cast<int64_t>(field.data.size()) <= kMostBytes) {
     hasher.add(field.data);
     return hasher.value();
   }
   const size_t each = static_cast<size_t>(field.row_size()) * field.element_bytes();
-  const bool all = examples <= kMostBytes / static_cast<int64_t>(std::max<size_t>(1, each));
-  const int64_t count = all ? examples : kSamples;
-  std::vector<std::byte> row(each);
+  const bool all = few && examples <= kMostBytes / static_cast<int64_t>(std::max<size_t>(1, each));
+  const int64_t count = all ? examples : std::min(examples, kSamples);
+  const int64_t apart = count > 1 ? (examples - 1) / (count - 1) : 0;
+  std::vector<std::byte> start(all ? each : std::min(each, kMostRowBytes));
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t example = all ? i : i * ((examples - 1) / (kSamples - 1));
+    const int64_t example = i * apart;
     if (field.rows)
-      field.rows->read(example, 0, row);
+      field.rows->read(example, 0, start);
     else
-      std::copy_n(field.data.begin() + example * static_cast<int64_t>(each), each, row.begin());
-    hasher.add(row);
+      std::copy_n(field.data.begin() + example * static_cast<int64_t>(each), start.size(),
+                  start.begin());
+    hasher.add(start);
   }
   return hasher.value();
 }

@@ -54,8 +54,8 @@ struct Dataset {
   const Field& field(const std::string& field_name) const;
 };
 
-// A hash of what a field holds, wherever it lies. Of more than 1 GiB it takes 4,096 examples from
-// all over: reading everything would take as long as an epoch.
+// A hash of what a field holds, wherever it lies. Of more than 1 GiB, or 4 Mi examples, it takes
+// the first 4 KiB of 4,096 examples from all over: reading everything may take as long as an epoch.
 uint64_t content_hash(const Field& field, int64_t examples);
 
 using DatasetPtr = std::shared_ptr<const Dataset>;

@@ -2,16 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cstring>
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "ir/parse.h"
 #include "launcher/file_dataset.h"
 #include "storage/npy.h"
 #include "storage/safetensors.h"
 #include "tests/launcher/temp_folder.h"
+#include "tests/storage/numpy.h"
 
 namespace tessera {
 namespace {
@@ -98,6 +101,50 @@ TEST(StoredRows, AreTheSameFromEveryFormatInMemoryAndInFiles) {
     }
 }
 
+TEST(StoredRows, OfIdxFilesStayThereUnlessTheyArePacked) {
+  const Files files;
+  std::string idx("\0\0\x08\x03\0\0\0\x05\0\0\0\x02\0\0\0\x03", 16);
+  for (int i = 0; i < 30; ++i) idx += static_cast<char>(i);
+  files.write("x.idx", idx);
+  gzFile stream = gzopen((files / "x.idx.gz").c_str(), "wb");
+  gzwrite(stream, idx.data(), static_cast<unsigned>(idx.size()));
+  gzclose(stream);
+  for (const std::string file : {"x.idx", "x.idx.gz"}) {
+    const Dataset set = files.load(file, 0);
+    const Field& field = set.fields.at(0);
+    EXPECT_EQ(field.rows != nullptr, file == "x.idx");
+    EXPECT_TRUE(field.is_bytes);
+    EXPECT_EQ(field.row_shape, (std::vector<int64_t>{2, 3}));
+    std::byte last{};
+    if (field.rows)
+      field.rows->read(4, 5, {&last, 1});
+    else
+      last = field.data.back();
+    EXPECT_EQ(last, std::byte{29}) << file;
+  }
+  files.write("short.idx", idx.substr(0, 40));
+  EXPECT_EQ(
+      files.error_of("short.idx"),
+      files / "short.idx" + ": has 40 bytes, and its IDX header announces 46; the file is damaged");
+}
+
+TEST(StoredRows, AreThoseThatNumpySaved) {
+  const std::optional<std::string> judge = numpy_python();
+  if (!judge) GTEST_SKIP() << "numpy is not there";
+  const Files files;
+  ASSERT_TRUE(succeeds(*judge, "import numpy as np; x = np.load('" + (files / "x.npy") +
+                                   "'); np.savez('" + (files / "a.npz") +
+                                   "', other=x[:3], image=x); np.savez_compressed('" +
+                                   (files / "b.npz") + "', image=x); np.savez('" +
+                                   (files / "c.npz") + "', image=np.asfortranarray(x))"));
+  for (const std::string file : {"a.npz", "b.npz", "c.npz"}) {
+    const Dataset set = files.load(file, 0, "image");
+    const Field& field = set.fields.at(0);
+    EXPECT_EQ(field.rows != nullptr, file == "a.npz") << "what is not packed stays in its file";
+    EXPECT_THAT(row_of(field, 3), ElementsAre(30, 31, 32, 33, 34, 35)) << file;
+  }
+}
+
 TEST(StoredRows, TheSmallestFieldsAreLoadedFirst) {
   const Files files;
   FileData data{files / "x.safetensors", {}, {}, 60};
@@ -105,6 +152,27 @@ TEST(StoredRows, TheSmallestFieldsAreLoadedFirst) {
       load_files(data, program_of(std::string(kImage) + "input label[batch] : i64\n"));
   EXPECT_TRUE(set.field("image").rows);
   EXPECT_FALSE(set.field("label").rows);
+}
+
+// Of many examples some are hashed, the same ones wherever they lie.
+TEST(StoredRows, HaveOneHashWhereverTheyLie) {
+  constexpr int64_t kMany = 5'000'000;
+  const TempFolder folder;
+  std::string bytes(static_cast<size_t>(kMany), 'a');
+  for (size_t i = 0; i < bytes.size(); i += 7) bytes[i] = static_cast<char>(i);
+  Field memory{"x", DType::i32, {}, true, 1, 0, {}};
+  const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
+  memory.data.assign(begin, begin + bytes.size());
+  Field file = memory;
+  file.data.clear();
+  const auto reader = std::make_shared<const FileReader>(folder.write("x.bin", bytes));
+  file.rows = std::make_shared<const RowReader>(
+      std::vector<RowReader::Part>{{reader, 0, 1'000'000}, {reader, 1'000'000, 4'000'000}}, 1,
+      false);
+  EXPECT_EQ(content_hash(memory, kMany), content_hash(file, kMany));
+  EXPECT_EQ(content_hash(memory, 1000), hash_bytes(bytes));
+  memory.data[0] = std::byte{1};
+  EXPECT_NE(content_hash(memory, kMany), content_hash(file, kMany));
 }
 
 TEST(StoredRows, ALimitMayEndWithinAShard) {
