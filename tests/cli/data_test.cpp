@@ -174,9 +174,10 @@ TEST(Data, LargerThanMemoryIsRead) {
                                         folder.file("out") + "}\n"),
                        "--json"},
                       result);
-  options.argv.insert(
-      options.argv.begin(),
-      {"/bin/sh", "-c", "ulimit -v " + std::to_string(kLimit / 1024) + " && exec \"$0\" \"$@\""});
+  options.argv.insert(options.argv.begin(),
+                      {"/bin/sh", "-c",
+                       "MALLOC_ARENA_MAX=2; export MALLOC_ARENA_MAX; ulimit -v " +
+                           std::to_string(kLimit / 1024) + " && exec \"$0\" \"$@\""});
   Subprocess process(options);
   const std::optional<ExitStatus> status = process.wait(90);
   ASSERT_TRUE(status);
