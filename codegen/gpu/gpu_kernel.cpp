@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "codegen/contraction.h"
@@ -23,40 +24,59 @@ namespace {
 
 constexpr PartialLimits kGpuParts{.longest = 1 << 18, .enough = 256, .most_parts = 1024};
 
-// Tiles that keep a GPU busy, steps of k that are worth a block, and parts that are worth adding
-// up.
-constexpr int64_t kBusyTiles = 128;
-constexpr int64_t kStepsOfPart = 256;
-constexpr int64_t kMostPartsOfProduct = 32;
+constexpr int64_t kMultiprocessors = 132;  // of the devices that parts are chosen for
+constexpr int64_t kStepsOfPart = 128;      // of k that are worth a block
+constexpr int64_t kMostPartsOfProduct = 64;
+constexpr double kLaunch = 650e3;  // what a launch takes, in multiply-adds of a multiprocessor
+constexpr double kPassed = 0.6;    // and writing and reading a number for the second kernel
+constexpr double kLargeTile = 128 * 128;
 
-// In how many parts of k a contraction runs; 1: whole.
+// Multiply-adds that the busiest multiprocessor could make meanwhile, when k is cut into parts.
+double cost_of_parts(const Contraction& c, int64_t parts) {
+  const GpuTileShape shape = choose_gpu_tile(volume(c.batch) * parts, volume(c.m), volume(c.n),
+                                             static_cast<int>(size_of(sum_type(c.type))));
+  const auto tiles = [](int64_t extent, int64_t size) { return (extent + size - 1) / size; };
+  const int64_t blocks =
+      volume(c.batch) * parts * tiles(volume(c.m), shape.rows) * tiles(volume(c.n), shape.columns);
+  const double area = shape.rows * shape.columns;
+  const double work =
+      area * std::pow(kLargeTile / area, 0.3) * static_cast<double>(tiles(volume(c.k), parts));
+  const double passed = static_cast<double>(parts * volume(c.nest.out.dims())) * kPassed;
+  return static_cast<double>(tiles(blocks, kMultiprocessors)) * work +
+         (parts > 1 ? kLaunch + passed : 0);
+}
+
+// In how many parts of k a contraction had better run; 1: whole.
 int64_t parts_of_contraction(const Nest& nest) {
   if (nest.body.type() != nest.out.type() || is_half(nest.out.type()) || reads_may_leave(nest.body))
     return 1;
   const std::optional<Contraction> c = find_contraction(nest);
   if (!c || !worth_tiling(*c)) return 1;
-  const GpuTileShape shape = choose_gpu_tile(volume(c->batch), volume(c->m), volume(c->n),
-                                             static_cast<int>(size_of(sum_type(c->type))));
-  const auto tiles = [](int64_t extent, int size) { return (extent + size - 1) / size; };
-  const int64_t blocks =
-      volume(c->batch) * tiles(volume(c->m), shape.rows) * tiles(volume(c->n), shape.columns);
-  const int64_t wanted = std::min(
-      {(kBusyTiles + blocks - 1) / blocks, volume(c->k) / kStepsOfPart, kMostPartsOfProduct});
+  int64_t best = 1;
+  const int64_t most = std::min(kMostPartsOfProduct, volume(c->k) / kStepsOfPart);
+  for (int64_t parts = 2; parts <= most; ++parts)
+    if (cost_of_parts(*c, parts) < cost_of_parts(*c, best)) best = parts;
+  return best;
+}
+
+// In about so many parts, one reduced dim after the other, without rests.
+std::vector<Nest> cut(const Nest& nest, int64_t parts) {
+  if (parts < 2) return {nest};
   const int64_t extent = outermost_reduced(nest).extent();
-  for (int64_t parts = std::min(wanted, extent); parts > 1 && 2 * parts > wanted; --parts)
-    if (extent % parts == 0) return parts;
-  return 1;
+  int64_t count = std::min(parts, extent);
+  while (extent % count != 0) --count;
+  if (count < 2) return {nest};
+  const std::vector<Nest> steps = in_parts(nest, count);
+  std::vector<Nest> result = cut(steps[0], parts / count);
+  result.insert(result.end(), steps.begin() + 1, steps.end());
+  return result;
 }
 
 std::vector<Nest> with_parts(const std::vector<Nest>& nests) {
   std::vector<Nest> result;
   for (const Nest& nest : in_partial_reductions(nests, kGpuParts)) {
-    const int64_t parts = nest.op ? parts_of_contraction(nest) : 1;
-    if (parts <= 1) {
-      result.push_back(nest);
-      continue;
-    }
-    for (Nest& step : in_parts(nest, parts)) result.push_back(std::move(step));
+    for (Nest& step : cut(nest, nest.op ? parts_of_contraction(nest) : 1))
+      result.push_back(std::move(step));
   }
   return result;
 }

@@ -263,8 +263,11 @@ class Scheduler {
            result_.point_bytes * static_cast<size_t>(result_.points) > kGpuSharedBytes * 5 / 6)
       result_.points /= 2;
     for (size_t s = 0; s < nest_.stages.size(); ++s) share_team(s);
-    // A double of each thread and lane.
-    if (team > 1) result_.combine_bytes = static_cast<size_t>(8 * result_.threads() * nest_.lanes);
+    // A double of each thread, and of each lane where lanes are points.
+    int lanes = nest_.lanes;
+    for (const Stage& stage : nest_.stages)
+      if (has(stage.free, stage.lane)) lanes = std::max(lanes, stage.lanes);
+    if (team > 1) result_.combine_bytes = static_cast<size_t>(8 * result_.threads() * lanes);
   }
 
   void share_team(size_t s) {

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kSharedWords = 256 << 7;  // as much as any device has
 
+constexpr uint64_t kUnused = 0xa5a5a5a5a5a5a5a5u;
+
 thread_local SimulatedBlock* current = nullptr;
 
 }  // namespace
@@ -34,7 +36,8 @@ struct SimulatedBlock::Host {
 SimulatedBlock::SimulatedBlock() : shared_(kSharedWords), host_(std::make_unique<Host>()) {}
 SimulatedBlock::~SimulatedBlock() = default;
 
-void* SimulatedBlock::shared() {
+void* SimulatedBlock::shared(size_t bytes) {
+  shared_bytes_ = bytes;
   return shared_.data();
 }
 
@@ -93,8 +96,9 @@ void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int th
   arguments_ = arguments;
   number_ = number;
   threads_ = threads;
+  shared_bytes_ = 0;
   current = this;
-  std::fill(shared_.begin(), shared_.end(), 0xa5a5a5a5a5a5a5a5u);
+  std::fill(shared_.begin(), shared_.end(), kUnused);
   while (fibers_.size() < static_cast<size_t>(threads))
     fibers_.push_back(std::make_unique<Fiber>());
   for (int t = 0; t < threads; ++t) {
@@ -123,6 +127,10 @@ void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int th
     release();
   }
   current = nullptr;
+  const size_t words = (shared_bytes_ + 7) / 8;
+  TESSERA_CHECK(std::all_of(shared_.begin() + static_cast<std::ptrdiff_t>(words), shared_.end(),
+                            [](uint64_t word) { return word == kUnused; }))
+      << "a simulated block writes beyond its " << shared_bytes_ << " bytes of shared memory";
 }
 
 namespace {
@@ -136,8 +144,8 @@ int32_t block_number() {
 void barrier() {
   current->wait_for_block();
 }
-void* shared_memory() {
-  return current->shared();
+void* shared_memory(uint64_t bytes) {
+  return current->shared(bytes);
 }
 
 struct Exchange {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,7 +28,8 @@ class SimulatedBlock {
   struct Fiber;
   Fiber& running() { return *running_; }
   int number() const { return number_; }
-  void* shared();
+  // As much as the kernel says that it has; what it writes beyond shows when the block ends.
+  void* shared(size_t bytes);
   void wait_for_block();
   // Waits until all threads of the warp have come here with an operand; the last one calls `act`
   // with those of all of them, by lane.
@@ -46,6 +48,7 @@ class SimulatedBlock {
   void* const* arguments_ = nullptr;
   int number_ = 0, threads_ = 0;
   std::vector<uint64_t> shared_;
+  size_t shared_bytes_ = 0;
   struct Host;
   std::unique_ptr<Host> host_;
 };

@@ -53,6 +53,14 @@ TEST(GpuNests, SoftmaxAndNorms) {
   EXPECT_EQ(simulate_and_compare("dim row = 1000, col = 7\n" + softmax), "");
 }
 
+// Lanes along the points of a stage, whose sums several warps form: each has a vector to pass on.
+TEST(GpuNests, TeamsSumVectorsOfPoints) {
+  const std::string text =
+      "dim a = 520, r = 100, c = 16\ninput x[a, r, c]\nm = sum[r](x * x)\ns = sum[c](m * m)\n"
+      "y = sum[r](x * s)\noutput m\noutput s\noutput y";
+  EXPECT_EQ(simulate_and_compare(text, 1e-4), "");
+}
+
 TEST(GpuNests, ScansAndScatters) {
   EXPECT_EQ(simulate_and_compare("dim t = 40, s = t, d = 6\ninput x[t, d]\n"
                                  "y = sum[s](where(s <= t, x[t: s], 0.0))\noutput y"),

@@ -82,7 +82,8 @@ llvm::Value* GpuThreads::of_other(llvm::Value* value, int mask) {
 }
 
 llvm::Value* GpuThreads::shared(size_t bytes, const std::string& name) {
-  if (machine_ == GpuMachine::simulated) return call("tessera_gpu_shared", b_.getPtrTy(), {});
+  if (machine_ == GpuMachine::simulated)
+    return call("tessera_gpu_shared", b_.getPtrTy(), {b_.getInt64(bytes)});
   llvm::Type* type = llvm::ArrayType::get(b_.getInt8Ty(), bytes);
   auto* memory = new llvm::GlobalVariable(
       *b_.GetInsertBlock()->getModule(), type, false, llvm::GlobalValue::InternalLinkage,
