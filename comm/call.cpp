@@ -51,6 +51,8 @@ std::string typed_size(const Call& call) {
                      call.count * size_of(call.type));
 }
 
+}  // namespace
+
 std::string describe(const Call& call) {
   const char* name = name_of(call.kind);
   switch (call.kind) {
@@ -75,10 +77,9 @@ std::string describe(const Call& call) {
   return name;
 }
 
-}  // namespace
-
 bool same_call(const Call& a, const Call& b) {
   return a.kind == b.kind && a.type == b.type && a.op == b.op && a.root == b.root &&
+         a.number == b.number && a.purpose == b.purpose &&
          (!counts_matter(a.kind) || (a.count == b.count && a.counts_hash == b.counts_hash));
 }
 
@@ -89,6 +90,7 @@ double CallInfo::seconds() const {
 std::string describe(const CallInfo& info) {
   std::string text = describe(info.call);
   if (!info.counts.empty()) text += ", counts " + counts_text(info.counts);
+  if (info.call.number > 0) text += ", call " + std::to_string(info.call.number) + " of the group";
   if (info.context && !info.context->empty()) text += " during `" + *info.context + "`";
   return text;
 }

@@ -32,6 +32,9 @@ struct Call {
   int32_t root = 0;          // of a broadcast; the peer of a send or recv, in world ranks
   uint64_t count = 0;        // elements in all; bytes of a broadcast, send or recv
   uint64_t counts_hash = 0;  // of the counts that must be the same on every rank
+  // While debugging: which call of its group this is, counted from 1, and a hash of what it is for.
+  uint64_t number = 0;
+  uint64_t purpose = 0;
 };
 
 // True when two ranks make calls that belong together. What one all-to-all or split holds may
@@ -64,6 +67,8 @@ struct Incoming {
   int peer = -1;
 };
 
+// "all-reduce (sum) of 100 f32 (400 bytes)"
+std::string describe(const Call& call);
 // "all-reduce (sum) of 100 f32 (400 bytes) during `task 17`"
 std::string describe(const CallInfo& info);
 

@@ -27,16 +27,25 @@ bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
 
 }  // namespace
 
-Communicator::Communicator(int rank, std::vector<int> world_ranks)
-    : rank_(rank), world_ranks_(std::move(world_ranks)) {}
+Communicator::Communicator(int rank, std::vector<int> world_ranks, const CommOptions& options)
+    : rank_(rank),
+      world_ranks_(std::move(world_ranks)),
+      activity_(options.activity),
+      debug_(options.debug) {}
 
-CallInfo Communicator::begin(const Call& call) const {
+Communicator::Running Communicator::begin(Call call) {
+  const bool alone = call.kind == CallKind::send || call.kind == CallKind::recv ||
+                     call.kind == CallKind::send_recv;
+  if (debug_ && !alone) {
+    call.number = ++calls_;
+    call.purpose = alike_.empty() ? 0 : hash_bytes(alike_);
+  }
   CallInfo info;
   info.call = call;
   info.context = &context_;
   info.world_rank = world_ranks_[rank_];
   info.start = CommClock::now();
-  return info;
+  return {info, activity_.get()};
 }
 
 void Communicator::check_peer(int peer, int tag) const {
@@ -47,30 +56,30 @@ void Communicator::check_peer(int peer, int tag) const {
 
 std::unique_ptr<Communicator> Communicator::split(int color, int key) {
   if (size() == 1) return color < 0 ? nullptr : make_alone();
-  return do_split(begin({.kind = CallKind::split}), color, key);
+  return do_split(begin({.kind = CallKind::split}).info, color, key);
 }
 
 void Communicator::barrier() {
-  if (size() > 1) do_barrier(begin({.kind = CallKind::barrier}));
+  if (size() > 1) do_barrier(begin({.kind = CallKind::barrier}).info);
 }
 
 void Communicator::broadcast(void* data, size_t bytes, int root) {
   TESSERA_CHECK(root >= 0 && root < size()) << "root " << root << " of " << size() << " ranks";
   if (size() == 1) return;
-  do_broadcast(begin({.kind = CallKind::broadcast, .root = world_ranks_[root], .count = bytes}),
-               data);
+  do_broadcast(
+      begin({.kind = CallKind::broadcast, .root = world_ranks_[root], .count = bytes}).info, data);
 }
 
 void Communicator::all_gather(const void* send, void* recv, std::span<const size_t> counts,
                               DType type) {
   TESSERA_CHECK(counts.size() == world_ranks_.size()) << counts.size() << " counts";
   if (size() == 1) return copy_bytes(recv, send, counts[0] * size_of(type));
-  CallInfo info = begin({.kind = CallKind::all_gather,
-                         .type = type,
-                         .count = total(counts),
-                         .counts_hash = hash_counts(counts)});
-  info.counts = counts;
-  do_all_gather(info, send, recv);
+  Running running = begin({.kind = CallKind::all_gather,
+                           .type = type,
+                           .count = total(counts),
+                           .counts_hash = hash_counts(counts)});
+  running.info.counts = counts;
+  do_all_gather(running.info, send, recv);
 }
 
 void Communicator::all_reduce(const void* send, void* recv, size_t count, DType type, ReduceOp op) {
@@ -78,8 +87,8 @@ void Communicator::all_reduce(const void* send, void* recv, size_t count, DType 
   const size_t bytes = count * size_of(type);
   if (size() == 1) return copy_bytes(recv, send, bytes);
   TESSERA_CHECK(send == recv || !overlap(send, bytes, recv, bytes)) << "buffers overlap in part";
-  do_all_reduce(begin({.kind = CallKind::all_reduce, .type = type, .op = op, .count = count}), send,
-                recv);
+  do_all_reduce(begin({.kind = CallKind::all_reduce, .type = type, .op = op, .count = count}).info,
+                send, recv);
 }
 
 void Communicator::reduce_scatter(const void* send, void* recv, std::span<const size_t> counts,
@@ -90,13 +99,13 @@ void Communicator::reduce_scatter(const void* send, void* recv, std::span<const 
   const size_t count = total(counts);
   TESSERA_CHECK(!overlap(send, count * size_of(type), recv, counts[rank_] * size_of(type)))
       << "send and recv overlap";
-  CallInfo info = begin({.kind = CallKind::reduce_scatter,
-                         .type = type,
-                         .op = op,
-                         .count = count,
-                         .counts_hash = hash_counts(counts)});
-  info.counts = counts;
-  do_reduce_scatter(info, send, recv);
+  Running running = begin({.kind = CallKind::reduce_scatter,
+                           .type = type,
+                           .op = op,
+                           .count = count,
+                           .counts_hash = hash_counts(counts)});
+  running.info.counts = counts;
+  do_reduce_scatter(running.info, send, recv);
 }
 
 void Communicator::all_to_all(const void* send, std::span<const size_t> send_counts, void* recv,
@@ -107,21 +116,22 @@ void Communicator::all_to_all(const void* send, std::span<const size_t> send_cou
       << "rank " << rank_ << " sends itself " << send_counts[rank_] << " elements and expects "
       << recv_counts[rank_];
   if (size() == 1) return copy_bytes(recv, send, send_counts[0] * size_of(type));
-  CallInfo info = begin({.kind = CallKind::all_to_all, .type = type, .count = total(send_counts)});
-  info.counts = send_counts;
-  info.recv_counts = recv_counts;
-  do_all_to_all(info, send, recv);
+  Running running =
+      begin({.kind = CallKind::all_to_all, .type = type, .count = total(send_counts)});
+  running.info.counts = send_counts;
+  running.info.recv_counts = recv_counts;
+  do_all_to_all(running.info, send, recv);
 }
 
 void Communicator::send(const void* data, size_t bytes, int peer, int tag) {
   check_peer(peer, tag);
-  do_send_recv(begin({.kind = CallKind::send, .root = world_ranks_[peer], .count = bytes}),
+  do_send_recv(begin({.kind = CallKind::send, .root = world_ranks_[peer], .count = bytes}).info,
                {data, bytes, peer}, {}, tag);
 }
 
 void Communicator::recv(void* data, size_t bytes, int peer, int tag) {
   check_peer(peer, tag);
-  do_send_recv(begin({.kind = CallKind::recv, .root = world_ranks_[peer], .count = bytes}), {},
+  do_send_recv(begin({.kind = CallKind::recv, .root = world_ranks_[peer], .count = bytes}).info, {},
                {data, bytes, peer}, tag);
 }
 
@@ -133,8 +143,8 @@ void Communicator::send_recv(const Outgoing& out, const Incoming& in, int tag) {
   check_peer(out.peer, tag);
   check_peer(in.peer, tag);
   do_send_recv(
-      begin({.kind = CallKind::send_recv, .root = world_ranks_[out.peer], .count = out.bytes}), out,
-      in, tag);
+      begin({.kind = CallKind::send_recv, .root = world_ranks_[out.peer], .count = out.bytes}).info,
+      out, in, tag);
 }
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "comm/activity.h"
 #include "comm/call.h"
 
 namespace tessera {
@@ -18,6 +19,13 @@ struct CommOptions {
   std::chrono::milliseconds timeout{60'000};
   // MPI only: ranks of one machine exchange data through shared memory instead of messages.
   bool shared_memory = true;
+  // MPI only, for tests: as if each host had so many ranks. 0: as it is.
+  int ranks_per_host = 0;
+  // Ranks also compare, before each collective, what it is for (set_context) and how many calls of
+  // the group went before; so calls that happen to look alike are not taken for each other.
+  bool debug = false;
+  // Is told what this rank calls; one per rank. May be empty.
+  std::shared_ptr<Activity> activity;
 };
 
 // A group of ranks that compute together. Every call blocks until this rank's part is done, and
@@ -53,8 +61,15 @@ class Communicator {
   // The ranks of this group, numbered as in the world that it was split from.
   const std::vector<int>& world_ranks() const { return world_ranks_; }
 
-  // What the caller is doing, for error texts: "task 17 all-reduce of dw1, mlp.tess:12".
-  void set_context(std::string what) { context_ = std::move(what); }
+  // What the caller is doing, for error texts: "task 17 all-reduce of dw1, mlp.tess:12". What all
+  // ranks of the group should say alike is compared while debugging (CommOptions::debug).
+  void set_context(std::string what, std::string alike = "") {
+    context_ = std::move(what);
+    alike_ = std::move(alike);
+  }
+
+  // Where this rank says what it is doing; nullptr when nobody asks.
+  Activity* activity() const { return activity_.get(); }
 
   // Ranks with equal colors form a group, ordered by key, then by rank here. A negative color
   // joins no group and gets nullptr. Every rank of this group must call it.
@@ -83,7 +98,7 @@ class Communicator {
   virtual void fail(const std::string& reason) = 0;
 
  protected:
-  Communicator(int rank, std::vector<int> world_ranks);
+  Communicator(int rank, std::vector<int> world_ranks, const CommOptions& options);
 
   const std::string& context() const { return context_; }
 
@@ -101,12 +116,30 @@ class Communicator {
                             int tag) = 0;
 
  private:
-  CallInfo begin(const Call& call) const;
+  // A call in progress, of which `activity` is told when it begins and ends.
+  struct Running {
+    Running(const CallInfo& call, Activity* told) : info(call), activity(told) {
+      if (activity != nullptr) activity->begin(info);
+    }
+    ~Running() {
+      if (activity != nullptr) activity->end();
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+    CallInfo info;
+    Activity* const activity;
+  };
+  Running begin(Call call);
   void check_peer(int peer, int tag) const;
 
   const int rank_;
   const std::vector<int> world_ranks_;
+  const std::shared_ptr<Activity> activity_;
+  const bool debug_;
   std::string context_;
+  std::string alike_;
+  uint64_t calls_ = 0;
 };
 
 }  // namespace tessera

@@ -39,8 +39,9 @@ std::string name_of_thing(const YamlNode& owner, const std::string& key) {
 
 namespace {
 
-const std::vector<std::string> kSections = {"program", "data",       "train",  "cluster", "plan",
-                                            "weights", "checkpoint", "resume", "output"};
+const std::vector<std::string> kSections = {"program", "data",    "train",      "cluster",
+                                            "plan",    "weights", "checkpoint", "restart",
+                                            "resume",  "output"};
 
 // A job's batch is one number, whether it was given as data.batch or as the dim `batch`.
 void settle_batch(Config& config, const YamlNode& root) {
@@ -92,6 +93,7 @@ Config read_config(const YamlNode& root, const std::string& name) {
   }
   if (const auto node = root.find("checkpoint")) internal::read_checkpoint(reader, *node);
   if (config.checkpoint.dir.empty()) config.checkpoint.dir = config.output.dir + ".checkpoints";
+  if (const auto node = root.find("restart")) internal::read_restart(reader, *node);
   if (const auto node = root.find("resume")) internal::read_resume(reader, *node);
   if (!config.train.epochs && !config.train.steps) config.train.epochs = 1;
   settle_batch(config, root);
@@ -102,9 +104,7 @@ Config read_config(const YamlNode& root, const std::string& name) {
 }  // namespace
 
 int ClusterConfig::ranks() const {
-  int total = 0;
-  for (const HostConfig& host : hosts) total += host.ranks;
-  return total;
+  return ranks_of(hosts);
 }
 
 std::string Config::origin(const std::string& path) const {
@@ -115,7 +115,7 @@ std::string Config::origin(const std::string& path) const {
 bool operator==(const Config& a, const Config& b) {
   const auto values = [](const Config& c) {
     return std::tie(c.program, c.data, c.train, c.cluster, c.plan, c.weights, c.checkpoint,
-                    c.resume, c.output);
+                    c.restart, c.resume, c.output);
   };
   return values(a) == values(b);
 }

@@ -10,6 +10,7 @@
 
 #include "base/source_location.h"
 #include "codegen/cpu_level.h"
+#include "launcher/hosts.h"
 
 namespace tessera {
 
@@ -18,9 +19,10 @@ namespace tessera {
 //   program: {model: mlp, hidden: 512}          # or {file: programs/caps.tess}
 //   data: {set: fashion-mnist, batch: 256}
 //   train: {optimizer: {sgd: {lr: 0.1}}, epochs: 5, seed: 1}
-//   cluster: {transport: mpi, hosts: [{name: localhost, ranks: 2}]}
+//   cluster: {hosts: [{name: node1, ranks: 2}, {name: node2, ranks: 2}]}
 //   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
 //   checkpoint: {every: 500 steps, keep: 2}
+//   restart: {limit: 3, backoff: 10 s}
 //   output: {dir: runs/mlp}
 //
 // Files that a job reads (program.file, plan.file, weights.file, those of data) are relative to the
@@ -92,17 +94,12 @@ struct TrainConfig {
   bool operator==(const TrainConfig&) const = default;
 };
 
-struct HostConfig {
-  std::string name;
-  int ranks = 1;
-  bool operator==(const HostConfig&) const = default;
-};
-
 struct ClusterConfig {
-  std::string transport = "local";  // "local" (threads of one process) or "mpi"
-  std::vector<HostConfig> hosts = {{"localhost", 1}};
+  std::string transport = "local";  // "local" (threads of one process) or "mpi" (processes)
+  std::vector<Host> hosts = {{"localhost", 1}};
   int threads = 0;                // per rank; 0: the machine's cores shared out
   double timeout = 60;            // seconds that any wait for a peer may take
+  bool debug_comm = false;        // ranks also compare which task each collective belongs to
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
   int ranks() const;
   bool operator==(const ClusterConfig&) const = default;
@@ -136,6 +133,14 @@ struct CheckpointConfig {
   bool operator==(const CheckpointConfig&) const = default;
 };
 
+// How often a job whose ranks are processes is started again after a rank, a host or the network
+// failed, from its newest whole checkpoint.
+struct RestartConfig {
+  int64_t limit = 0;
+  double backoff = 10;  // seconds before the first one; each next time twice as long
+  bool operator==(const RestartConfig&) const = default;
+};
+
 // From which state a job goes on.
 struct ResumeConfig {
   bool newest = false;  // that of checkpoint.dir, if there is one
@@ -157,6 +162,7 @@ struct Config {
   PlanConfig plan;
   WeightsConfig weights;
   CheckpointConfig checkpoint;
+  RestartConfig restart;
   ResumeConfig resume;
   OutputConfig output;
 

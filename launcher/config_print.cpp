@@ -137,12 +137,13 @@ void print_cluster(Printer& out, const ClusterConfig& cluster) {
   out.section("cluster");
   out.value("cluster.transport", cluster.transport);
   std::vector<std::string> hosts;
-  for (const HostConfig& host : cluster.hosts)
+  for (const Host& host : cluster.hosts)
     hosts.push_back(fmt::format("{{name: {}, ranks: {}}}", quote_yaml(host.name), host.ranks));
   out.value("cluster.hosts", "[" + join(hosts) + "]");
   out.value("cluster.threads", cluster.threads == 0 ? "auto" : std::to_string(cluster.threads));
   out.value("cluster.timeout", fmt::format("{}", cluster.timeout));
   out.value("cluster.cpu", name_of(cluster.cpu));
+  if (cluster.debug_comm) out.value("cluster.debug_comm", "true");
 }
 
 void print_plan(Printer& out, const PlanConfig& plan) {
@@ -174,7 +175,8 @@ void print_weights(Printer& out, const WeightsConfig& weights) {
   if (!rules.empty()) out.value("weights.rename", "[" + join(rules) + "]");
 }
 
-void print_state(Printer& out, const CheckpointConfig& checkpoint, const ResumeConfig& resume) {
+void print_state(Printer& out, const CheckpointConfig& checkpoint, const RestartConfig& restart,
+                 const ResumeConfig& resume) {
   if (checkpoint.on) {
     out.section("checkpoint");
     out.value("checkpoint.dir", quote_yaml(checkpoint.dir));
@@ -182,6 +184,11 @@ void print_state(Printer& out, const CheckpointConfig& checkpoint, const ResumeC
                                       ? fmt::format("{} steps", checkpoint.every_steps)
                                       : fmt::format("{} s", checkpoint.every_seconds));
     out.value("checkpoint.keep", std::to_string(checkpoint.keep));
+  }
+  if (restart.limit > 0) {
+    out.section("restart");
+    out.value("restart.limit", std::to_string(restart.limit));
+    out.value("restart.backoff", fmt::format("{} s", restart.backoff));
   }
   if (resume.newest) out.value("resume", "true");
   if (!resume.path.empty()) out.value("resume", quote_yaml(resume.path));
@@ -197,7 +204,7 @@ std::string print_config(const Config& config) {
   print_cluster(out, config.cluster);
   print_plan(out, config.plan);
   print_weights(out, config.weights);
-  print_state(out, config.checkpoint, config.resume);
+  print_state(out, config.checkpoint, config.restart, config.resume);
   out.section("output");
   out.value("output.dir", quote_yaml(config.output.dir));
   if (config.output.tensorboard) out.value("output.tensorboard", "true");

@@ -10,19 +10,10 @@ namespace tessera::internal {
 namespace {
 
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
-constexpr int kMaxRanks = 4096;
 constexpr int64_t kTraceSteps = 5;
 
 int64_t extent(const YamlNode& node) {
   return node.as_int(1, kMaxExtent);
-}
-
-CpuLevel cpu_level(const YamlNode& node) {
-  try {
-    return parse_cpu_level(node.as_string(), "`cluster.cpu`");
-  } catch (const UserError& error) {
-    throw UserError(node.where(), error.what());
-  }
 }
 
 OptionValue option(const YamlNode& node) {
@@ -85,45 +76,6 @@ void read_optimizer(ConfigReader& reader, const YamlNode& node) {
     reader.config.train.optimizer = read_sgd(reader, settings);
   else
     reader.config.train.optimizer = read_adam(reader, settings);
-}
-
-std::vector<HostConfig> read_hosts(const YamlNode& node) {
-  std::vector<HostConfig> hosts;
-  for (const YamlNode& item : node.items()) {
-    item.allow_keys({"name", "ranks"});
-    HostConfig host;
-    const YamlNode name = item.at("name");
-    host.name = name.as_string();
-    if (host.name != "localhost")
-      name.fail("is `" + host.name +
-                "`; only localhost is supported by this version: several machines are not");
-    if (!hosts.empty()) name.fail("lists `" + host.name + "` a second time; give its ranks once");
-    if (const auto ranks = item.find("ranks"))
-      host.ranks = static_cast<int>(ranks->as_int(1, kMaxRanks));
-    hosts.push_back(host);
-  }
-  if (hosts.empty()) node.fail("is empty; list at least one host, or give cluster.ranks");
-  return hosts;
-}
-
-// `ranks: N` is short for one local host. Both may be given only if they agree, or if one of them
-// comes from the command line and so replaces the other.
-void read_ranks(ConfigReader& reader, const YamlNode& node) {
-  ClusterConfig& cluster = reader.config.cluster;
-  const auto hosts = node.find("hosts");
-  const auto ranks = node.find("ranks");
-  if (hosts) {
-    cluster.hosts = read_hosts(*hosts);
-    reader.note(*hosts);
-  }
-  if (!ranks) return;
-  const int count = static_cast<int>(ranks->as_int(1, kMaxRanks));
-  const bool replaces = !ranks->where().known() && hosts && hosts->where().known();
-  if (hosts && !replaces && count != cluster.ranks())
-    ranks->fail("is " + std::to_string(count) + ", but cluster.hosts has " +
-                std::to_string(cluster.ranks()) + " ranks; give only one of the two");
-  cluster.hosts = {{"localhost", count}};
-  reader.config.origins["cluster.hosts"] = ranks->where();
 }
 
 std::vector<std::pair<std::string, int64_t>> read_mesh(const YamlNode& node) {
@@ -220,20 +172,6 @@ void read_train(ConfigReader& reader, const YamlNode& node) {
     return n.as_choice({"nan", "off"}) == "nan";
   });
   if (const auto trace = node.find("trace")) read_trace(reader, *trace);
-}
-
-void read_cluster(ConfigReader& reader, const YamlNode& node) {
-  ClusterConfig& cluster = reader.config.cluster;
-  node.allow_keys({"transport", "hosts", "ranks", "threads", "timeout", "cpu"});
-  reader.read(node, "transport", cluster.transport, [](const YamlNode& n) {
-    return n.as_choice({"mpi", "local"});
-  });
-  read_ranks(reader, node);
-  reader.read(node, "threads", cluster.threads, [](const YamlNode& n) {
-    return n.is_word("auto") ? 0 : static_cast<int>(n.as_int(1, 1024));
-  });
-  reader.read(node, "timeout", cluster.timeout, seconds_of);
-  reader.read(node, "cpu", cluster.cpu, cpu_level);
 }
 
 void read_plan(ConfigReader& reader, const YamlNode& node) {

@@ -38,6 +38,7 @@ void read_cluster(ConfigReader& reader, const YamlNode& node);
 void read_plan(ConfigReader& reader, const YamlNode& node);
 void read_weights(ConfigReader& reader, const YamlNode& node);
 void read_checkpoint(ConfigReader& reader, const YamlNode& node);
+void read_restart(ConfigReader& reader, const YamlNode& node);
 void read_resume(ConfigReader& reader, const YamlNode& node);
 
 // A name that a program may contain: letters, digits and _, not starting with a digit.

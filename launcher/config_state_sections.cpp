@@ -50,6 +50,23 @@ void read_checkpoint(ConfigReader& reader, const YamlNode& node) {
   }
 }
 
+void read_restart(ConfigReader& reader, const YamlNode& node) {
+  RestartConfig& restart = reader.config.restart;
+  node.allow_keys({"limit", "backoff"});
+  node.at("limit");
+  reader.read(node, "limit", restart.limit, [](const YamlNode& n) { return n.as_int(0, 1000); });
+  reader.read(node, "backoff", restart.backoff, seconds_of);
+  if (restart.limit == 0) return;
+  if (!reader.config.checkpoint.on)
+    node.fail(
+        "asks for restarts, but no checkpoints are kept to go on from; add a section "
+        "`checkpoint: {}`");
+  if (reader.config.cluster.transport != "mpi")
+    node.fail(
+        "asks for restarts, but the ranks are threads of one process (cluster.transport: local), "
+        "which end with it; say cluster.transport: mpi");
+}
+
 void read_resume(ConfigReader& reader, const YamlNode& node) {
   ResumeConfig& resume = reader.config.resume;
   if (!node.is_bool())

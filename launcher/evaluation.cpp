@@ -45,7 +45,7 @@ void Evaluation::add(const Config& config, const DatasetPtr& data, int64_t batch
                      const Options& options, Compiler& compiler, Communicator& world) {
   const Program program = stack_loops(normalize(evaluation_program(config, batch)));
   const Plan plan =
-      share_plan(world, [&] { return make_plan(program, world.size(), options.planning); });
+      share_plan(world, [&] { return plan_here(program, options.cluster, options.planning); });
   Feeds feeds(program, config, data, Order::sequential);
   const int64_t batches = data->examples / batch;
   feeds.end_at(batches);

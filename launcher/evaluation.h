@@ -28,6 +28,7 @@ class Evaluation {
  public:
   struct Options {
     int64_t most = 1;       // examples of a batch
+    Cluster cluster;        // that the ranks make up
     PlanSettings planning;  // without pins and file
     ExecutableOptions executing;
   };

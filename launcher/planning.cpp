@@ -59,10 +59,6 @@ Cluster cluster_for(int devices) {
   return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
 }
 
-ClusterCommCost comm_cost_here(int devices) {
-  return ClusterCommCost(this_machine(devices));
-}
-
 std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings) {
   return explain_here(normal, plan, settings, this_machine(plan.mesh.ranks()));
 }
@@ -72,9 +68,13 @@ std::string explain_here(const Program& normal, const Plan& plan, const PlanSett
   return explain(normal, plan, cluster, kernel_seconds_here(settings));
 }
 
+Plan plan_here(const Program& normal, const Cluster& here, const PlanSettings& settings) {
+  if (!settings.file.empty()) return plan_of_file(normal, here.devices, settings);
+  return what_if_plan(normal, here, settings);
+}
+
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
-  if (!settings.file.empty()) return plan_of_file(normal, devices, settings);
-  return what_if_plan(normal, this_machine(devices), settings);
+  return plan_here(normal, this_machine(devices), settings);
 }
 
 Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {

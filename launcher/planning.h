@@ -23,7 +23,10 @@ struct PlanSettings {
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
 };
 
-// The plan of a program in normal form for `devices` ranks on this machine, verified.
+// The plan of a program in normal form for the ranks of `here`, whose kernels are those of this
+// machine, verified.
+Plan plan_here(const Program& normal, const Cluster& here, const PlanSettings& settings);
+// The same for `devices` ranks on this machine.
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings);
 
 // What `tessera plan` plans for when it is told nothing but a number: this machine while its cores
@@ -35,9 +38,6 @@ Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSetti
 // The plan for a cluster described elsewhere, its devices' kernels priced by a roofline. Of the
 // settings, `file`, `threads` and `cpu` mean nothing here.
 Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
-
-// The prices of communication that make_plan goes by, for lowering its plans.
-ClusterCommCost comm_cost_here(int devices);
 
 // The plan as a page for people (placement/explain.h), for ranks of this machine, or of `cluster`,
 // with the threads and the level of the settings.

@@ -11,7 +11,8 @@ namespace tessera {
 // time of its start it names one process only.
 struct ProcessState {
   uint64_t started = 0;  // in clock ticks since the system's start
-  char letter = '?';     // as in `ps`: R, S, D, T (stopped), t (traced), Z (ended, not reaped)
+  pid_t parent = 0;
+  char letter = '?';  // as in `ps`: R, S, D, T (stopped), t (traced), Z (ended, not reaped)
 
   bool stopped() const { return letter == 'T' || letter == 't'; }
   bool ended() const { return letter == 'Z' || letter == 'X'; }

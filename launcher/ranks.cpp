@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
-#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -15,9 +16,8 @@
 #include "comm/mpi/launch_info.h"
 #include "comm/mpi/mpi_world.h"
 #include "launcher/exit_code.h"
-#include "launcher/launcher_watch.h"
+#include "launcher/job_link.h"
 #include "launcher/rank_end.h"
-#include "launcher/rank_reports.h"
 #include "launcher/supervise.h"
 #include "runtime/worker_pool.h"
 
@@ -31,60 +31,66 @@ std::chrono::milliseconds milliseconds_of(double seconds) {
 CommOptions comm_options(const RanksOptions& options) {
   CommOptions comm;
   comm.timeout = milliseconds_of(options.timeout);
+  comm.debug = options.debug_comm;
   return comm;
 }
 
 void require_size(const RanksOptions& options, const MpiLaunchInfo& info) {
-  if (options.asked_by.empty() || options.ranks == info.size) return;
+  const int ranks = ranks_of(options.hosts);
+  if (options.asked_by.empty() || ranks == info.size) return;
   throw UserError(fmt::format(
       "{} asks for {} rank{}, and this job was started with {}: change one of them (without an "
       "mpirun of your own, tessera starts the ranks itself)",
-      options.asked_by, options.ranks, options.ranks == 1 ? "" : "s", info.size));
+      options.asked_by, ranks, ranks == 1 ? "" : "s", info.size));
 }
 
-using Reports = std::optional<RankReports>;
+// Called when the launcher is gone, stopped or out of reach.
+void end_without_launcher(JobLink& link, LinkEnd end, double seconds) {
+  const JobProcess& launcher = link.address().launcher;
+  if (end == LinkEnd::stopped) {
+    link.failed(kPeerFailed,
+                fmt::format("the process {} that supervises the job was stopped for {:g} s "
+                            "(SIGSTOP, or Ctrl-Z); the job was ended",
+                            launcher.pid, seconds));
+    ::kill(launcher.pid, SIGCONT);  // so that it can say so
+  }
+  if (end == LinkEnd::gone && launcher.host == this_host_name()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(link.address().folder, ignored);
+  }
+  leave_lost_job();
+}
 
-// When the process that started this rank is killed, nobody else would end the rank; while it is
-// stopped, nobody would notice anything.
-std::unique_ptr<LauncherWatch> watch_launcher(const RankReports& reports, int rank,
-                                              double timeout) {
-  const WatchedProcess launcher = reports.launcher();
-  if (launcher.pid == 0) return nullptr;
-  return std::make_unique<LauncherWatch>(launcher, timeout, [=](WatchEnd end) {
-    if (end == WatchEnd::gone) {
-      std::error_code ignored;
-      std::filesystem::remove_all(reports.folder(), ignored);
-    } else {
-      reports.failed({rank, kPeerFailed,
-                      fmt::format("the process {} that supervises the job was stopped for {:g} s "
-                                  "(SIGSTOP, or Ctrl-Z); the job was ended",
-                                  launcher.pid, timeout)});
-      ::kill(launcher.pid, SIGCONT);  // so that it can say so
-    }
-    _exit(kPeerFailed);
-  });
+// nullptr where nobody supervises the job.
+std::unique_ptr<JobLink> link_to_launcher(const MpiLaunchInfo& info, double timeout,
+                                          const std::shared_ptr<Activity>& activity) {
+  const char* text = std::getenv(kJobVariable);
+  const auto address = parse_job_address(text == nullptr ? "" : text);
+  if (!address) return nullptr;
+  // When mpirun, or its daemon on this host, is killed, this rank goes with it, even stopped.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return std::make_unique<JobLink>(
+      JobLinkOptions{*address, info.rank, timeout, activity, end_without_launcher});
 }
 
 // This process is one rank of an MPI job.
 int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
                     const std::function<void(Communicator&)>& body) {
-  const Reports reports = RankReports::of_environment();
-  std::unique_ptr<LauncherWatch> watch;
-  if (reports) {
-    reports->started(info.rank);
-    watch = watch_launcher(*reports, info.rank, options.timeout);
-  }
   configure_log(info.rank, LogLevel::kWarning);
+  std::unique_ptr<JobLink> link;
   MpiPatience patience;
   patience.limit = milliseconds_of(start_seconds(info.size, options.timeout));
-  patience.give_up = [&reports, &info](const std::string& text) {
-    report_failure(reports, {info.rank, kPeerFailed, text});
+  patience.give_up = [&link, &info](const std::string& text) {
+    report_failure(link.get(), {info.rank, kPeerFailed, text});
     _exit(kPeerFailed);
   };
   try {
+    CommOptions comm = comm_options(options);
+    comm.activity = std::make_shared<Activity>();
+    link = link_to_launcher(info, options.timeout, comm.activity);
     require_size(options, info);
     const auto runtime = std::make_shared<MpiRuntime>(patience);
-    const std::unique_ptr<Communicator> world = make_mpi_world(runtime, comm_options(options));
+    const std::unique_ptr<Communicator> world = make_mpi_world(runtime, comm);
     try {
       body(*world);
       world->set_context("the end of the job");
@@ -97,8 +103,8 @@ int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
   } catch (...) {
     const std::exception_ptr error = std::current_exception();
     const int code = exit_code_of(error);
-    report_failure(reports, {info.rank, code, text_of(error)});
-    leave_after_cause(reports, info, code);
+    report_failure(link.get(), {info.rank, code, text_of(error)});
+    leave_after_cause(link.get(), info, code);
   }
   return kDone;
 }
@@ -108,9 +114,12 @@ int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
 int run_on_ranks(const RanksOptions& options, const std::function<void(Communicator&)>& body) {
   const MpiLaunchInfo info = detect_mpi_launch();
   if (info.launched()) return run_as_mpi_rank(options, info, body);
-  if (options.transport == "mpi" && options.ranks > 1)
-    return supervise({options.command, options.ranks, options.timeout, options.leaves_on_signal});
-  run_local_ranks(options.ranks, comm_options(options), body);
+  const int ranks = ranks_of(options.hosts);
+  if (options.transport == "mpi" && (ranks > 1 || !only_this_machine(options.hosts)))
+    return supervise_with_restarts(
+        {options.command, options.hosts, options.timeout, options.leaves_on_signal},
+        options.restart);
+  run_local_ranks(ranks, comm_options(options), body);
   return kDone;
 }
 

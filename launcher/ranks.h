@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "launcher/hosts.h"
+#include "launcher/restarts.h"
 
 namespace tessera {
 
 struct RanksOptions {
-  int ranks = 1;
+  std::vector<Host> hosts = {{}};    // of the ranks that mpirun starts
   std::string transport = "local";   // "local" or "mpi"
   double timeout = 60;               // seconds that any wait for a peer may take
   std::vector<std::string> command;  // this process's own command line, for mpirun
@@ -17,6 +19,8 @@ struct RanksOptions {
   // The ranks leave in good order when they get SIGUSR1; so SIGTERM to the job first sends them
   // that.
   bool leaves_on_signal = false;
+  bool debug_comm = false;  // CommOptions::debug
+  RestartPolicy restart;    // of ranks that are processes
 };
 
 // Runs `body` once on every rank and returns the exit code of the command.
@@ -24,7 +28,7 @@ struct RanksOptions {
 // - Under an mpirun or srun that is already there, this process is one of its ranks. UserError when
 //   somebody asked for another number of them.
 // - One rank, or transport local: the ranks are threads of this process.
-// - Otherwise mpirun starts `command` on every rank, and this process supervises it.
+// - Otherwise mpirun starts `command` on every rank, on all hosts, and this process supervises it.
 //
 // An exception in `body` ends all ranks; it is reported once, by its own text, on standard error.
 int run_on_ranks(const RanksOptions& options, const std::function<void(Communicator&)>& body);

@@ -40,9 +40,11 @@ uint64_t room_in(const std::string& place) {
   return static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_frsize);
 }
 
-std::vector<std::string> places() {
+std::vector<std::string> places(bool in_memory) {
   std::error_code ignored;
-  return {"/dev/shm", fs::temp_directory_path(ignored).string()};
+  std::vector<std::string> all = {fs::temp_directory_path(ignored).string()};
+  if (in_memory) all.insert(all.begin(), "/dev/shm");
+  return all;
 }
 
 // Makes a folder and locks it. Between the two, somebody may take it for a dead one's; then it has
@@ -60,10 +62,10 @@ int make_locked(std::string& path) {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder(int ranks) {
+ScratchFolder::ScratchFolder(int ranks, bool in_memory) {
   const uint64_t needed = kBytesMore + static_cast<uint64_t>(ranks) * kBytesPerRank;
   std::vector<std::string> found;
-  for (const std::string& place : places()) {
+  for (const std::string& place : places(in_memory)) {
     if (place.empty()) continue;
     remove_dead_scratch_folders(place);
     const uint64_t room = room_in(place);

@@ -13,8 +13,9 @@ namespace tessera {
 // user that nobody holds.
 class ScratchFolder {
  public:
-  // Throws DeviceError when no place has room enough; the text says how much each has.
-  explicit ScratchFolder(int ranks);
+  // Throws DeviceError when no place has room enough; the text says how much each has. `in_memory`:
+  // where MPI's shared memory is not to lie in it, it is among the temporary files.
+  explicit ScratchFolder(int ranks, bool in_memory = true);
   ~ScratchFolder();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;

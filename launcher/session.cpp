@@ -13,6 +13,7 @@
 #include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/exit_code.h"
+#include "launcher/host_cluster.h"
 #include "launcher/rank_end.h"
 #include "launcher/ranks.h"
 #include "launcher/standard_streams.h"
@@ -35,10 +36,10 @@ std::atomic<std::terminate_handler> handler_before{nullptr};
     const MpiLaunchInfo info = detect_mpi_launch();
     if (Communicator* world = live_world.load()) world->fail(error.what());
     if (info.launched())
-      report_failure(RankReports::of_environment(), {info.rank, code, error.what()});
+      report_failure(nullptr, {info.rank, code, error.what()});
     else
       print_err("tessera: {}\n", error.what());
-    leave_after_cause(RankReports::of_environment(), info, code);
+    leave_after_cause(nullptr, info, code);
   } catch (...) {
   }
   if (const std::terminate_handler before = handler_before.load()) before();
@@ -117,9 +118,9 @@ int Session::size() const {
 Executable Session::compile(const Program& program) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
-  const Plan plan =
-      share_plan(*world_, [&] { return make_plan(normal, world_->size(), settings_); });
-  const ClusterCommCost prices = comm_cost_here(world_->size());
+  const Cluster here = cluster_of(*world_);
+  const Plan plan = share_plan(*world_, [&] { return plan_here(normal, here, settings_); });
+  const ClusterCommCost prices(here);
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 
@@ -137,7 +138,7 @@ Executable Session::compile(const Program& program, const Plan& plan) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
   verify(plan, normal);
-  const ClusterCommCost prices = comm_cost_here(world_->size());
+  const ClusterCommCost prices(cluster_of(*world_));
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 

@@ -2,21 +2,21 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <optional>
-#include <regex>
 
-#include "base/error.h"
 #include "comm/call.h"
 #include "launcher/exit_code.h"
+#include "launcher/job_output.h"
+#include "launcher/job_server.h"
 #include "launcher/lasting.h"
+#include "launcher/mpirun_command.h"
+#include "launcher/orphans.h"
+#include "launcher/process_state.h"
 #include "launcher/progress_target.h"
-#include "launcher/rank_reports.h"
 #include "launcher/scratch_folder.h"
 #include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
@@ -30,137 +30,152 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// mpirun keeps some 40 files open and some for each rank, and waits for ever when it cannot.
-void require_open_files(int ranks) {
-  const rlim_t needed = 64 + 8 * static_cast<rlim_t>(ranks);
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
-  const rlimit raised{std::min(needed, limit.rlim_max), limit.rlim_max};
-  if (raised.rlim_cur < needed || ::setrlimit(RLIMIT_NOFILE, &raised) != 0)
-    throw DeviceError(
-        fmt::format("{} ranks through mpirun need {} open files, and {} are allowed; raise the "
-                    "limit (ulimit -n {}) or use transport: local",
-                    ranks, needed, limit.rlim_max, std::max<rlim_t>(1024, needed)));
-}
-
-std::vector<std::string> mpirun_command(const std::vector<std::string>& command, int ranks,
-                                        const std::string& folder) {
-  std::vector<std::string> argv = {
-      "mpirun", "-np", std::to_string(ranks), "--bind-to", "none", "--oversubscribe",
-      // Ranks that wait give their core to those that compute.
-      "--mca", "mpi_yield_when_idle", "1",
-      // Shared memory lies where it is removed whatever happens.
-      "--mca", "btl_vader_backing_directory", folder, "--mca", "orte_tmpdir_base", folder,
-      // A failing job is reported by us.
-      "--mca", "orte_abort_print_stack", "0"};
-  if (geteuid() == 0) argv.push_back("--allow-run-as-root");
-  argv.insert(argv.end(), {"-x", RankReports::kFolderVariable, "-x", kTerminalVariable});
-  argv.insert(argv.end(), command.begin(), command.end());
-  return argv;
-}
-
-// What mpirun says about a rank that died without a word of its own.
-struct Death {
-  int rank = -1;
-  std::string how;
+// What went wrong with a job that does not end by itself.
+struct Problem {
+  std::string text;  // "": nothing
+  std::vector<std::string> lost_hosts;
 };
 
-std::optional<Death> death_in(const std::string& line) {
-  static const std::regex pattern(
-      R"(process rank (\d+) with PID \d+ on node \S+ exited on (signal \d+ \([^)]*\)))");
-  std::smatch match;
-  if (!std::regex_search(line, match, pattern)) return std::nullopt;
-  return Death{std::stoi(match[1]), match[2]};
+// "; it was in task 3, …", or what those who waited for it were in.
+std::string doing_text(const JobServer& server, int rank, int ranks) {
+  const std::string own = server.doing(rank);
+  if (!own.empty()) return "; it was in " + own;
+  for (int other = 0; other < ranks; ++other)
+    if (const std::string doing = server.doing(other); other != rank && !doing.empty())
+      return fmt::format("; rank {} was in {}", other, doing);
+  return "";
 }
 
-// Passes on the lines of the ranks, and keeps those of mpirun itself, which are shown only when
-// there is no better explanation.
-class JobOutput {
- public:
-  void take(OutputStream stream, std::string_view text) {
-    if (stream == OutputStream::out) {
-      if (const int error = write_out_now(text); error_ == 0) error_ = error;
-      return;
-    }
-    const std::string line(text);
-    if (!death_) death_ = death_in(line);
-    const bool rule = line.rfind("-----", 0) == 0;
-    if (rule) banner_ = !banner_;
-    if (banner_ || rule || line.rfind("Primary job", 0) == 0 ||
-        line.find("mpirun noticed that") != std::string::npos)
-      mpirun_text_ += line;
-    else
-      write_err(text);
+// The ranks of each host, in its order.
+std::vector<std::vector<int>> ranks_by_host(const std::vector<Host>& hosts) {
+  std::vector<std::vector<int>> all;
+  int next = 0;
+  for (const Host& host : hosts) {
+    all.emplace_back();
+    for (int i = 0; i < host.ranks; ++i) all.back().push_back(next++);
   }
+  return all;
+}
 
-  const std::optional<Death>& death() const { return death_; }
-  const std::string& mpirun_text() const { return mpirun_text_; }
-  int error() const { return error_; }  // errno of the first line that did not get through
+std::string on_host(const SupervisedJob& job, int rank) {
+  const auto all = ranks_by_host(job.hosts);
+  for (size_t h = 0; h < all.size() && all.size() > 1; ++h)
+    if (rank <= all[h].back()) return " on " + job.hosts[h].name;
+  return "";
+}
 
- private:
-  std::optional<Death> death_;
-  std::string mpirun_text_;
-  bool banner_ = false;
-  int error_ = 0;
-};
+// Hosts all of whose ranks are silent count as lost; else it is the ranks that are. What is on the
+// host of mpirun cannot be cut off from here.
+Problem silence_problem(const SupervisedJob& job, const JobServer& server,
+                        const std::vector<int>& silent, double seconds) {
+  Problem problem;
+  const int ranks = ranks_of(job.hosts);
+  const auto say = [&](const std::string& text) {
+    problem.text += (problem.text.empty() ? "" : "; ") + text;
+  };
+  const auto is_silent = [&](int rank) {
+    return std::find(silent.begin(), silent.end(), rank) != silent.end();
+  };
+  const auto by_host = ranks_by_host(job.hosts);
+  for (size_t h = 0; h < by_host.size(); ++h) {
+    const std::vector<int>& members = by_host[h];
+    const bool here = server.process(members.front()).host == this_host_name();
+    if (!here && std::all_of(members.begin(), members.end(), is_silent)) {
+      problem.lost_hosts.push_back(job.hosts[h].name);
+      say(
+          fmt::format("host {} ({}) has given no sign of life for {:g} s: it is down, its link is "
+                      "cut, or its ranks are stopped{}",
+                      job.hosts[h].name, name_ranks(members), seconds,
+                      doing_text(server, members.front(), ranks)));
+      continue;
+    }
+    for (const int rank : members)
+      if (is_silent(rank))
+        say(fmt::format("rank {}{} {} for {:g} s{}", rank, on_host(job, rank),
+                        is_stopped_here(server.process(rank)) ? "was stopped (SIGSTOP?)"
+                                                              : "has given no sign of life",
+                        seconds, doing_text(server, rank, ranks)));
+  }
+  return problem;
+}
 
-// Waits until mpirun has ended, and returns ""; or until it is clear that it will not, and says
-// why.
-std::string wait_for_end(Subprocess& mpirun, const RankReports& reports, const SupervisedJob& job) {
+// Waits until mpirun has ended, and returns nothing; or until it is clear that it will not, and
+// says why.
+Problem wait_for_end(Subprocess& mpirun, const JobServer& server, const SupervisedJob& job) {
   constexpr double kPeriod = 0.1;
   constexpr double kEndSeconds = 10;
-  const Clock::time_point start = Clock::now();
-  const double start_limit = start_seconds(job.ranks, job.timeout);
-  bool started = false;
-  // Peers that wait for a stopped rank say so after the timeout, and know in what; this is for
-  // those that do not wait.
+  // Peers that wait for a lost rank say so after the timeout, and know in what, so they may speak
+  // first where that is soon enough.
   constexpr double kPeersFirst = 2;
-  Lasting stopped;
-  Lasting rank_stopped;
-  Lasting deserted;
+  const int ranks = ranks_of(job.hosts);
+  const double silence = silence_seconds(job.timeout);
+  const double patience = silence < job.timeout ? silence : job.timeout + kPeersFirst;
+  const double start_limit = start_seconds(ranks, job.timeout);
+  const Clock::time_point start = Clock::now();
+  bool started = false;
+  Lasting stopped, deserted;
   while (!mpirun.wait(kPeriod)) {
     const std::optional<ProcessState> state = process_state(mpirun.pid());
     if (stopped.seconds(state && state->stopped()) >= job.timeout)
-      return fmt::format("mpirun (process {}) was stopped for {:g} s (SIGSTOP?)", mpirun.pid(),
-                         job.timeout);
-    const std::vector<int> still = reports.stopped(job.ranks);
-    if (rank_stopped.seconds(!still.empty()) >= job.timeout + kPeersFirst)
-      return fmt::format("{} {} stopped for {:g} s (SIGSTOP?)", name_ranks(still),
-                         still.size() == 1 ? "was" : "were", job.timeout + kPeersFirst);
+      return {fmt::format("mpirun (process {}) was stopped for {:g} s (SIGSTOP?)", mpirun.pid(),
+                          job.timeout),
+              {}};
+    // Ranks of one host fall silent together, but for the time between two signs of life, which is
+    // long on a host with much to do.
+    if (!server.silent(patience).empty())
+      return silence_problem(job, server, server.silent(patience - std::min(5.0, patience / 2)),
+                             patience);
     if (!started) {
-      const std::vector<int> missing = reports.not_started(job.ranks);
+      const std::vector<int> missing = server.not_started();
       started = missing.empty();
       if (!started && seconds_since(start) >= start_limit)
-        return fmt::format("mpirun did not start {} within {:g} s", name_ranks(missing),
-                           start_limit);
+        return {
+            fmt::format("mpirun did not start {} within {:g} s", name_ranks(missing), start_limit),
+            {}};
     }
-    if (deserted.seconds(started && !reports.any_running(job.ranks)) >= kEndSeconds)
-      return fmt::format("mpirun did not end within {:g} s of the end of its ranks", kEndSeconds);
+    if (deserted.seconds(started && !server.any_running()) >= kEndSeconds)
+      return {fmt::format("mpirun did not end within {:g} s of the end of its ranks", kEndSeconds),
+              {}};
   }
-  return "";
+  return {};
 }
 
 // Prints why a job failed and returns the exit code.
 int report(const SupervisedJob& job, const Subprocess& mpirun, const ExitStatus& status,
-           const RankReports& reports, const JobOutput& output) {
+           const JobServer& server, const JobOutput& output) {
+  const int ranks = ranks_of(job.hosts);
   if (const int signal = mpirun.ending_signal()) {
     print_err("tessera: stopped by signal {} ({})\n", signal, strsignal(signal));
     return kJobFailed;
   }
   if (status.code() == 0) return kDone;
-  const std::optional<RankError> error = reports.cause(job.ranks);
+  const std::optional<RankError> error = server.cause();
   if (output.death() && (!error || error->code == kPeerFailed)) {
-    print_err("tessera: rank {} died: {}. The other ranks were stopped; nothing is left running\n",
-              output.death()->rank, output.death()->how);
+    const int rank = output.death()->rank;
+    print_err(
+        "tessera: rank {}{} died: {}{}. The other ranks were stopped; nothing is left running\n",
+        rank, on_host(job, rank), output.death()->how, doing_text(server, rank, ranks));
     return kPeerFailed;
   }
   if (error) {
-    print_err("tessera: {}{}\n", job.ranks > 1 ? fmt::format("rank {}: ", error->rank) : "",
+    print_err("tessera: {}{}\n",
+              ranks > 1 ? fmt::format("rank {}{}: ", error->rank, on_host(job, error->rank)) : "",
               error->text);
     return error->code;
   }
+  const std::vector<int> missing = server.not_started();
+  // The ranks have said themselves what is wrong with what they were given.
+  if (!status.signalled && status.value == kInputWrong) return kInputWrong;
+  if (!missing.empty() && !only_this_machine(job.hosts)) {
+    print_err(
+        "{}tessera: mpirun {} before it had started {}. On {} there must be: a login without a "
+        "password (`ssh HOST true`), or Slurm; Open MPI; this program, at the same path\n",
+        output.mpirun_text(), status.text(), name_ranks(missing), print_hosts(job.hosts));
+    return kPeerFailed;
+  }
   print_err("{}tessera: mpirun {}\n", output.mpirun_text(), status.text());
-  return status.signalled ? kPeerFailed : kJobFailed;
+  // Once the ranks have started, mpirun alone ends only when it is told to.
+  return status.signalled || missing.empty() ? kPeerFailed : kJobFailed;
 }
 
 }  // namespace
@@ -169,17 +184,26 @@ double start_seconds(int ranks, double timeout) {
   return std::min(timeout, 30 + 0.1 * ranks);
 }
 
-int supervise(const SupervisedJob& job) {
-  require_open_files(job.ranks);
-  const ScratchFolder folder(job.ranks);
-  const RankReports reports(folder.path());
-  reports.launcher_is_here();
+double silence_seconds(double timeout) {
+  constexpr double kLongest = 15;
+  return std::min(timeout, kLongest);
+}
+
+JobEnd supervise(const SupervisedJob& job) {
+  const int ranks = ranks_of(job.hosts);
+  const bool several = !only_this_machine(job.hosts);
+  require_open_files(ranks);
+  adopt_orphans();
+  const ScratchFolder folder(ranks, !several);
+  JobServer server(ranks, several, folder.path(), silence_seconds(job.timeout));
   JobOutput output;
   SubprocessOptions options;
-  options.argv = mpirun_command(job.command, job.ranks, folder.path());
-  options.environment = {{RankReports::kFolderVariable, folder.path()},
-                         {"TMPDIR", folder.path()},
+  options.argv = mpirun_command(job.command, job.hosts, folder.path());
+  options.environment = {{kJobVariable, print_job_address(server.address())},
+                         {kHostsVariable, print_hosts(job.hosts)},
                          {kTerminalVariable, terminal_for_ranks()}};
+  // mpirun gives its environment to ranks on other hosts, too, where there is no such folder.
+  if (!several) options.environment["TMPDIR"] = folder.path();
   options.forward = {SIGUSR1, SIGUSR2};
   options.ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
   if (job.leaves_on_signal) options.ask_first = {SIGTERM, SIGUSR1};
@@ -187,19 +211,25 @@ int supervise(const SupervisedJob& job) {
     output.take(stream, text);
   };
   Subprocess mpirun(std::move(options));
-  const std::string problem = wait_for_end(mpirun, reports, job);
-  if (!problem.empty()) mpirun.signal(SIGKILL);
+  const Problem problem = wait_for_end(mpirun, server, job);
+  if (!problem.text.empty()) mpirun.signal(SIGKILL);
   const ExitStatus status = *mpirun.wait();
   // What a rank reported came first, however long mpirun took to end the others.
-  const bool unexplained = !reports.cause(job.ranks);
-  reports.end_ranks(job.ranks);
-  if (!problem.empty() && unexplained) {
-    print_err("{}tessera: {}; the job was ended\n", output.mpirun_text(), problem);
-    return kPeerFailed;
+  const bool unexplained = !server.cause();
+  server.end_ranks();
+  end_orphans();
+  JobEnd end{kPeerFailed, mpirun.ending_signal() != 0, problem.lost_hosts, server.last_step()};
+  for (const std::string& name : output.lost_hosts())
+    if (std::any_of(job.hosts.begin(), job.hosts.end(),
+                    [&](const Host& host) { return host.name == name; }))
+      end.lost_hosts.push_back(name);
+  if (!problem.text.empty() && unexplained) {
+    print_err("{}tessera: {}; the job was ended\n", output.mpirun_text(), problem.text);
+    return end;
   }
-  const int code = report(job, mpirun, status, reports, output);
-  if (code == kDone && output.error() != 0) fail_output(output.error());
-  return code;
+  end.code = report(job, mpirun, status, server, output);
+  if (end.code == kDone && output.error() != 0) fail_output(output.error());
+  return end;
 }
 
 }  // namespace tessera

@@ -20,6 +20,7 @@
 #include "launcher/data.h"
 #include "launcher/evaluation.h"
 #include "launcher/feeds.h"
+#include "launcher/host_cluster.h"
 #include "launcher/json_text.h"
 #include "launcher/median.h"
 #include "launcher/metrics_log.h"
@@ -82,8 +83,7 @@ class Trainer {
         options_(options),
         threads_(config.cluster.threads > 0 ? config.cluster.threads
                                             : threads_per_rank(world.size())),
-        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}),
-        comm_cost_(comm_cost_here(world.size())) {}
+        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}) {}
 
   TrainResult run() {
     if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
@@ -154,12 +154,14 @@ class Trainer {
     });
     normal_ = stack_loops(normalize(program));
     find_first_step();
+    cluster_ = cluster_of(world_);
+    comm_cost_.emplace(cluster_);
     const Plan plan = share_plan(world_, [&] {
       if (resumed_)
         if (std::optional<Plan> kept =
                 plan_to_keep(*resumed_, normal_, planning_text(config_, threads_)))
           return *kept;
-      return make_plan(normal_, world_.size(), plan_settings(config_, threads_));
+      return plan_here(normal_, cluster_, plan_settings(config_, threads_));
     });
     result_.plan_hash = plan_hash(plan);
     result_.startup["plan"] = seconds_since(start);
@@ -171,11 +173,11 @@ class Trainer {
   }
 
   ExecutableOptions executable_options() const {
-    return {threads_, &comm_cost_, config_.train.debug_nan};
+    return {threads_, &*comm_cost_, config_.train.debug_nan};
   }
 
   TaskPrices prices() const {
-    return {machine_facts(config_.cluster.cpu), threads_, executable_->plan().mesh, &comm_cost_};
+    return {machine_facts(config_.cluster.cpu), threads_, executable_->plan().mesh, &*comm_cost_};
   }
 
   void traced(const char* what, double begin) {
@@ -255,7 +257,8 @@ class Trainer {
     folder_->write("config.yaml", print_config(config_));
     folder_->write("environment.json", environment_json(library_versions()));
     folder_->write("plan.yaml", to_text(plan));
-    const std::string text = explain_here(normal_, plan, plan_settings(config_, threads_));
+    const std::string text =
+        explain_here(normal_, plan, plan_settings(config_, threads_), cluster_);
     folder_->write("plan.txt", text);
     if (options_.quiet) return;
     const std::string summary = text.substr(0, text.find("\n\n"));
@@ -291,6 +294,7 @@ class Trainer {
     if (step == first_) result_.startup["step"] = seconds;
     if (step == first_ && options_.started > 0)
       result_.first_step_seconds = now_seconds() - options_.started;
+    if (world_.activity() != nullptr) world_.activity()->step(step + 1);
     step_seconds_.push_back(seconds);
     result_.train_seconds += seconds;
     if (loss) result_.loss = *loss;
@@ -362,7 +366,8 @@ class Trainer {
     PlanSettings settings = plan_settings(config_, threads_);
     settings.file.clear();
     settings.pins.clear();  // they name the training step's tensors
-    const Evaluation::Options options{2 * batch_of(normal_), settings, executable_options()};
+    const Evaluation::Options options{2 * batch_of(normal_), cluster_, settings,
+                                      executable_options()};
     evaluation_.emplace(config_, test_, options, compiler_, world_);
     if (reports() && evaluation_->has_rest()) progress.say("testing: " + evaluation_->text());
   }
@@ -385,7 +390,8 @@ class Trainer {
   const TrainOptions options_;
   const int threads_;
   Compiler compiler_;
-  const ClusterCommCost comm_cost_;
+  Cluster cluster_;  // that the ranks make up
+  std::optional<ClusterCommCost> comm_cost_;
   Program normal_{"none"};
   std::optional<Executable> executable_;
   std::optional<Evaluation> evaluation_;

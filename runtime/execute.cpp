@@ -39,6 +39,7 @@ struct Job {
   const Task* task = nullptr;
   int number = 0;            // among all jobs
   int ordinal = 0;           // among all tasks
+  std::string text;          // "task 3, all-reduce loss, mlp.tess:8"
   std::vector<int> depends;  // numbers
   Kernel kernel;
   std::vector<Pointer> arguments;  // of the kernel; of a copy: source, target, before
@@ -79,6 +80,7 @@ struct Executor::State {
   State(TaskGraph task_graph, Communicator& world_group, const ExecuteOptions& options)
       : graph(std::move(task_graph)),
         world(world_group),
+        activity(world_group.activity()),
         arena(graph.arena_bytes),
         workers(options.threads),
         jobs(jobs_of(graph.tasks)),
@@ -113,6 +115,7 @@ struct Executor::State {
 
   TaskGraph graph;
   Communicator& world;
+  Activity* const activity;
   Arena arena;
   WorkerPool workers;
   size_t scratch_bytes = 0;
@@ -143,6 +146,8 @@ std::vector<Job> Executor::State::jobs_of(const std::vector<Task>& tasks) {
     job.task = &task;
     job.number = count++;
     job.ordinal = ordinals++;
+    job.text = "task " + std::to_string(job.number) + ", " + task.name +
+               (task.where.known() ? ", " + task.where.str() : "");
     for (int d : task.depends) job.depends.push_back(list[static_cast<size_t>(d)].number);
     job.body = jobs_of(task.body);
     job.both = task.kind == TaskKind::loop && tessera::communicates(task);
@@ -286,9 +291,10 @@ void Executor::State::run_collective(const Job& job, const std::vector<int64_t>&
   const Task& task = *job.task;
   std::string where;
   for (const int64_t index : at) where += " " + std::to_string(index);
-  job.group->set_context("task " + std::to_string(job.number) + ", " + task.name +
-                         (at.empty() ? "" : " in iteration" + where) +
-                         (task.where.known() ? ", " + task.where.str() : ""));
+  // Ranks number their tasks differently, but the names of collectives are the same.
+  const std::string alike = task.name + (at.empty() ? "" : " in iteration" + where) +
+                            (task.where.known() ? ", " + task.where.str() : "");
+  job.group->set_context("task " + std::to_string(job.number) + ", " + alike, alike);
   tessera::run_collective(*task.comm, *job.group, job.input.at(at), job.output.at(at),
                           task.staging >= 0 ? buffer(task.staging) : nullptr);
 }
@@ -335,6 +341,7 @@ bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64
     if (!progress.wait_for(job.depends, pass)) return false;
     const bool timed = log.most > 0 || (at.empty() && !(job.both && communication));
     const double begin = timed ? seconds_of_clock() : 0;
+    if (activity != nullptr && !communication) activity->work(&job.text);
     switch (job.task->kind) {
       case TaskKind::compute:
         run_kernel(job, at);
@@ -349,6 +356,7 @@ bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64
         if (!run_loop(job, communication, pass, at)) return false;
         break;
     }
+    if (activity != nullptr && !communication) activity->work(nullptr);
     if (timed) {
       const double end = seconds_of_clock();
       if (at.empty() && !(job.both && communication)) times[t] = {begin - began, end - began};
@@ -444,6 +452,7 @@ void Executor::run() {
   }
   s.wake.notify_all();
   s.run_stream(false);
+  if (s.activity != nullptr) s.activity->clear_work();
   const double ready = s.spans[0].most > 0 ? seconds_of_clock() : 0;
   if (s.comm_thread.joinable()) {
     std::unique_lock lock(s.mutex);

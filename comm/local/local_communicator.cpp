@@ -19,7 +19,7 @@ LocalGroup::LocalGroup(std::vector<int> members, CommOptions settings,
       board(BoardMemory::create(storage.data(), static_cast<int>(world_ranks.size()))) {}
 
 LocalCommunicator::LocalCommunicator(int rank, std::shared_ptr<LocalGroup> group)
-    : Communicator(rank, group->world_ranks),
+    : Communicator(rank, group->world_ranks, group->options),
       group_(std::move(group)),
       board_(group_->board, {rank, group_->world_ranks, group_->options.timeout},
              *group_->failure) {}

@@ -3,14 +3,33 @@
 #include <numeric>
 
 #include "comm/blocks.h"
+#include "comm/mpi/host_layout.h"
 #include "comm/mpi/message_collectives.h"
+#include "comm/mpi/mixed_collectives.h"
 #include "comm/mpi/mpi_world.h"
 #include "comm/mpi/shared_collectives.h"
 
 namespace tessera {
+namespace {
+
+// With shared memory where ranks share a machine; nullptr where none do. Together.
+std::unique_ptr<Collectives> make_collectives(Channel& channel, const CallInfo& info,
+                                              const CommOptions& options) {
+  const HostLayout layout = find_host_layout(channel, info, options.ranks_per_host);
+  if (layout.hosts() == 1) {
+    auto region = make_shared_region(channel, info);
+    if (!region) return nullptr;
+    return std::make_unique<SharedCollectives>(std::move(region), channel.member(),
+                                               *channel.failure());
+  }
+  if (!layout.in_order || layout.largest() == 1) return nullptr;
+  return make_mixed_collectives(channel, layout, info);
+}
+
+}  // namespace
 
 MpiCommunicator::MpiCommunicator(std::unique_ptr<Channel> channel, const CommOptions& options)
-    : Communicator(channel->rank(), channel->world_ranks()),
+    : Communicator(channel->rank(), channel->world_ranks(), options),
       options_(options),
       channel_(std::move(channel)) {
   if (size() == 1) return;
@@ -18,13 +37,8 @@ MpiCommunicator::MpiCommunicator(std::unique_ptr<Channel> channel, const CommOpt
   info.call.kind = CallKind::split;
   info.world_rank = world_ranks()[rank()];
   info.start = CommClock::now();
-  std::unique_ptr<SharedRegion> region;
-  if (options_.shared_memory) region = make_shared_region(*channel_, info);
-  if (region)
-    collectives_ = std::make_unique<SharedCollectives>(std::move(region), channel_->member(),
-                                                       *channel_->failure());
-  else
-    collectives_ = std::make_unique<MessageCollectives>(*channel_);
+  if (options_.shared_memory) collectives_ = make_collectives(*channel_, info, options_);
+  if (!collectives_) collectives_ = std::make_unique<MessageCollectives>(*channel_);
 }
 
 void MpiCommunicator::fail(const std::string& reason) {

@@ -50,8 +50,9 @@ class MpiRuntime {
 // The world of all MPI ranks, apart from all other worlds made so: one may fail without the other.
 // Collective over all ranks. It keeps the runtime alive.
 //
-// Collectives between ranks of one machine go through shared memory (shared_collectives.h), others
-// through messages (message_collectives.h); the results have the same bits.
+// Collectives between ranks of one machine go through shared memory (shared_collectives.h), between
+// ranks of which each has a machine of its own through messages (message_collectives.h), and else
+// through both (mixed_collectives.h); the results have the same bits.
 std::unique_ptr<Communicator> make_mpi_world(std::shared_ptr<MpiRuntime> runtime,
                                              const CommOptions& options = {});
 

@@ -57,13 +57,6 @@ struct Offer {
   int32_t fd = -1;
 };
 
-uint64_t machine_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string text;
-  std::getline(file, text);
-  return hash_bytes(text);
-}
-
 uint64_t random_nonce() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
@@ -91,6 +84,15 @@ std::unique_ptr<SharedRegion> open_region(const Offer& offer, int ranks) {
 }
 
 }  // namespace
+
+uint64_t machine_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(file, text);
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return hash_bytes(text + " " + name);
+}
 
 SharedRegion::SharedRegion(int fd, int ranks) : ranks_(ranks) {
   void* memory = mmap(nullptr, bytes(ranks), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

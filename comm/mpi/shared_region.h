@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "comm/board.h"
@@ -37,6 +38,9 @@ class SharedRegion {
   const int ranks_;
   std::byte* base_;
 };
+
+// Equal on processes of one machine. Containers with a host name of their own are machines.
+uint64_t machine_id();
 
 // Collective over the channel. nullptr, on all ranks, when one of them cannot reach the memory:
 // it runs on another machine, or in a container of its own.

@@ -14,12 +14,15 @@ namespace tessera {
 // How `eval` and `bench` run a program: on which ranks, and under which plan.
 struct ExecutionArguments {
   std::optional<int> ranks;  // nothing: 1, or those of the mpirun around
-  int threads = 0;           // per rank; 0: the machine's cores shared out
+  std::string hosts;         // "a:2,b:2"
+  std::string hostfile;
+  int threads = 0;  // per rank; 0: the machine's cores shared out
   std::string transport = "local";
   std::string mesh;
   std::string plan;
   double timeout = 60;  // seconds that any wait for a peer may take
   std::optional<CpuLevel> cpu;
+  bool debug_comm = false;
 
   void add_options(CLI::App& command);
   RanksOptions ranks_options(const CommandLine& line) const;

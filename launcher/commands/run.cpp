@@ -11,6 +11,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
 #include "launcher/json_text.h"
+#include "launcher/mpirun_command.h"
 #include "launcher/ranks.h"
 #include "launcher/standard_streams.h"
 #include "launcher/train.h"
@@ -26,6 +27,8 @@ struct RunArguments {
   WeightsConfig weights;
   std::string resume;
   std::string trace;
+  std::string hosts;
+  bool debug_comm = false;
   bool json = false;
   bool print_config = false;
 };
@@ -101,7 +104,7 @@ void print_result(const TrainResult& result) {
 
 // When the command began: on a rank that mpirun started, when its parent began.
 double started(const CommandLine& line) {
-  const char* inherited = std::getenv("TESSERA_STARTED");
+  const char* inherited = std::getenv(kStartedVariable);
   return inherited != nullptr ? std::atof(inherited) : line.started;
 }
 
@@ -117,6 +120,14 @@ void add_overrides(std::vector<std::string>& overrides, const WeightsConfig& wei
   std::vector<std::string> rules;
   for (const std::string& rule : weights.rename) rules.push_back(quote_yaml(rule));
   if (!rules.empty()) overrides.push_back("weights.rename=[" + join(rules) + "]");
+}
+
+// Of --host.
+std::string hosts_override(const std::string& text) {
+  std::vector<std::string> items;
+  for (const Host& host : parse_hosts(text, "--host"))
+    items.push_back(fmt::format("{{name: {}, ranks: {}}}", quote_yaml(host.name), host.ranks));
+  return "cluster.hosts=[" + join(items) + "]";
 }
 
 // `--resume PATH` looks like `--resume` and an override without `=`.
@@ -138,16 +149,28 @@ int run(const RunArguments& arguments, const CommandLine& line) {
   add_resume(overrides, arguments.resume);
   if (!arguments.trace.empty()) overrides.push_back("train.trace.steps=" + arguments.trace);
   add_overrides(overrides, arguments.weights);
+  if (!arguments.hosts.empty()) overrides.push_back(hosts_override(arguments.hosts));
+  if (arguments.debug_comm) overrides.push_back("cluster.debug_comm=true");
+  if (const char* restart = std::getenv(kRestartVariable)) {
+    overrides.push_back("resume=true");
+    // The mesh was for more ranks.
+    if (std::string(restart) == kReplanned) overrides.push_back("plan.mesh=auto");
+  }
   const Config config = load_config(arguments.config, overrides);
   if (arguments.print_config) {
     print_out("{}", print_config(config));
     return kDone;
   }
   const double began = started(line);
-  setenv("TESSERA_STARTED", fmt::format("{:.6f}", began).c_str(), 1);
-  const RanksOptions options{config.cluster.ranks(), config.cluster.transport,
-                             config.cluster.timeout, line.argv,
-                             asked_by(config),       config.checkpoint.on};
+  setenv(kStartedVariable, fmt::format("{:.6f}", began).c_str(), 1);
+  const RanksOptions options{config.cluster.hosts,
+                             config.cluster.transport,
+                             config.cluster.timeout,
+                             line.argv,
+                             asked_by(config),
+                             config.checkpoint.on,
+                             config.cluster.debug_comm,
+                             {config.restart.limit, config.restart.backoff, config.checkpoint.dir}};
   return run_on_ranks(options, [&](Communicator& world) {
     const TrainResult result = train(config, world, {began, arguments.json});
     if (world.rank() != 0) return;
@@ -176,6 +199,11 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->add_flag("--trace{5}", arguments->trace,
                     "record what each rank does in 5 steps, or with --trace=N in N, for `tessera "
                     "trace` (train.trace)");
+  command->add_option("--host", arguments->hosts,
+                      "where ranks run, as node1:2,node2:2 (cluster.hosts)");
+  command->add_flag("--debug-comm", arguments->debug_comm,
+                    "before each collective, compare what it is for on all ranks "
+                    "(cluster.debug_comm)");
   command->add_flag("--json", arguments->json,
                     "print one JSON object on standard output, and no progress");
   command->add_flag("--print-config", arguments->print_config,

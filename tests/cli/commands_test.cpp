@@ -80,6 +80,26 @@ TEST(Help, AWrongCommandLineIsCode2) {
   EXPECT_EQ(run_tessera({"eval", "x.tess", "--ranks", "0"}).code, 2);
 }
 
+TEST(Eval, HostsAreCheckedBeforeAnythingStarts) {
+  const MatmulFolder folder;
+  const std::string file = folder.write("hosts", "a slots=2\na slots=2\n");
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--host", "a:0"}, "tessera: --host: `a:0` must end in a number of ranks from 1 to 4096\n"},
+      {{"--host", "a,a"}, "tessera: --host: lists `a` a second time; give its ranks once\n"},
+      {{"--hostfile", file},
+       "tessera: " + file + ":2: lists `a` a second time; give its slots once\n"},
+      {{"--host", "a:2", "--ranks", "2"}, "--host excludes --ranks"},
+      {{"--host", "a:2", "--hostfile", file}, "excludes --host"},
+  };
+  for (const auto& [options, error] : cases) {
+    const CommandResult result = run_tessera(folder.eval(options));
+    EXPECT_EQ(result.code, 2);
+    EXPECT_THAT(result.err, HasSubstr(error));
+  }
+  EXPECT_THAT(run_tessera({"run", kConfigs + "quickstart.yaml", "--host", "-x:2"}).err,
+              HasSubstr("tessera: --host: `-x:2` is no name of a host"));
+}
+
 TEST(Eval, RanksAndTransportsAgreeWithTheInterpreter) {
   const MatmulFolder folder;
   const std::string wanted_file = folder.file("wanted.npy");

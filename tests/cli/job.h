@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "launcher/job_address.h"
 #include "launcher/process_state.h"
 #include "storage/npy.h"
 #include "tests/cli/run_tessera.h"
@@ -96,7 +97,7 @@ class EndlessJob {
       const std::string rank = variable_of(pid, "OMPI_COMM_WORLD_RANK");
       if (rank.empty()) continue;
       ranks_[std::stoul(rank)] = pid;
-      scratch_ = variable_of(pid, "TESSERA_SUPERVISION");
+      scratch_ = parse_job_address(variable_of(pid, kJobVariable)).value_or(JobAddress{}).folder;
     }
     std::istringstream status(read_text("/proc/" + std::to_string(ranks_[0]) + "/status"));
     for (std::string line; std::getline(status, line);)

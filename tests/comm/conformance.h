@@ -44,9 +44,11 @@ class Conformance : public testing::TestWithParam<Harness> {
  protected:
   int ranks() const { return GetParam().ranks; }
 
-  std::vector<std::string> run(const RankBody& body, std::chrono::milliseconds timeout) const {
+  std::vector<std::string> run(const RankBody& body, std::chrono::milliseconds timeout,
+                               bool debug = false) const {
     CommOptions options;
     options.timeout = timeout;
+    options.debug = debug;
     return GetParam().run(options, body);
   }
 

@@ -58,6 +58,23 @@ TEST_P(FailureConformance, DifferentSizesTypesAndOperatorsAreNamed) {
               Each(HasSubstr(odd + "(max) of 9000 f32 (36000 bytes).")));
 }
 
+// Calls that look alike, but are for different things.
+TEST_P(FailureConformance, DifferentPurposesAreNamedWhileDebugging) {
+  const auto body = [](Communicator& comm) {
+    float value = 1;
+    comm.set_context("task 1, sum of a", "sum of a");
+    comm.all_reduce(&value, &value, 1, DType::f32, ReduceOp::sum);
+    const std::string second = comm.rank() == 0 ? "sum of b" : "sum of c";
+    comm.set_context("task " + std::to_string(2 + comm.rank()) + ", " + second, second);
+    comm.all_reduce(&value, &value, 1, DType::f32, ReduceOp::sum);
+  };
+  EXPECT_THAT(run(body, milliseconds(10'000)), Each(std::string()));
+  const auto errors = run(body, milliseconds(10'000), true);
+  EXPECT_THAT(errors, Each(HasSubstr("rank 0 makes all-reduce (sum) of 1 f32 (4 bytes), call 2 of "
+                                     "the group during `task 2, sum of b`; rank")));
+  EXPECT_THAT(errors, Each(HasSubstr("call 2 of the group during `task 3, sum of c`")));
+}
+
 TEST_P(FailureConformance, DifferentBlocksOfOneTotalAreNamed) {
   const auto errors = run(
       [](Communicator& comm) {

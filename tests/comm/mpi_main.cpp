@@ -49,11 +49,18 @@ std::vector<std::string> run_processes(const CommOptions& options, const RankBod
 
 std::vector<Harness> harnesses() {
   std::vector<Harness> all;
-  for (const bool shared : {true, false})
-    all.push_back({shared ? "SharedMemory" : "Messages", detect_mpi_launch().size,
-                   [shared](const CommOptions& options, const RankBody& body) {
+  struct Way {
+    const char* name;
+    bool shared;
+    int ranks_per_host;
+  };
+  // Mixed: hosts of two ranks; of five ranks, the last has a host of its own.
+  for (const Way& way : {Way{"SharedMemory", true, 0}, {"Messages", false, 0}, {"Mixed", true, 2}})
+    all.push_back({way.name, detect_mpi_launch().size,
+                   [way](const CommOptions& options, const RankBody& body) {
                      CommOptions chosen = options;
-                     chosen.shared_memory = shared;
+                     chosen.shared_memory = way.shared;
+                     chosen.ranks_per_host = way.ranks_per_host;
                      return run_processes(chosen, body);
                    }});
   return all;

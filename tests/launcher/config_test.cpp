@@ -284,9 +284,24 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
        "t.yaml:2:22: `cluster.transport` must be one of mpi, local, found `nccl`"},
       {"program: {model: mlp}\ncluster: {ranks: 0}\n",
        "t.yaml:2:18: `cluster.ranks` must be an integer from 1 to 4096, found `0`"},
-      {"program: {model: mlp}\ncluster: {hosts: [{name: node1, ranks: 2}]}\n",
-       "t.yaml:2:26: `cluster.hosts[0].name` is `node1`; only localhost is supported by this "
-       "version: several machines are not"},
+      {"program: {model: mlp}\ncluster: {hosts: [{name: -oProxy, ranks: 2}]}\n",
+       "t.yaml:2:26: `cluster.hosts[0].name` is `-oProxy`, which is no name of a host: letters, "
+       "digits, `.`, `-`, `_`"},
+      {"program: {model: mlp}\ncluster: {hosts: [{name: a}], hostfile: here}\n",
+       "t.yaml:2:31: `cluster.hostfile` cannot be combined with cluster.hosts; remove one"},
+      {"program: {model: mlp}\ncluster: {hosts: [{name: a, ranks: 4096}, {name: b}]}\n",
+       "t.yaml:2:18: `cluster.hosts` has 4097 ranks in all; at most 4096 can run"},
+      {"program: {model: mlp}\ncluster: {transport: local, hosts: [{name: a}, {name: b}]}\n",
+       "t.yaml:2:22: `cluster.transport` is local, which is threads of one process, but "
+       "cluster.hosts has other machines (a:1,b:1); remove it, or say mpi"},
+      {"program: {model: mlp}\nrestart: {backoff: 10 s}\n",
+       "t.yaml:2:10: `restart` must have the key `limit`"},
+      {"program: {model: mlp}\nrestart: {limit: 3}\n",
+       "t.yaml:2:10: `restart` asks for restarts, but no checkpoints are kept to go on from; add a "
+       "section `checkpoint: {}`"},
+      {"program: {model: mlp}\ncheckpoint: {}\nrestart: {limit: 3}\n",
+       "t.yaml:3:10: `restart` asks for restarts, but the ranks are threads of one process "
+       "(cluster.transport: local), which end with it; say cluster.transport: mpi"},
       {"program: {model: mlp}\ncluster: {hosts: [{ranks: 2}]}\n",
        "t.yaml:2:19: `cluster.hosts[0]` must have the key `name`"},
       {"program: {model: mlp}\ncluster: {hosts: []}\n",
