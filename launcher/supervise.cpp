@@ -36,14 +36,20 @@ struct Problem {
   std::vector<std::string> lost_hosts;
 };
 
-// "; it was in task 3, …", or what those who waited for it were in.
+// What a rank did when it was last heard of, which may be half a second earlier than its end, and
+// what one that lived longer did then, which most often waited for it.
 std::string doing_text(const JobServer& server, int rank, int ranks) {
+  constexpr double kLost = 2;
   const std::string own = server.doing(rank);
-  if (!own.empty()) return "; it was in " + own;
-  for (int other = 0; other < ranks; ++other)
-    if (const std::string doing = server.doing(other); other != rank && !doing.empty())
-      return fmt::format("; rank {} was in {}", other, doing);
-  return "";
+  std::string text = own.empty() ? "" : "; last heard of: " + own;
+  const std::vector<int> silent = server.silent(kLost);
+  for (int other = 0; other < ranks; ++other) {
+    const bool lost = std::find(silent.begin(), silent.end(), other) != silent.end();
+    const std::string doing = server.doing(other);
+    if (other == rank || lost || doing.empty() || doing == own) continue;
+    return text + fmt::format("; rank {} then: {}", other, doing);
+  }
+  return text;
 }
 
 // The ranks of each host, in its order.

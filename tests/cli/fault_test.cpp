@@ -47,7 +47,7 @@ TEST(Fault, AStoppedRankThatNobodyWaitsForEndsTheJob) {
   EXPECT_EQ(job.wait(30), 3) << job.err();
   EXPECT_THAT(
       job.err(),
-      ContainsRegex("tessera: rank 1 was stopped \\(SIGSTOP\\?\\) for 3 s; it was in .*; the "
+      ContainsRegex("tessera: rank 1 was stopped \\(SIGSTOP\\?\\) for 3 s; last heard of: .*; the "
                     "job was ended\n"));
   job.expect_nothing_left();
 }

@@ -217,7 +217,7 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
   const std::vector<BadConfig> cases = {
       {"program: {model: mlp}\ntrian: {epochs: 3}\n",
        "t.yaml:2:1: `trian` is not a known key; the file may have program, data, train, cluster, "
-       "plan, weights, checkpoint, resume, output (did you mean `train`?)"},
+       "plan, weights, checkpoint, restart, resume, output (did you mean `train`?)"},
       {"train: {epochs: 3}\n", "t.yaml:1:1: the file must have the key `program`"},
       {"program: mlp\n", "t.yaml:1:10: `program` must be a map of `key: value`, found `mlp`"},
       {"program: {hidden: 3}\n",
