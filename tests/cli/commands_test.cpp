@@ -88,7 +88,7 @@ TEST(Eval, HostsAreCheckedBeforeAnythingStarts) {
       {{"--host", "a,a"}, "tessera: --host: lists `a` a second time; give its ranks once\n"},
       {{"--hostfile", file},
        "tessera: " + file + ":2: lists `a` a second time; give its slots once\n"},
-      {{"--host", "a:2", "--ranks", "2"}, "--host excludes --ranks"},
+      {{"--host", "a:2", "--ranks", "2"}, "--ranks excludes --host"},
       {{"--host", "a:2", "--hostfile", file}, "excludes --host"},
   };
   for (const auto& [options, error] : cases) {

@@ -8,7 +8,6 @@
 namespace tessera {
 namespace {
 
-using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 TEST(Fault, AKilledRankEndsTheJobWithCode3) {
@@ -45,10 +44,8 @@ TEST(Fault, AStoppedRankThatNobodyWaitsForEndsTheJob) {
   EndlessJob job({"cluster.timeout=1s"}, "");
   kill(job.ranks()[1], SIGSTOP);
   EXPECT_EQ(job.wait(30), 3) << job.err();
-  EXPECT_THAT(
-      job.err(),
-      ContainsRegex("tessera: rank 1 was stopped \\(SIGSTOP\\?\\) for 3 s; last heard of: .*; the "
-                    "job was ended\n"));
+  EXPECT_THAT(job.err(), HasSubstr("tessera: rank 1 was stopped (SIGSTOP?) for 3 s; "));
+  EXPECT_THAT(job.err(), HasSubstr("; the job was ended\n"));
   job.expect_nothing_left();
 }
 
