@@ -37,7 +37,14 @@ const Contender* find_contender(const RowResult& row, const std::string& name) {
   return nullptr;
 }
 
-std::string line_of(const RowResult& row, const std::vector<std::string>& others) {
+// Have some rows been compiled? Those of collectives are not.
+bool has_compiled(const SuiteResult& result) {
+  return std::any_of(result.rows.begin(), result.rows.end(), [](const RowResult& row) {
+    return !row.contenders.empty() && row.ours().compile_seconds > 0;
+  });
+}
+
+std::string line_of(const RowResult& row, const std::vector<std::string>& others, bool compiled) {
   std::string text = fmt::format("  {:32}", row.row.name);
   if (row.contenders.empty() || row.ours().seconds.empty()) return text + "  failed, see below\n";
   text += fmt::format(" {:>11}", time_text(row.ours().median()));
@@ -48,8 +55,9 @@ std::string line_of(const RowResult& row, const std::vector<std::string>& others
   }
   const std::optional<double> score = score_of(row);
   text += fmt::format(" {:>9}", score ? fmt::format("{:.2f}", *score) : "-");
-  text += fmt::format(" {:>11} {:>9}", time_text(row.ours().compile_seconds),
-                      size_text(row.ours().memory_bytes));
+  if (compiled)
+    text += fmt::format(" {:>11} {:>9}", time_text(row.ours().compile_seconds),
+                        size_text(row.ours().memory_bytes));
   for (const std::string& name : others) {
     const Contender* other = find_contender(row, name);
     if (other != nullptr && other->memory_bytes > 0)
@@ -116,8 +124,11 @@ std::string text_of(const SuiteResult& result) {
   std::string text = fmt::format("{}: {}\n  {:32} {:>11}", result.suite.name, result.suite.title,
                                  "row", "tessera");
   for (const std::string& name : others) text += fmt::format(" {:>11}", name);
-  text += fmt::format(" {:>9} {:>11} {:>9}\n", "ratio", "compile", "MiB");
-  for (const RowResult& row : result.rows) text += line_of(row, others);
+  const bool compiled = has_compiled(result);
+  text += fmt::format(" {:>9}", "ratio");
+  if (compiled) text += fmt::format(" {:>11} {:>9}", "compile", "MiB");
+  text += "\n";
+  for (const RowResult& row : result.rows) text += line_of(row, others, compiled);
   const SuiteScore score = score_of(result);
   if (score.rows > 0)
     text += fmt::format("  geometric mean {:.2f} of {} rows, worst {:.2f} ({})\n", score.mean,

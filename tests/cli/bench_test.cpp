@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include <set>
+
 #include "tests/cli/run_tessera.h"
 #include "tests/models/jax.h"
 
@@ -144,12 +146,46 @@ TEST(BenchSuites, CompareTesseraWithItself) {
   EXPECT_THAT(tuned.out, HasSubstr("untuned"));
 }
 
+// Both sides of every row agree, on two processes and on three.
+TEST(BenchCollectives, AreThoseOfMpi) {
+  for (const char* ranks : {"2", "3"}) {
+    const CommandResult result = run_tessera(
+        {"bench", "collectives", "--ranks", ranks, "--most", "1", "--seconds", "0.005", "--json"});
+    ASSERT_EQ(result.code, 0) << result.out << result.err;
+    const nlohmann::json rows = result.json()["suites"][0]["rows"];
+    std::set<std::string> names;
+    for (const nlohmann::json& row : rows) {
+      names.insert(row["name"]);
+      EXPECT_FALSE(row.contains("problem")) << row;
+      ASSERT_EQ(row["contenders"].size(), 2u) << row;
+      EXPECT_GT(row["score"], 0) << row;
+    }
+    EXPECT_EQ(names.count("all-reduce f32 4 B"), 1u);
+    EXPECT_EQ(names.count("broadcast f32 1 MiB"), 1u);
+    EXPECT_EQ(names.count("all-to-all f32 4 B"), 0u) << "which has no block for each rank";
+  }
+}
+
+TEST(BenchCollectives, WrongCommandLinesAreExplained) {
+  const CommandResult none = run_tessera({"bench", "collectives", "--filter", "all-produce"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_EQ(none.err,
+            "tessera: no collective has `all-produce` in its name; names are like `all-reduce f32 "
+            "64 MiB`, and --list prints them\n");
+  const CommandResult list =
+      run_tessera({"bench", "collectives", "--list", "--filter", "all-reduce", "--most", "1"});
+  EXPECT_EQ(list.out,
+            "all-reduce f32 4 B\nall-reduce f32 64 B\nall-reduce f32 1 KiB\n"
+            "all-reduce f32 16 KiB\nall-reduce f32 256 KiB\nall-reduce f32 1 MiB\n");
+}
+
 TEST(BenchSuites, AMistypedNameIsExplained) {
   const CommandResult result = run_tessera({"bench", "kernel"});
   EXPECT_EQ(result.code, 2);
   EXPECT_EQ(result.err,
             "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
-            "train, made-up, mlp, cnn, capsules, transformer, lstm (did you mean `kernels`?)\n");
+            "train, made-up, collectives, mlp, cnn, capsules, transformer, lstm (did you mean "
+            "`kernels`?)\n");
 }
 
 TEST(BenchSuites, WrongCommandLinesAreExplained) {
@@ -161,11 +197,11 @@ TEST(BenchSuites, WrongCommandLinesAreExplained) {
   EXPECT_EQ(folder.run({"--tune", "1"}).code, 2);
   const CommandResult bare = run_tessera({"bench"});
   EXPECT_EQ(bare.code, 2);
-  EXPECT_THAT(bare.err, HasSubstr("one of the suites kernels, train and made-up"));
+  EXPECT_THAT(bare.err, HasSubstr("one of the suites kernels, train, made-up and collectives"));
   const CommandResult missing = run_tessera({"bench", "train", "--folder", folder.path()});
   EXPECT_EQ(missing.code, 2);
   EXPECT_THAT(missing.err, HasSubstr("there are no suites in `" + folder.path() + "/train`"));
-  for (const char* suite : {"kernels", "train", "made-up"})
+  for (const char* suite : {"kernels", "train", "made-up", "collectives"})
     EXPECT_THAT(run_tessera({"bench", suite, "--help"}).out, HasSubstr("--filter")) << suite;
 }
 
