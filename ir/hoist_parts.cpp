@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ir/contraction_order.h"
 #include "ir/product.h"
@@ -18,12 +19,19 @@ constexpr double kDearInMaps = 8;  // operations
 class Hoister {
  public:
   Hoister(const Expr& map, const SumSurroundings& surroundings)
-      : body_(map), surroundings_(surroundings), loops_(map.dims()), least_(kDearInMaps) {
+      : body_(map),
+        evaluated_(evaluated_nodes(map)),
+        surroundings_(surroundings),
+        loops_(map.dims()),
+        least_(kDearInMaps) {
     if (is_float(body_.type())) visit(body_, loops_);
   }
 
   Hoister(const Reduce& reduce, const SumSurroundings& surroundings)
-      : body_(reduce.body), surroundings_(surroundings), loops_(reduce.body.dims()) {
+      : body_(reduce.body),
+        evaluated_(evaluated_nodes(body_)),
+        surroundings_(surroundings),
+        loops_(body_.dims()) {
     if (reduce.op == Reduction::sum) {
       Products products;
       for (const Factor& factor : products.factors_of(body_))
@@ -69,7 +77,7 @@ class Hoister {
 
   bool is_part(const Expr& expr) const {
     if (expr.dims().empty() || points_of(expr.dims()) >= points_of(loops_)) return false;
-    if (reads_may_leave(expr)) return false;
+    if (evaluated_.count(&expr.node()) == 0 && reads_may_leave(expr)) return false;
     const double flops = work_of(expr).flops;
     const double saved = flops < least_ ? 0 : points_of(loops_) * flops;
     return std::max(saved, saved_by_iterations(expr)) > 2 * price_beside(expr);
@@ -110,6 +118,7 @@ class Hoister {
   }
 
   const Expr& body_;
+  const std::unordered_set<const ExprNode*> evaluated_;  // in every case
   const SumSurroundings& surroundings_;
   Dims loops_;
   double least_ = 0;  // operations of a part

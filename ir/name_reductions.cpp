@@ -1,14 +1,13 @@
 #include "ir/name_reductions.h"
 
-#include <map>
 #include <set>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "ir/each_child.h"
 #include "ir/known_definitions.h"
 #include "ir/prune.h"
+#include "ir/rebuilt_program.h"
 #include "ir/shared_parts.h"
 #include "ir/simplify.h"
 #include "ir/structure.h"
@@ -82,7 +81,8 @@ Expr with_reductions_collapsed(const Expr& formula) {
 
 class Namer {
  public:
-  explicit Namer(const Program& source) : source_(source), result_(source.name(), source.where()) {
+  explicit Namer(const Program& source)
+      : source_(source), rebuilt_(source), result_(rebuilt_.program()) {
     for (const Tensor& tensor : source.tensors()) {
       result_.reserve(tensor.name());
       if (tensor.role() != Role::definition && tensor.role() != Role::carried) continue;
@@ -100,31 +100,18 @@ class Namer {
   }
 
   Program run() {
-    for (const Dim& dim : source_.dims()) result_.declare(dim);
     for (const Tensor& tensor : in_order(source_)) take(tensor);
-    for (const Update& carry : source_.carries())
-      result_.add_carry({made(carry.target), made(carry.value)});
-    for (const Output& output : source_.outputs())
-      result_.add_output({output.name, made(output.value), output.order});
-    for (const Update& update : source_.updates())
-      result_.add_update({update.target, made(update.value)});
-    for (const Pin& pin : source_.pins()) result_.pin(pin.tensor, pin.dim, pin.axis, pin.where);
-    return std::move(result_);
+    return rebuilt_.finish();
   }
 
  private:
-  Tensor made(const Tensor& tensor) const {
-    const auto it = made_.find(tensor);
-    return it == made_.end() ? tensor : it->second;
-  }
-
   void take(const Tensor& tensor) {
     if (tensor.role() == Role::carried) {
-      const Expr value = named(reading_made(tensor.value()), tensor.name(), false);
-      made_.emplace(tensor, result_.carry(tensor.name(), tensor.over(), value, tensor.descending(),
+      const Expr value = named(rebuilt_.reading(tensor.value()), tensor.name(), false);
+      rebuilt_.take(tensor, result_.carry(tensor.name(), tensor.over(), value, tensor.descending(),
                                           tensor.dims(), tensor.where()));
     } else if (tensor.role() == Role::definition) {
-      made_.emplace(tensor, definition(tensor));
+      rebuilt_.take(tensor, definition(tensor));
     } else {
       result_.import(tensor);
     }
@@ -132,7 +119,7 @@ class Namer {
 
   // What stands for a definition of the source.
   Tensor definition(const Tensor& tensor) {
-    Expr value = reading_made(tensor.value());
+    Expr value = rebuilt_.reading(tensor.value());
     if (tensor.checkpoint())
       return result_.define(tensor.name(), make_checkpoint(value, value.where()), tensor.where(),
                             tensor.dims());
@@ -147,23 +134,6 @@ class Namer {
     const Tensor result = result_.define(tensor.name(), value, tensor.where(), tensor.dims());
     if (!known) remember(value, result);
     return result;
-  }
-
-  Expr reading_made(const Expr& value) const {
-    return transform(value, [&](const Expr& node) -> Expr {
-      if (const Looped* looped = as<Looped>(node)) return looped->value;
-      if (const Gradient* gradient = as<Gradient>(node)) {
-        const Tensor loss = made(gradient->loss);
-        return make_gradient(loss, made(gradient->wrt), loss.dims(), node.where());
-      }
-      const Read* read = as<Read>(node);
-      if (read == nullptr || made_.count(read->tensor) == 0) return node;
-      const Tensor& tensor = made_.at(read->tensor);
-      std::vector<Index> indices;
-      for (const Dim& dim : tensor.dims())
-        indices.push_back(read->indices[static_cast<size_t>(position(read->tensor.dims(), dim))]);
-      return make_read(tensor, std::move(indices), read->pad, node.where());
-    });
   }
 
   // `value` with the reductions in it named; it may be one itself where it is a `definition`.
@@ -212,9 +182,9 @@ class Namer {
   }
 
   const Program& source_;
-  Program result_;
-  std::set<Tensor> own_;  // what is asked for by its name
-  std::map<Tensor, Tensor> made_;
+  RebuiltProgram rebuilt_;
+  Program& result_;
+  std::set<Tensor> own_;    // what is asked for by its name
   KnownDefinitions known_;  // reductions, and parts of formulas
 };
 

@@ -31,7 +31,8 @@ class Splitter {
   Splitter(const Expr& value, bool checkpoint)
       : root_(&value.node()),
         elements_(std::max(volume(value.dims()), kMostElements)),
-        checkpoint_(checkpoint) {
+        checkpoint_(checkpoint),
+        evaluated_(evaluated_nodes(value)) {
     for (const Expr& node : subexpressions(value)) {
       bool leaves = as<Read>(node) != nullptr && may_leave(*as<Read>(node));
       for (const Expr& child : children(node)) {
@@ -40,7 +41,6 @@ class Splitter {
       }
       if (leaves) leaves_.insert(&node.node());
     }
-    mark_evaluated(value);
   }
 
   Expr rewrite(const Expr& expr) {
@@ -61,20 +61,6 @@ class Splitter {
   }
 
  private:
-  // Nodes whose value is asked for wherever the formula's is: not those on one side of a where.
-  void mark_evaluated(const Expr& value) {
-    std::vector<Expr> open = {value};
-    while (!open.empty()) {
-      const Expr node = open.back();
-      open.pop_back();
-      if (!evaluated_.insert(&node.node()).second) continue;
-      const Apply* apply = as<Apply>(node);
-      const std::vector<Expr> below = children(node);
-      const size_t count = apply != nullptr && apply->fn == Fn::where ? 1 : below.size();
-      open.insert(open.end(), below.begin(), below.begin() + static_cast<std::ptrdiff_t>(count));
-    }
-  }
-
   // `result`, which stands for `original`, or something shorter of the same value.
   Expr shorter(const Expr& original, const Expr& result, int64_t& size) const {
     if (uses_.at(&original.node()) < 2 && size <= kMostInPart) return result;
@@ -99,9 +85,9 @@ class Splitter {
   const ExprNode* root_;
   const int64_t elements_;
   const bool checkpoint_;
+  const std::unordered_set<const ExprNode*> evaluated_;  // in every case
   std::unordered_map<const ExprNode*, int> uses_;
-  std::unordered_set<const ExprNode*> leaves_;     // reading them may go outside
-  std::unordered_set<const ExprNode*> evaluated_;  // in every case
+  std::unordered_set<const ExprNode*> leaves_;  // reading them may go outside
   std::unordered_map<const ExprNode*, Expr> done_;
   Sizes sizes_;  // the weight, written out
 };

@@ -26,12 +26,11 @@ struct Term {
 // What is added and taken away.
 void collect(const Expr& formula, bool negative, std::vector<Term>& terms) {
   const Apply* apply = as<Apply>(formula);
-  const Fn fn = apply == nullptr ? Fn::checkpoint : apply->fn;
-  if (fn == Fn::neg) {
-    collect(apply->args[0], !negative, terms);
-  } else if (fn == Fn::add || fn == Fn::sub) {
+  if (is_sum(formula)) {
     collect(apply->args[0], negative, terms);
-    collect(apply->args[1], negative != (fn == Fn::sub), terms);
+    collect(apply->args[1], negative != (apply->fn == Fn::sub), terms);
+  } else if (apply != nullptr && apply->fn == Fn::neg) {
+    collect(apply->args[0], !negative, terms);
   } else {
     terms.push_back({formula, negative});
   }

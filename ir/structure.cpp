@@ -86,6 +86,21 @@ std::vector<Expr> subexpressions(const Expr& expr) {
   return found;
 }
 
+std::unordered_set<const ExprNode*> evaluated_nodes(const Expr& expr) {
+  std::unordered_set<const ExprNode*> evaluated;
+  std::vector<Expr> open = {expr};
+  while (!open.empty()) {
+    const Expr node = open.back();
+    open.pop_back();
+    if (!evaluated.insert(&node.node()).second) continue;
+    const Apply* apply = as<Apply>(node);
+    const std::vector<Expr> below = children(node);
+    const size_t count = apply != nullptr && apply->fn == Fn::where ? 1 : below.size();
+    open.insert(open.end(), below.begin(), below.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  return evaluated;
+}
+
 std::vector<Tensor> tensors_read(const Expr& expr) {
   std::vector<Tensor> found;
   std::unordered_set<const TensorNode*> known;

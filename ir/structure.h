@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,10 @@ namespace tessera {
 // Every distinct node below and including `expr`, children first. Does not enter the definitions
 // of the tensors that are read.
 std::vector<Expr> subexpressions(const Expr& expr);
+
+// Those of them whose value is asked for wherever the formula's is: not what only one side of a
+// `where` needs.
+std::unordered_set<const ExprNode*> evaluated_nodes(const Expr& expr);
 
 // The tensors that `expr` reads (in gradients too), each once, in order of first appearance.
 std::vector<Tensor> tensors_read(const Expr& expr);

@@ -14,15 +14,24 @@ using testing::Each;
 using testing::Not;
 
 std::string last_of(const std::string& formula) {
-  const Program normal = normalize(parse(
-      "program p\ndim i = 60, j = 80, k = 50\ninput a[i, k]\ninput b[k, j]\ninput c[i]\ny = " +
-      formula + "\noutput y\n"));
+  const Program normal = normalize(
+      parse("program p\ndim i = 60, j = 80, k = 50\ninput a[i, k]\ninput b[k, j]\ninput c[i]\n"
+            "input at[i] : i32\ny = " +
+            formula + "\noutput y\n"));
   return print(normal.get("y").value());
 }
 
 TEST(HoistParts, ComputesADearPartOfAMapOnce) {
   EXPECT_EQ(last_of("tanh(a) * sigmoid(a) + b"), "y_1 + b");
   EXPECT_EQ(last_of("max[j](tanh(a) * sigmoid(a) + b)"), "max[j](y_1 + b)");
+}
+
+// A position outside of the tensor is an error in any case, unless a condition keeps it out.
+TEST(HoistParts, ComputesOnceWhatReadsThroughData) {
+  EXPECT_EQ(last_of("max[j](exp(a[i: at]) + b)"), "max[j](y_1 + b)");
+  EXPECT_EQ(last_of("prod[k](exp(a[i: at]) * b)"), "prod[k](y_1 * b)");
+  EXPECT_EQ(last_of("max[j](where(at >= 0, exp(a[i: at]), 1.0) + b)"), "max[j](y_1 + b)");
+  EXPECT_EQ(last_of("where(b > 0.0, exp(a[i: at]), 1.0)"), "where(b > 0.0, exp(a[i: at]), 1.0)");
 }
 
 TEST(HoistParts, LeavesWhatKernelsComputeWhereItChanges) {
