@@ -117,6 +117,11 @@ int64_t inner_step(const Affine& form, const IndexLevels& levels) {
   return levels.empty() ? 0 : step_of(form, levels.back());
 }
 
+bool is_read_at_once(const Affine& form, const IndexLevels& levels) {
+  const int64_t step = inner_step(form, levels);
+  return step == 0 || step == 1;
+}
+
 int64_t piece_within(const IndexLevels& levels, int64_t limit) {
   if (levels.size() <= 1) return limit;
   return std::gcd(levels.back().extent, limit);

@@ -36,6 +36,9 @@ int64_t step_of(const Affine& form, const IndexLevel& level);
 std::optional<int64_t> single_step(const Affine& form, const IndexLevels& levels);
 // The step of the innermost level; 0 when there is none.
 int64_t inner_step(const Affine& form, const IndexLevels& levels);
+// Are neighbours along the innermost level one element, or elements that follow one another, so
+// that one instruction reads a vector of them?
+bool is_read_at_once(const Affine& form, const IndexLevels& levels);
 // The largest power of two, up to `limit`, such that aligned pieces of that size of the flattened
 // index vary in the innermost level only; `limit` itself when there is one level.
 int64_t piece_within(const IndexLevels& levels, int64_t limit);

@@ -87,7 +87,7 @@ double pack_cycles(const Expr& operand, const ContractionLayout& layout, const I
                    const ContractionSchedule& s, int64_t panel, const VectorTarget& target) {
   const std::optional<Affine> form = packed_address(operand);
   if (s.batched) {
-    const bool whole = form && inner_step(*form, layout.batch) <= 1;
+    const bool whole = form && is_read_at_once(*form, layout.batch);
     return whole ? kPackVector : kPackScalar * s.lanes;
   }
   if (!form) return kPackScalar;
@@ -225,7 +225,7 @@ double finish_cycles(const ContractionGroup& group, const ContractionLayout& lay
   double cycles = 0;
   const auto touch = [&](const Affine& form, DType type, double lines) {
     if (s.batched) {
-      cycles += kStorePiece * (inner_step(form, layout.batch) <= 1 ? 1 : s.lanes);
+      cycles += kStorePiece * (is_read_at_once(form, layout.batch) ? 1 : s.lanes);
     } else if (inner_step(form, layout.n) == 1) {
       cycles += kStorePiece / whole;
     } else {

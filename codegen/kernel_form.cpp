@@ -36,7 +36,7 @@ BlockedForm in_blocks(const KernelGroup& group, const std::vector<BlockWalk>& wa
         set_stays(*contraction, form.group, part, !variant.rest);
         parts.emplace_back(plan_contraction(*contraction, vectors));
       } else {
-        parts.emplace_back(scheduled(part.group, {vectors.vector_bytes, 1}));
+        parts.emplace_back(scheduled(part.group, {vectors, 1}));
       }
     }
   }
@@ -57,7 +57,7 @@ std::optional<KernelForm> chosen(const KernelGroup& group, const BuildOptions& o
     return in_blocks(group, *walks, options);
   }
   LoopNest nest = lower(group);
-  const ScheduleTarget target{vectors.vector_bytes, options.workers};
+  const ScheduleTarget target{vectors, options.workers};
   if (!schedule(nest, target, std::get<LoopChoice>(choice))) return std::nullopt;
   return nest;
 }
@@ -73,7 +73,7 @@ KernelForm kernel_form(const KernelGroup& group, const BuildOptions& options,
     return plan_contraction(*contraction, target_of(options));
   if (const std::optional<std::vector<BlockWalk>> walks = plan_walks(group, options.blocks))
     return in_blocks(group, *walks, options);
-  return scheduled(group, {vectors.vector_bytes, options.workers});
+  return scheduled(group, {vectors, options.workers});
 }
 
 }  // namespace tessera

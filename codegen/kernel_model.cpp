@@ -81,7 +81,7 @@ KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(ma
 void KernelModel::analyse_loops(const Nest& nest, const Nest& solved) {
   const Dims loops = nest.loops();
   LoopNest scheduled = lower(make_group({solved}, {solved.out}));
-  schedule(scheduled, {machine_.vectors.vector_bytes, 1});
+  schedule(scheduled, {machine_.vectors, 1});
   for (const NestedLoop& loop : scheduled.loops) {
     std::vector<int>& positions = dims_of_.emplace_back();
     for (const Dim& dim : loop.dims)

@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "codegen/loop_order.h"
+#include "codegen/make_cheaper.h"
 #include "codegen/schedule_model.h"
 #include "codegen/transposed_loads.h"
+#include "codegen/written_out.h"
 
 namespace tessera {
 namespace {
@@ -40,7 +43,7 @@ Choice best_lane(const LoopNest& nest, const Stage& stage, const StageUse& use,
 }
 
 // Chooses between one shared lane loop and a lane loop for each stage.
-double choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
+void choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
   std::vector<StageUse> uses;
   std::vector<Choice> own;
   double own_cost = 0;
@@ -71,62 +74,6 @@ double choose_lanes(LoopNest& nest, const ScheduleTarget& target) {
     stage.lane = nest.lane >= 0 ? nest.lane : own[s].lane;
     stage.lanes = nest.lane >= 0 ? nest.lanes : lanes_for(nest, stage, uses[s], stage.lane, target);
   }
-  return shared.cost;
-}
-
-// Outermost: the loops that take the longest steps through memory, results counting most.
-void order_by_steps(const LoopNest& nest, const std::vector<const Address*>& addresses,
-                    std::vector<int>& loops) {
-  const auto weight = [&](int loop) {
-    double sum = 0;
-    for (const Address* address : addresses)
-      if (const auto step = step_of(nest, *address, loop))
-        sum += std::log2(1 + std::abs(static_cast<double>(*step)));
-    return sum;
-  };
-  std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return weight(a) > weight(b); });
-}
-
-// The lane loop innermost; but a loop that is contiguous where the lane loop is not goes inside, so
-// that the lines it touches are used up while they are in cache.
-void place_lane(const LoopNest& nest, const std::vector<const Address*>& addresses, int lane,
-                std::vector<int>& loops) {
-  if (!has(loops, lane)) return;
-  std::erase(loops, lane);
-  loops.push_back(lane);
-  for (const Address* address : addresses) {
-    const auto step = step_of(nest, *address, lane);
-    if (step && std::abs(*step) <= 1) continue;
-    for (int loop : loops) {
-      if (loop == lane || step_of(nest, *address, loop) != std::optional<int64_t>(1)) continue;
-      std::erase(loops, loop);
-      loops.push_back(loop);
-      return;
-    }
-  }
-}
-
-void order_loops(LoopNest& nest) {
-  std::vector<const Address*> all;
-  for (Stage& stage : nest.stages) {
-    const std::vector<const Address*> own = addresses_of(nest, stage, use_of(nest, stage));
-    all.insert(all.end(), own.begin(), own.end());
-    order_by_steps(nest, own, stage.free);
-    order_by_steps(nest, own, stage.reduced);
-    const bool reduces = !stage.reductions.empty() || stage.scatters;
-    if (reduces && has(stage.free, stage.lane)) {
-      std::erase(stage.free, stage.lane);
-      stage.free.push_back(stage.lane);
-    } else {
-      place_lane(nest, own, stage.lane, stage.free);
-    }
-    if (has(stage.reduced, stage.lane)) {
-      std::erase(stage.reduced, stage.lane);
-      stage.reduced.push_back(stage.lane);
-    }
-  }
-  order_by_steps(nest, all, nest.shared);
-  place_lane(nest, all, nest.lane, nest.shared);
 }
 
 // Do the lanes read large arguments that go on far away at each step of the reduced loops? Then
@@ -176,7 +123,7 @@ void choose_strips(LoopNest& nest, const ScheduleTarget& target) {
 void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target, int64_t grain) {
   const int64_t wanted = int64_t{16} * std::max(1, target.workers);
   for (Stage& stage : nest.stages)
-    stage.transposed = transposed_loads(nest, stage, target.vector_bytes);
+    stage.transposed = transposed_loads(nest, stage, target.vectors.vector_bytes);
   // A loop that loads run along stays a loop.
   const bool alone = nest.stages.size() == 1 && nest.stages[0].free.empty() &&
                      nest.stages[0].reduced.empty() && !nest.stages[0].transposed.empty();
@@ -264,32 +211,19 @@ bool fits(const LoopNest& nest, const LoopChoice& choice) {
 }  // namespace
 
 void schedule(LoopNest& nest, const ScheduleTarget& target) {
-  const double instructions = choose_lanes(nest, target);
+  choose_lanes(nest, target);
   order_loops(nest);
-  choose_chunks(nest, seconds_of(nest, instructions), target, 0);
+  if (!wants_strips(nest)) make_cheaper(nest, target);
+  choose_chunks(nest, predicted_seconds(nest, target), target, 0);
   choose_strips(nest, target);
   place_scratch(nest);
 }
 
-LoopChoice choice_of(const LoopNest& scheduled) {
-  LoopChoice choice{scheduled.shared, scheduled.lane, scheduled.lanes, {}, 0};
-  for (const Stage& stage : scheduled.stages)
-    choice.stages.push_back({stage.free, stage.reduced, stage.lane, stage.lanes});
-  return choice;
-}
-
 bool schedule(LoopNest& nest, const ScheduleTarget& target, const LoopChoice& choice) {
+  if (nest.stages.size() == 1 && choice.stages.size() == 1 && choice.stages[0].reduced.empty())
+    if (std::optional<LoopNest> map = written_out(nest)) nest = std::move(*map);
   if (!fits(nest, choice)) return false;
-  nest.shared = choice.shared;
-  nest.lane = choice.lane;
-  nest.lanes = choice.lanes;
-  for (size_t s = 0; s < nest.stages.size(); ++s) {
-    Stage& stage = nest.stages[s];
-    stage.free = choice.stages[s].free;
-    stage.reduced = choice.stages[s].reduced;
-    stage.lane = choice.stages[s].lane;
-    stage.lanes = choice.stages[s].lanes;
-  }
+  take(nest, choice);
   choose_chunks(nest, predicted_seconds(nest, target), target, choice.grain);
   choose_strips(nest, target);
   place_scratch(nest);

@@ -171,7 +171,7 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
                const ScheduleTarget& target) {
   const auto extent =
       lane < 0 ? 1.0 : static_cast<double>(nest.loops[static_cast<size_t>(lane)].extent);
-  const double width = static_cast<double>(target.vector_bytes) / use.element_bytes;
+  const double width = static_cast<double>(target.vectors.vector_bytes) / use.element_bytes;
   // One vector instruction serves this many useful elements.
   const int lanes = std::max(1, static_cast<int>(width));
   const double useful = lane < 0 || extent == 0 ? 1 : extent / std::ceil(extent / width);
@@ -212,7 +212,7 @@ int lanes_for(const LoopNest& nest, const Stage& stage, const StageUse& use, int
               const ScheduleTarget& target) {
   if (lane < 0) return 1;
   const int64_t extent = nest.loops[static_cast<size_t>(lane)].extent;
-  const int width = std::max(1, target.vector_bytes / use.element_bytes);
+  const int width = std::max(1, target.vectors.vector_bytes / use.element_bytes);
   int lanes = 1;
   while (lanes < width && lanes < extent) lanes *= 2;
   if (lanes < width) return lanes;

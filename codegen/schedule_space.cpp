@@ -7,6 +7,7 @@
 #include "codegen/lower.h"
 #include "codegen/machine.h"
 #include "codegen/schedule_model.h"
+#include "codegen/written_out.h"
 
 namespace tessera {
 namespace {
@@ -32,6 +33,32 @@ std::vector<std::vector<int>> exchanged(const std::vector<int>& loops) {
   return orders;
 }
 
+// The same with each lane loop that it may have.
+std::vector<LoopChoice> lane_choices(const LoopNest& nest, const LoopChoice& base,
+                                     const ScheduleTarget& target) {
+  std::vector<LoopChoice> choices = {base};
+  for (int loop : nest.shared) {
+    int lanes = 1;
+    for (const Stage& stage : nest.stages)
+      lanes = std::max(lanes, lanes_for(nest, stage, use_of(nest, stage), loop, target));
+    choices.push_back(with_shared_lane(base, loop, lanes));
+  }
+  const LoopChoice own = base.lane >= 0 ? with_shared_lane(base, -1, 1) : base;
+  choices.push_back(own);
+  for (size_t s = 0; s < nest.stages.size(); ++s)
+    for (int loop : lane_loops_of(nest.stages[s])) {
+      LoopChoice choice = own;
+      const Stage& stage = nest.stages[s];
+      choice.stages[s].lane = loop;
+      choice.stages[s].lanes = lanes_for(nest, stage, use_of(nest, stage), loop, target);
+      // Lanes belong innermost.
+      for (std::vector<int>* order : {&choice.stages[s].free, &choice.stages[s].reduced})
+        if (std::erase(*order, loop) != 0) order->push_back(loop);
+      choices.push_back(std::move(choice));
+    }
+  return choices;
+}
+
 int64_t rounded_up(int64_t value, int64_t unit) {
   return std::max<int64_t>(1, (value + unit - 1) / unit) * unit;
 }
@@ -51,12 +78,13 @@ ScheduleSpace::ScheduleSpace(const KernelGroup& group, const BuildOptions& optio
     : group_(group),
       limits_(options.blocks),
       vectors_(vectors_of(options.level)),
-      target_{vectors_.vector_bytes, options.workers},
+      target_{vectors_, options.workers},
       contraction_(find_contraction(group)),
-      nest_(lower(group)) {
+      lowered_(lower(group)),
+      scheduled_(lowered_) {
   vectors_.threads = options.workers;
-  schedule(nest_, target_);
-  model_ = choice_of(nest_);
+  schedule(scheduled_, target_);
+  model_ = choice_of(scheduled_);
   if (contraction_ && (options.always_tile || worth_tiling(contraction_->contraction)))
     model_ = choice_of(plan_contraction(*contraction_, vectors_));
   else if (const std::optional<std::vector<BlockWalk>> walks = plan_walks(group, limits_))
@@ -68,7 +96,7 @@ bool ScheduleSpace::fits(const ScheduleChoice& choice) const {
     return contraction_ && plan_contraction(*contraction_, vectors_, *tile).has_value();
   if (const BlockChoice* blocks = std::get_if<BlockChoice>(&choice))
     return plan_walks(group_, limits_, *blocks).has_value();
-  LoopNest nest = nest_;
+  LoopNest nest = lowered_;
   return schedule(nest, target_, std::get<LoopChoice>(choice));
 }
 
@@ -92,41 +120,24 @@ std::vector<ScheduleChoice> ScheduleSpace::seeds() const {
 }
 
 std::vector<LoopChoice> ScheduleSpace::loop_seeds() const {
-  struct Seed {
-    double cost;
-    LoopChoice choice;
-  };
-  std::vector<Seed> seeds;
-  const LoopChoice base = choice_of(nest_);
-  const auto add = [&](const LoopChoice& choice) {
-    LoopNest nest = nest_;
-    if (schedule(nest, target_, choice))
-      seeds.push_back({predicted_seconds(nest, target_), choice});
-  };
-  add(base);
-  for (int loop : nest_.shared) {
-    int lanes = 1;
-    for (const Stage& stage : nest_.stages)
-      lanes = std::max(lanes, lanes_for(nest_, stage, use_of(nest_, stage), loop, target_));
-    add(with_shared_lane(base, loop, lanes));
+  std::vector<LoopChoice> choices = lane_choices(scheduled_, choice_of(scheduled_), target_);
+  // With short reductions written out, or not, where the model has it the other way.
+  if (const std::optional<LoopNest> map = written_out(lowered_)) {
+    const bool is_map = scheduled_.stages[0].reduced.empty();
+    const LoopNest& other = is_map ? lowered_ : *map;
+    const std::vector<LoopChoice> more = lane_choices(other, choice_of(other), target_);
+    choices.insert(choices.end(), more.begin(), more.end());
   }
-  const LoopChoice own = base.lane >= 0 ? with_shared_lane(base, -1, 1) : base;
-  add(own);
-  for (size_t s = 0; s < nest_.stages.size(); ++s)
-    for (int loop : lane_loops_of(nest_.stages[s])) {
-      LoopChoice choice = own;
-      const Stage& stage = nest_.stages[s];
-      choice.stages[s].lane = loop;
-      choice.stages[s].lanes = lanes_for(nest_, stage, use_of(nest_, stage), loop, target_);
-      // Lanes belong innermost.
-      for (std::vector<int>* order : {&choice.stages[s].free, &choice.stages[s].reduced})
-        if (std::erase(*order, loop) != 0) order->push_back(loop);
-      add(choice);
-    }
-  std::stable_sort(seeds.begin(), seeds.end(),
-                   [](const Seed& a, const Seed& b) { return a.cost < b.cost; });
-  std::vector<LoopChoice> choices;
-  for (Seed& seed : seeds) choices.push_back(std::move(seed.choice));
+  std::vector<std::pair<double, LoopChoice>> priced;
+  for (LoopChoice& choice : choices) {
+    LoopNest nest = lowered_;
+    if (schedule(nest, target_, choice))
+      priced.emplace_back(predicted_seconds(nest, target_), std::move(choice));
+  }
+  std::stable_sort(priced.begin(), priced.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  choices.clear();
+  for (auto& [cost, choice] : priced) choices.push_back(std::move(choice));
   return choices;
 }
 
@@ -201,7 +212,7 @@ std::vector<LoopChoice> ScheduleSpace::around(const LoopChoice& loops) const {
     found.push_back(loops);
     found.back().shared = order;
   }
-  LoopNest nest = nest_;
+  LoopNest nest = lowered_;
   if (!schedule(nest, target_, loops)) return {};
   for (int64_t grain : {nest.grain / 4, nest.grain * 4}) {
     if (grain < 1 || grain > nest.points) continue;
@@ -247,7 +258,7 @@ std::string ScheduleSpace::describe(const ScheduleChoice& choice) const {
 }
 
 std::string ScheduleSpace::describe_loops(const LoopChoice& loops) const {
-  const auto name = [&](int loop) { return nest_.loops[static_cast<size_t>(loop)].name; };
+  const auto name = [&](int loop) { return lowered_.loops[static_cast<size_t>(loop)].name; };
   const auto names = [&](const std::vector<int>& order) {
     std::string text;
     for (int loop : order) text += (text.empty() ? "" : " ") + name(loop);

@@ -39,7 +39,8 @@ class ScheduleSpace {
   VectorTarget vectors_;
   ScheduleTarget target_;
   std::optional<ContractionGroup> contraction_;
-  LoopNest nest_;  // scheduled by the model
+  LoopNest lowered_;
+  LoopNest scheduled_;  // by the model
   ScheduleChoice model_;
 };
 

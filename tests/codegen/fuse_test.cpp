@@ -73,7 +73,7 @@ TEST(Fuse, UpdatesOfOneParameterAreOneFlatLoop) {
   EXPECT_EQ(nest.stages.size(), 1u);
   ASSERT_EQ(nest.shared.size(), 1u) << describe(nest);
   EXPECT_EQ(nest.loops[static_cast<size_t>(nest.shared[0])].extent, 60000);
-  schedule(nest, {64, 2});
+  schedule(nest, {{.vector_bytes = 64}, 2});
   EXPECT_EQ(nest.lane, nest.shared[0]);
   EXPECT_GT(nest.chunks, 1);
 }

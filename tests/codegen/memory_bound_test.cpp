@@ -24,7 +24,7 @@ using testing::SizeIs;
 
 LoopNest scheduled(const KernelGroup& group, int workers = 1) {
   LoopNest nest = lower(group);
-  schedule(nest, {.vector_bytes = 32, .workers = workers});
+  schedule(nest, {.vectors = {.vector_bytes = 32}, .workers = workers});
   return nest;
 }
 

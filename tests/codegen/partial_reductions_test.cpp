@@ -16,7 +16,7 @@ namespace {
 
 int64_t chunks_of(const KernelGroup& group) {
   LoopNest nest = lower(group);
-  schedule(nest, {.vector_bytes = 64, .workers = 8});
+  schedule(nest, {.vectors = {.vector_bytes = 64}, .workers = 8});
   return nest.chunks;
 }
 

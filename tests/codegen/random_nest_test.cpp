@@ -4,8 +4,6 @@
 
 #include <cstdlib>
 
-#include "codegen/fuse.h"
-#include "ir/normalize.h"
 #include "ir/parse.h"
 #include "ir/random_inputs.h"
 #include "tests/codegen/run_program.h"
@@ -37,22 +35,6 @@ Arrays inputs_of(const Program& program, uint64_t seed) {
   for (const Tensor& input : program.inputs())
     if (input.name().rfind("at_", 0) != 0) inputs[input.name()] = whole_numbers(input, seed++);
   return inputs;
-}
-
-// Every kernel of the program under every schedule of its space.
-std::string compare_all_schedules(const Program& source, const Arrays& inputs, double tolerance,
-                                  CpuLevel level) {
-  const Program program = normalize(source);
-  const Arrays values = interpret_all(program, inputs, {});
-  std::string text;
-  for (const KernelGroup& group : fuse(nests_of(program), needed_of(program))) {
-    std::map<Tensor, Array> given;
-    for (const Tensor& input : group.inputs)
-      given.emplace(
-          input, input.role() == Role::input ? inputs.at(input.name()) : values.at(input.name()));
-    text += compare_schedules(group, given, values, {2, false, level}, tolerance);
-  }
-  return text;
 }
 
 class RandomNests : public testing::TestWithParam<int> {};

@@ -145,6 +145,21 @@ std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, A
   return text;
 }
 
+std::string compare_all_schedules(const Program& source, const Arrays& inputs, double tolerance,
+                                  CpuLevel level) {
+  const Program program = normalize(source);
+  const Arrays values = interpret_all(program, inputs, {});
+  std::string text;
+  for (const KernelGroup& group : fuse(nests_of(program), needed_of(program))) {
+    std::map<Tensor, Array> given;
+    for (const Tensor& input : group.inputs)
+      given.emplace(
+          input, input.role() == Role::input ? inputs.at(input.name()) : values.at(input.name()));
+    text += compare_schedules(group, given, values, {2, false, level}, tolerance);
+  }
+  return text;
+}
+
 Compiler plain_compiler(CpuLevel level, const BlockLimits& blocks) {
   CompilerOptions options;
   options.blocks = blocks;

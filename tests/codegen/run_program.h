@@ -72,4 +72,8 @@ std::string compare_schedules(const KernelGroup& group, const std::map<Tensor, A
                               const Arrays& wanted, const BuildOptions& options,
                               double tolerance = 2e-5, size_t of_seconds = 4);
 
+// The same of all kernels of a program.
+std::string compare_all_schedules(const Program& program, const Arrays& inputs, double tolerance,
+                                  CpuLevel level);
+
 }  // namespace tessera
