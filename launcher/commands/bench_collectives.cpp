@@ -41,7 +41,7 @@ int bench_collectives(const CollectivesArguments& arguments, const CommandLine& 
     return kDone;
   }
   RanksOptions ranks;
-  ranks.ranks = arguments.ranks;
+  ranks.hosts = {{"localhost", arguments.ranks}};
   ranks.transport = "mpi";
   ranks.timeout = arguments.timeout;
   ranks.command = line.argv;
