@@ -7,8 +7,8 @@
 namespace tessera {
 
 // A nest of one stage that reduces over few steps, with these written out one after the other: a
-// map, whose other loops may then run innermost. Nothing where there are too many steps, or for what
-// is kept in another type while it is reduced.
+// map, whose other loops may then run innermost. Nothing where there are too many steps, or for
+// what is kept in another type while it is reduced.
 //
 //   y[i, j] = max[r](x[r, i, j] - z[r, j, i]), r = 3
 //       becomes   max(max(x[0, i, j] - z[0, j, i], x[1, …] - …), x[2, …] - …)
