@@ -21,23 +21,26 @@ std::string program_of(const std::string& line, int64_t c, int64_t k, const std:
          "\n" + line + "\noutput y\n";
 }
 
-ContractionPlan plan_of(const std::string& text) {
+ContractionPlan plan_of(const std::string& text,
+                        const VectorTarget& target = vectors_of(CpuLevel::host)) {
   const Program program = normalize(parse(text));
   for (const Tensor& tensor : program.definitions()) {
     const Nest nest = nest_of(tensor);
     const std::optional<ContractionGroup> group = find_contraction(make_group({nest}, {tensor}));
-    if (group) return plan_contraction(*group, vectors_of(CpuLevel::host));
+    if (group) return plan_contraction(*group, target);
   }
   throw std::runtime_error("no contraction in " + text);
 }
 
 TEST(BatchedLanes, AreTakenWhereTheResultHasABatchInnermost) {
-  EXPECT_TRUE(plan_of(program_of("y = sum[k](a * b)", 64, 60, "f32")).schedule.batched);
-  EXPECT_TRUE(plan_of(program_of("y = min[k](a + b)", 64, 60, "f32")).schedule.batched);
-  EXPECT_FALSE(plan_of(program_of("y = sum[k](a * w)", 64, 60, "f32")).schedule.batched)
-      << "c is no batch";
-  EXPECT_FALSE(plan_of(program_of("y = sum[k](a * b)", 2, 60, "f32")).schedule.batched)
-      << "most lanes would be empty";
+  const VectorTarget wide{.vector_bytes = 64, .registers = 32};
+  const auto batched = [&](const char* line, int64_t c) {
+    return plan_of(program_of(line, c, 60, "f32"), wide).schedule.batched;
+  };
+  EXPECT_TRUE(batched("y = sum[k](a * b)", 64));
+  EXPECT_TRUE(batched("y = min[k](a + b)", 64));
+  EXPECT_FALSE(batched("y = sum[k](a * w)", 64)) << "c is no batch";
+  EXPECT_FALSE(batched("y = sum[k](a * b)", 2)) << "most lanes would be empty";
 }
 
 TEST(BatchedLanes, EveryLevelComputesWhatTheInterpreterDoes) {

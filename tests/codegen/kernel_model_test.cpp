@@ -53,7 +53,7 @@ TEST(KernelModel, LargeProductsComeNearThePeak) {
 
 TEST(KernelModel, WasteCosts) {
   EXPECT_LT(rate(256, 17, 256), 0.75 * rate(256, 32, 256));  // half of the second vector is empty
-  EXPECT_LT(rate(256, 256, 8), 0.8 * rate(256, 256, 256));   // tiles are entered for little
+  EXPECT_LT(rate(256, 256, 8), 0.9 * rate(256, 256, 256));   // each result is stored for little
   EXPECT_LT(rate(4, 2048, 2048), 0.9 * rate(256, 2048, 2048));  // the operand is read for four rows
   EXPECT_LT(rate(16, 16, 16), 0.5 * rate(256, 256, 256));       // launching
 }
