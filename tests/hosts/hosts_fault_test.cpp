@@ -53,7 +53,8 @@ TEST_F(HostsFault, ACutLink) {
   EXPECT_THAT(
       job_->err(),
       HasSubstr("tessera: host h2 (ranks 2 and 3) has given no sign of life for 15 s: it is "
-                "down, its link is cut, or its ranks are stopped; last heard of: "));
+                "down, its link is cut, or its ranks are stopped; "))
+      << "and what it did last, where it had said so before the link was cut";
   EXPECT_THAT(job_->err(), HasSubstr("job.tess:"));
 }
 
