@@ -19,7 +19,6 @@ namespace {
 constexpr double kThreadSeconds = 2e-6;  // waking others and waiting for them
 constexpr double kChunkCycles = 60e3;    // work is not split finer
 constexpr double kLineBytes = 64;
-constexpr double kOverlap = 0.3;  // of the shorter of computing and moving, what is not hidden
 
 // The share of a solved nest's points at which something is done: what a scatter adds goes to its
 // place at once, and a scan keeps what it has.
@@ -141,8 +140,7 @@ double KernelModel::seconds(std::span<const int64_t> extents, int threads) const
   const double memory =
       near / std::max(1e-3, machine_.cache_bandwidth * used) + far / std::max(1e-3, rate);
   const double launch = prices[static_cast<size_t>(WorkKind::launch)] * cycle_;
-  return launch + (used > 1 ? kThreadSeconds : 0) + std::max(compute, memory) +
-         kOverlap * std::min(compute, memory);
+  return launch + (used > 1 ? kThreadSeconds : 0) + computing_and_moving(compute, memory);
 }
 
 double predict_seconds(const Nest& local, const Machine& machine, int threads) {

@@ -77,6 +77,14 @@ int64_t LoopNest::trips(int loop) const {
   return loop == lane ? (extent + lanes - 1) / lanes : extent;
 }
 
+double LoopNest::argument_bytes() const {
+  double bytes = 0;
+  for (const NestBuffer& buffer : buffers)
+    if (buffer.argument >= 0)
+      bytes += static_cast<double>(buffer.elements) * static_cast<double>(size_of(buffer.type));
+  return bytes;
+}
+
 size_t LoopNest::strip_bytes() const {
   size_t bytes = 0;
   if (strip > 0)

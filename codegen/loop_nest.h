@@ -149,6 +149,7 @@ struct LoopNest {
 
   int64_t trips(int loop) const;  // of a shared loop: extent, or blocks of lanes
   size_t strip_bytes() const;     // of the running values of one point, in strips
+  double argument_bytes() const;  // of all arrays that it reads and writes
 };
 
 // For people and for golden tests.

@@ -12,19 +12,6 @@ bool has(const std::vector<int>& loops, int loop) {
   return std::find(loops.begin(), loops.end(), loop) != loops.end();
 }
 
-// Outermost: the loops that take the longest steps through memory, results counting most.
-void order_by_steps(const LoopNest& nest, const std::vector<const Address*>& addresses,
-                    std::vector<int>& loops) {
-  const auto weight = [&](int loop) {
-    double sum = 0;
-    for (const Address* address : addresses)
-      if (const auto step = step_of(nest, *address, loop))
-        sum += std::log2(1 + std::abs(static_cast<double>(*step)));
-    return sum;
-  };
-  std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return weight(a) > weight(b); });
-}
-
 // The lane loop innermost; but a loop that is contiguous where the lane loop is not goes inside, so
 // that the lines it touches are used up while they are in cache.
 void place_lane(const LoopNest& nest, const std::vector<const Address*>& addresses, int lane,
@@ -45,6 +32,18 @@ void place_lane(const LoopNest& nest, const std::vector<const Address*>& address
 }
 
 }  // namespace
+
+void order_by_steps(const LoopNest& nest, const std::vector<const Address*>& addresses,
+                    std::vector<int>& loops) {
+  const auto weight = [&](int loop) {
+    double sum = 0;
+    for (const Address* address : addresses)
+      if (const auto step = step_of(nest, *address, loop))
+        sum += std::log2(1 + std::abs(static_cast<double>(*step)));
+    return sum;
+  };
+  std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return weight(a) > weight(b); });
+}
 
 void order_loops(LoopNest& nest) {
   std::vector<const Address*> all;

@@ -4,6 +4,10 @@
 
 namespace tessera {
 
+// Outermost: the loops that take the longest steps through memory at these addresses.
+void order_by_steps(const LoopNest& nest, const std::vector<const Address*>& addresses,
+                    std::vector<int>& loops);
+
 // Orders the loops of a nest whose lane loops are chosen, as memory lies: outermost those that take
 // the longest steps, innermost the lanes, or inside them a loop along which something lies that
 // does not lie along the lanes.

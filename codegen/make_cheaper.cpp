@@ -13,11 +13,11 @@
 namespace tessera {
 namespace {
 
-constexpr double kGain = 0.8;     // prices are not exact
-constexpr int kMostRounds = 6;    // of exchanges
-constexpr double kNearLine = 13;  // cycles of a multiply-add: a line from another cache
-constexpr double kFarLine = 33;   // and from memory
-constexpr double kOverlap = 0.3;  // of the shorter of computing and moving, what is not hidden
+constexpr double kGain = 0.8;   // prices are not exact
+constexpr int kMostRounds = 6;  // of exchanges
+// Cycles of a multiply-add that a line takes from another cache and from memory. Usual figures and
+// not this machine's measured ones, which change from run to run, as kernels must not.
+constexpr double kNearLine = 13, kFarLine = 33;
 
 // Of a nest with lanes and an order, in cycles.
 double price_of(const LoopNest& nest, const std::vector<double>& extents,
@@ -31,7 +31,7 @@ double price_of(const LoopNest& nest, const std::vector<double>& extents,
   double memory = 0;
   for (size_t i = kFirstLine; i < kWorks; ++i)
     memory += lines[i] * prices[i] * (i < kFirstMemoryLine ? kNearLine : kFarLine);
-  return std::max(compute, memory) + kOverlap * std::min(compute, memory);
+  return computing_and_moving(compute, memory);
 }
 
 class Search {
@@ -125,18 +125,10 @@ class Search {
   double price_ = 0, before_ = 0;
 };
 
-double argument_bytes(const LoopNest& nest) {
-  double bytes = 0;
-  for (const NestBuffer& buffer : nest.buffers)
-    if (buffer.argument >= 0)
-      bytes += static_cast<double>(buffer.elements) * static_cast<double>(size_of(buffer.type));
-  return bytes;
-}
-
 }  // namespace
 
 void make_cheaper(LoopNest& nest, const ScheduleTarget& target) {
-  if (argument_bytes(nest) <= static_cast<double>(target.vectors.l1_bytes)) return;
+  if (nest.argument_bytes() <= static_cast<double>(target.vectors.l1_bytes)) return;
   if (std::optional<LoopNest> cheaper = Search(nest, target).run()) nest = std::move(*cheaper);
 }
 

@@ -164,16 +164,8 @@ void place_scratch(LoopNest& nest) {
   nest.scratch_bytes = offset + nest.strip_bytes() * static_cast<size_t>(nest.grain);
 }
 
-double argument_bytes(const LoopNest& nest) {
-  double bytes = 0;
-  for (const NestBuffer& buffer : nest.buffers)
-    if (buffer.argument >= 0)
-      bytes += static_cast<double>(buffer.elements) * static_cast<double>(size_of(buffer.type));
-  return bytes;
-}
-
 double seconds_of(const LoopNest& nest, double instructions) {
-  return std::max(instructions * kSecondsPerInstruction, argument_bytes(nest) * kSecondsPerByte);
+  return std::max(instructions * kSecondsPerInstruction, nest.argument_bytes() * kSecondsPerByte);
 }
 
 constexpr int kMostLanes = 256;

@@ -1,5 +1,6 @@
 #include "codegen/work_prices.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tessera {
@@ -91,6 +92,11 @@ const char* name_of(WorkKind work) {
 const WorkAmounts& prices_of(const VectorTarget& target) {
   static const WorkAmounts v2 = column(&Row::v2), v3 = column(&Row::v3), v4 = column(&Row::v4);
   return target.vector_bytes >= 64 ? v4 : target.vector_bytes >= 32 ? v3 : v2;
+}
+
+double computing_and_moving(double computing, double moving) {
+  constexpr double kNotHidden = 0.3;  // of the shorter of the two
+  return std::max(computing, moving) + kNotHidden * std::min(computing, moving);
 }
 
 }  // namespace tessera

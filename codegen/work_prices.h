@@ -10,4 +10,7 @@ namespace tessera {
 // bench/random_nests/fit_prices.py, which writes the table.
 const WorkAmounts& prices_of(const VectorTarget& target);
 
+// What a kernel takes that computes and moves memory for so long: mostly at once.
+double computing_and_moving(double computing, double moving);
+
 }  // namespace tessera

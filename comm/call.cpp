@@ -5,7 +5,6 @@
 #include <utility>
 
 namespace tessera {
-namespace {
 
 const char* name_of(CallKind kind) {
   switch (kind) {
@@ -32,6 +31,8 @@ const char* name_of(CallKind kind) {
   }
   return "?";
 }
+
+namespace {
 
 bool counts_matter(CallKind kind) {
   return kind != CallKind::all_to_all && kind != CallKind::split;

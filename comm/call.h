@@ -24,6 +24,8 @@ enum class CallKind : uint8_t {
   send_recv
 };
 
+const char* name_of(CallKind kind);  // "all-reduce"
+
 // What the ranks of a group must agree on, in a form that travels between processes.
 struct Call {
   CallKind kind = CallKind::barrier;

@@ -7,12 +7,12 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <utility>
 
 #include "base/convert.h"
 #include "base/error.h"
 #include "base/read_file.h"
+#include "ir/scalar.h"
 #include "launcher/row_sink.h"
 
 namespace tessera {
@@ -153,12 +153,7 @@ void write_number(const Table& table, const Cell& cell, DType type, const std::s
         return put(into, static_cast<float>(value));
     }
   }
-  int64_t low = std::numeric_limits<int64_t>::min();
-  int64_t high = std::numeric_limits<int64_t>::max();
-  if (type == DType::i32) low = INT32_MIN, high = INT32_MAX;
-  if (type == DType::i8) low = INT8_MIN, high = INT8_MAX;
-  if (type == DType::u8) low = 0, high = UINT8_MAX;
-  if (type == DType::b8) low = 0, high = 1;
+  const int64_t low = least(type), high = greatest(type);
   int64_t whole = 0;
   const char* begin = text.data() + (text.starts_with("+") ? 1 : 0);
   const auto [end, error] = std::from_chars(begin, text.data() + text.size(), whole);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
+#include "codegen/loop_order.h"
 #include "codegen/schedule_model.h"
 
 namespace tessera {
@@ -134,16 +134,10 @@ class Scheduler {
 
   // Outermost the longest steps through memory; `inner` innermost.
   void order(std::vector<int>& loops, int inner) const {
-    const auto weight = [&](int loop) {
-      double sum = 0;
-      for (const std::vector<GpuAccess>& accesses : accesses_)
-        for (const GpuAccess& access : accesses)
-          if (const auto step = step_of(nest_, *access.address, loop))
-            sum += std::log2(1 + std::abs(static_cast<double>(*step)));
-      return sum;
-    };
-    std::stable_sort(loops.begin(), loops.end(),
-                     [&](int a, int b) { return weight(a) > weight(b); });
+    std::vector<const Address*> addresses;
+    for (const std::vector<GpuAccess>& accesses : accesses_)
+      for (const GpuAccess& access : accesses) addresses.push_back(access.address);
+    order_by_steps(nest_, addresses, loops);
     put_last(loops, inner);
   }
 

@@ -1,10 +1,6 @@
-#include <llvm/Analysis/CGSCCPassManager.h>
-#include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
-#include <llvm/IR/Verifier.h>
-#include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/DCE.h>
@@ -16,6 +12,7 @@
 #include <llvm/Transforms/Utils/Mem2Reg.h>
 
 #include "base/error.h"
+#include "codegen/llvm/module_setup.h"
 #include "codegen/llvm/target.h"
 
 namespace tessera {
@@ -35,17 +32,7 @@ void set_attributes(llvm::Module& module, const CodeTarget& target) {
 // Vectors and accumulators are explicit already: what is left is cleaning up, moving what does not
 // change out of loops and unrolling short loops.
 void run_passes(llvm::Module& module, llvm::TargetMachine& machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-
+  PassAnalyses analyses(machine);
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::PromotePass());
   passes.addPass(llvm::EarlyCSEPass(false));
@@ -59,23 +46,12 @@ void run_passes(llvm::Module& module, llvm::TargetMachine& machine) {
   passes.addPass(llvm::SimplifyCFGPass());
   passes.addPass(llvm::DCEPass());
   for (llvm::Function& function : module)
-    if (!function.isDeclaration()) passes.run(function, functions);
-}
-
-void verify(llvm::Module& module) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  TESSERA_CHECK(!llvm::verifyModule(module, &stream)) << "the code that was emitted: " << text;
+    if (!function.isDeclaration()) passes.run(function, analyses.functions);
 }
 
 void prepare(llvm::Module& module, llvm::TargetMachine& machine, const CodeTarget& target,
              const ModuleCode& code, bool optimize) {
-  module.setDataLayout(machine.createDataLayout());
-#if LLVM_VERSION_MAJOR >= 21
-  module.setTargetTriple(machine.getTargetTriple());
-#else
-  module.setTargetTriple(machine.getTargetTriple().str());
-#endif
+  set_target(module, machine);
   if (code.optimized) {
     code.optimized(module);
     set_attributes(module, target);

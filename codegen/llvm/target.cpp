@@ -2,7 +2,6 @@
 
 #include <llvm/ADT/StringMap.h>
 #include <llvm/Config/llvm-config.h>
-#include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
 #include <llvm/TargetParser/Triple.h>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "codegen/llvm/module_setup.h"
 
 namespace tessera {
 namespace {
@@ -101,24 +101,11 @@ void initialize_llvm() {
 
 std::unique_ptr<llvm::TargetMachine> make_target_machine(const CodeTarget& code) {
   initialize_llvm();
-  const llvm::Triple triple(code.triple);
-  std::string error;
-#if LLVM_VERSION_MAJOR >= 22
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
-#else
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(code.triple, error);
-#endif
-  TESSERA_CHECK(target != nullptr) << error;
-  llvm::TargetOptions options;
-  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-#if LLVM_VERSION_MAJOR >= 21
-  const llvm::Triple& name = triple;
-#else
-  const std::string& name = code.triple;
-#endif
-  return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(name, code.cpu, code.features, options, llvm::Reloc::PIC_,
-                                  std::nullopt, llvm::CodeGenOptLevel::Default, /*JIT=*/true));
+  return make_machine({.triple = code.triple,
+                       .cpu = code.cpu,
+                       .features = code.features,
+                       .effort = llvm::CodeGenOptLevel::Default,
+                       .jit = true});
 }
 
 }  // namespace tessera

@@ -4,6 +4,9 @@
 
 namespace tessera {
 
+// Bytes of a vector so short that every rank reduces all of it by itself.
+inline constexpr size_t kReducedByAll = 4096;
+
 // How the ranks of one MPI group do their collectives. Arguments are those of Communicator, held
 // in `info`; the group has at least two ranks.
 class Collectives {

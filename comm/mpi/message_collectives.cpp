@@ -10,7 +10,6 @@ namespace tessera {
 namespace {
 
 constexpr size_t kPieceBytes = size_t{8} << 20;  // of a vector reduced at a time
-constexpr size_t kSmall = 4096;                  // every rank reduces all of so short a vector
 constexpr size_t kDirectBroadcast = 64 * 1024;
 
 std::byte* bytes_of(void* data) {
@@ -111,7 +110,7 @@ void MessageCollectives::all_reduce(const CallInfo& info, const void* send, void
   channel_.agree(info);
   const size_t element = size_of(info.call.type), size = static_cast<size_t>(channel_.size());
   const size_t count = info.call.count;
-  if (count * element <= kSmall) {
+  if (count * element <= kReducedByAll) {
     arrived_.resize(count * element * size);
     channel_.gather_all(info, send, count * element, arrived_.data());
     std::vector<const void*> sources;

@@ -9,7 +9,6 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kSmall = 4096;  // every rank reduces all of so short a vector
 constexpr size_t kChainChunk = SharedRegion::kChunk / 2;
 
 // Copies bytes [begin, begin + count) of a stream of segments to or from `place`.
@@ -196,7 +195,7 @@ void MixedCollectives::collect(const Chain& work, int64_t chunk, size_t place) {
 void MixedCollectives::all_reduce(const CallInfo& info, const void* send, void* recv) {
   channel_.agree(info);
   const size_t element = size_of(info.call.type), count = info.call.count;
-  if (count * element <= kSmall) {
+  if (count * element <= kReducedByAll) {
     const size_t each = count * element, ranks = static_cast<size_t>(channel_.size());
     arrived_.resize(each * ranks);
     gather_blocks(info, std::vector<size_t>(ranks, each), send, arrived_.data());

@@ -10,7 +10,6 @@ namespace tessera {
 namespace {
 
 constexpr size_t kChunk = SharedRegion::kChunk;
-constexpr size_t kSmall = 4096;  // every rank reduces all of a vector this short by itself
 
 size_t rounds(size_t total, size_t each) {
   return std::max<size_t>(1, (total + each - 1) / each);
@@ -148,7 +147,7 @@ void SharedCollectives::collect_slices(const Reduction& work, size_t chunk, size
 
 void SharedCollectives::all_reduce(const CallInfo& info, const void* send, void* recv) {
   const size_t element = size_of(info.call.type);
-  if (info.call.count * element <= kSmall) return reduce_small(info, send, recv);
+  if (info.call.count * element <= kReducedByAll) return reduce_small(info, send, recv);
   const Reduction work{info.call.type,
                        info.call.op,
                        element,

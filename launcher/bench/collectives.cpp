@@ -20,23 +20,6 @@ constexpr int32_t kMostInBatch = 256;  // calls
 constexpr size_t kLeast = 4;
 constexpr DType kType = DType::f32;
 
-const char* word_for(CallKind kind) {
-  switch (kind) {
-    case CallKind::broadcast:
-      return "broadcast";
-    case CallKind::all_gather:
-      return "all-gather";
-    case CallKind::all_reduce:
-      return "all-reduce";
-    case CallKind::reduce_scatter:
-      return "reduce-scatter";
-    case CallKind::all_to_all:
-      return "all-to-all";
-    default:
-      return "other";
-  }
-}
-
 constexpr CallKind kKinds[] = {CallKind::all_reduce, CallKind::all_gather, CallKind::reduce_scatter,
                                CallKind::all_to_all, CallKind::broadcast};
 
@@ -131,7 +114,7 @@ std::vector<double> time_calls(Communicator& world, const std::function<void()>&
     world.barrier();
     const Clock::time_point before = Clock::now();
     for (int32_t i = 0; i < batch; ++i) call();
-    if (batch == 1) world.barrier();
+    world.barrier();
     times.push_back(seconds_since(before) / batch);
     more = seconds_since(start) < seconds ? 1 : 0;
     world.broadcast(&more, sizeof more, 0);
@@ -166,7 +149,7 @@ RowResult measure_row(Communicator& world, PlainMpi& mpi, const CollectiveRow& r
 }  // namespace
 
 std::string CollectiveRow::name() const {
-  return fmt::format("{} {} {}", word_for(kind), name_of(kType), size_of_name(bytes));
+  return fmt::format("{} {} {}", name_of(kind), name_of(kType), size_of_name(bytes));
 }
 
 std::vector<CollectiveRow> collective_rows(int ranks, size_t most, const std::string& filter) {

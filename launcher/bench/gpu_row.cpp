@@ -65,7 +65,7 @@ void run(GpuRow& result, const GpuDevice& device, const SuiteRow& row, double se
   const GpuProgram gpu = gpu_program(normal);
   const Arrays inputs = random_inputs(normal, 0);
   const Arrays state = initial_state(normal, 0);
-  const GpuRun step(device, gpu, inputs, state);
+  GpuRun step(device, gpu, inputs, state);
   result.flops = gpu.flops;
   result.least_bytes = least_bytes_of(normal);
   result.launches = step.launches();

@@ -36,7 +36,8 @@ Array in_order(const Array& array, const Dims& from, const Dims& to) {
 }  // namespace
 
 GpuRun::GpuRun(const GpuDevice& device, const GpuProgram& program, const Arrays& inputs,
-               const Arrays& state) {
+               const Arrays& state)
+    : faults_(program.groups.size() * sizeof(int64_t)) {
   const auto start = std::chrono::steady_clock::now();
   for (const KernelGroup& group : program.groups)
     kernels_.emplace_back(build_gpu_kernel(group, GpuMachine::ptx, device.arch()));
@@ -53,7 +54,7 @@ GpuRun::GpuRun(const GpuDevice& device, const GpuProgram& program, const Arrays&
     for (const std::vector<Tensor>* tensors : {&group.inputs, &group.outputs})
       for (const Tensor& tensor : *tensors) places.push_back(memory(tensor).place());
   }
-  fault_.fill(0);
+  faults_.fill(0);
 }
 
 // What is written starts as garbage, so that an element that nobody writes shows.
@@ -66,16 +67,15 @@ GpuMemory& GpuRun::memory(const Tensor& tensor) {
 }
 
 void GpuRun::start() const {
-  for (size_t i = 0; i < kernels_.size(); ++i) kernels_[i].run(arguments_[i], fault_.place());
+  for (size_t i = 0; i < kernels_.size(); ++i)
+    kernels_[i].run(arguments_[i], faults_.place() + i * sizeof(int64_t));
 }
 
-void GpuRun::finish() const {
-  int64_t fault = 0;
-  fault_.read(&fault);
-  if (fault == 0) return;
-  for (const LoadedGpuKernel& kernel : kernels_)
-    if (static_cast<size_t>(fault_code(fault)) <= kernel.kernel().faults.size())
-      throw UserError(describe_fault(kernel.kernel().faults, fault));
+void GpuRun::finish() {
+  std::vector<int64_t> faults(kernels_.size());
+  faults_.read(faults.data());
+  for (size_t i = 0; i < kernels_.size(); ++i)
+    if (faults[i] != 0) throw UserError(describe_fault(kernels_[i].kernel().faults, faults[i]));
 }
 
 Array GpuRun::read(const Tensor& tensor) const {

@@ -18,7 +18,7 @@ class GpuRun {
   // Starts a step; updates go to tensors of their own, so that steps repeat each other.
   void start() const;
   // Waits, and throws UserError where data led outside a tensor.
-  void finish() const;
+  void finish();
   // In the order in which the program returns it; the new value of what is updated.
   Array output(const Output& output) const;
   Array updated(const Update& update) const;
@@ -33,7 +33,7 @@ class GpuRun {
   std::vector<LoadedGpuKernel> kernels_;
   std::vector<std::vector<CudaDriver::Pointer>> arguments_;
   std::map<Tensor, GpuMemory> memory_;
-  mutable GpuMemory fault_{sizeof(int64_t)};
+  GpuMemory faults_;  // a number for each kernel
   double compile_seconds_ = 0;
 };
 

@@ -1,22 +1,16 @@
 #include "codegen/llvm/gpu/ptx.h"
 
-#include <llvm/Analysis/CGSCCPassManager.h>
-#include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
-#include <llvm/IR/Verifier.h>
-#include <llvm/MC/TargetRegistry.h>
-#include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
-#include <llvm/Target/TargetMachine.h>
-#include <llvm/TargetParser/Triple.h>
 
 #include <mutex>
 
 #include "base/error.h"
 #include "codegen/llvm/gpu/libdevice.h"
+#include "codegen/llvm/module_setup.h"
 
 namespace tessera {
 namespace {
@@ -39,62 +33,33 @@ std::string features_of(const std::string& arch) {
   return number >= 100 ? "+ptx86" : number >= 90 ? "+ptx80" : "+ptx71";
 }
 
-std::unique_ptr<llvm::TargetMachine> make_machine(const std::string& arch) {
+std::unique_ptr<llvm::TargetMachine> machine_of(const std::string& arch) {
   initialize_nvptx();
-  const llvm::Triple triple(kTriple);
-  std::string error;
-#if LLVM_VERSION_MAJOR >= 22
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
-#else
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
-#endif
-  TESSERA_CHECK(target != nullptr) << error;
-  llvm::TargetOptions options;
-  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-#if LLVM_VERSION_MAJOR >= 21
-  const llvm::Triple& name = triple;
-#else
-  const std::string name = kTriple;
-#endif
-  return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(name, arch, features_of(arch), options, llvm::Reloc::PIC_,
-                                  std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  return make_machine({.triple = kTriple,
+                       .cpu = arch,
+                       .features = features_of(arch),
+                       .effort = llvm::CodeGenOptLevel::Aggressive});
 }
 
 void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  PassAnalyses analyses(machine);
+  analyses.builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, analyses.modules);
 }
 
 void fill_module(llvm::Module& module, llvm::TargetMachine& machine,
                  const std::function<void(llvm::Module&)>& fill) {
-  module.setDataLayout(machine.createDataLayout());
-#if LLVM_VERSION_MAJOR >= 21
-  module.setTargetTriple(machine.getTargetTriple());
-#else
-  module.setTargetTriple(machine.getTargetTriple().str());
-#endif
+  set_target(module, machine);
   fill(module);
   link_libdevice(module);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  TESSERA_CHECK(!llvm::verifyModule(module, &stream)) << "the code that was emitted: " << text;
+  verify(module);
   optimize(module, machine);
 }
 
 }  // namespace
 
 std::string build_ptx(const std::function<void(llvm::Module&)>& fill, const std::string& arch) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(arch);
+  const std::unique_ptr<llvm::TargetMachine> machine = machine_of(arch);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
   fill_module(module, *machine, fill);
@@ -110,7 +75,7 @@ std::string build_ptx(const std::function<void(llvm::Module&)>& fill, const std:
 
 std::string build_ptx_text(const std::function<void(llvm::Module&)>& fill,
                            const std::string& arch) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(arch);
+  const std::unique_ptr<llvm::TargetMachine> machine = machine_of(arch);
   llvm::LLVMContext context;
   llvm::Module module("tessera", context);
   fill_module(module, *machine, fill);
