@@ -109,8 +109,8 @@ std::string random_token() {
 
 std::string print_job_address(const JobAddress& address) {
   const JobProcess& launcher = address.launcher;
-  return fmt::format("{} {} {} {} {} {} {}", address.token, launcher.host, launcher.pid,
-                     launcher.started, address.silence, address.folder, join(address.where, " "));
+  return fmt::format("{} {} {} {} {} {}", address.token, launcher.host, launcher.pid,
+                     launcher.started, address.silence, join(address.where, " "));
 }
 
 std::optional<JobAddress> parse_job_address(const std::string& text) {
@@ -118,9 +118,16 @@ std::optional<JobAddress> parse_job_address(const std::string& text) {
   JobAddress address;
   JobProcess& launcher = address.launcher;
   words >> address.token >> launcher.host >> launcher.pid >> launcher.started >> address.silence >>
-      address.folder;
+      std::ws;
   if (!words || address.silence <= 0) return std::nullopt;
-  for (std::string where; words >> where;) address.where.push_back(where);
+  std::string rest;
+  std::getline(words, rest);
+  if (rest.rfind(kUnix, 0) == 0) {  // the path of a file, which may hold spaces
+    address.where = {rest};
+    return address;
+  }
+  std::istringstream places(rest);
+  for (std::string where; places >> where;) address.where.push_back(where);
   if (address.where.empty()) return std::nullopt;
   return address;
 }

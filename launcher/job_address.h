@@ -25,7 +25,6 @@ struct JobAddress {
   std::string token;
   JobProcess launcher;
   double silence = 15;  // seconds after which one who says nothing counts as lost
-  std::string folder;   // of the launcher's, on its host
   std::vector<std::string>
       where;  // "unix:/dev/shm/…/job", or "10.0.0.7:41235", one for each network
   bool several_hosts() const { return where.empty() || where[0].rfind("unix:", 0) != 0; }

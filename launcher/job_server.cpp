@@ -43,7 +43,6 @@ JobServer::JobServer(int ranks, bool several_hosts, const std::string& folder, d
   address_.token = random_token();
   address_.launcher = this_process();
   address_.silence = silence;
-  address_.folder = folder;
   socket_ = listen_for_ranks(folder, several_hosts, address_);
   thread_ = std::thread([this] { serve(); });
 }

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -46,17 +45,13 @@ void require_size(const RanksOptions& options, const MpiLaunchInfo& info) {
 
 // Called when the launcher is gone, stopped or out of reach.
 void end_without_launcher(JobLink& link, LinkEnd end, double seconds) {
-  const JobProcess& launcher = link.address().launcher;
   if (end == LinkEnd::stopped) {
+    const JobProcess& launcher = link.address().launcher;
     link.failed(kPeerFailed,
                 fmt::format("the process {} that supervises the job was stopped for {:g} s "
                             "(SIGSTOP, or Ctrl-Z); the job was ended",
                             launcher.pid, seconds));
     ::kill(launcher.pid, SIGCONT);  // so that it can say so
-  }
-  if (end == LinkEnd::gone && launcher.host == this_host_name()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(link.address().folder, ignored);
   }
   leave_lost_job();
 }

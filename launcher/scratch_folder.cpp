@@ -76,7 +76,10 @@ ScratchFolder::ScratchFolder(int ranks, bool in_memory) {
       if (lock_ < 0) problem = std::strerror(errno);
       if (lock_ < 0 && errno != ENOENT) break;
     }
-    if (lock_ >= 0) return;
+    if (lock_ >= 0) {
+      keeper_.emplace(path_);
+      return;
+    }
     found.push_back(place + " " + problem);
   }
   throw DeviceError(

@@ -109,7 +109,7 @@ TEST_P(JobChannel, WhoeverDoesNotHaveTheTokenIsSentAway) {
 // A server that accepts and says nothing, as one whose host is cut off.
 TEST(JobLink, SilenceIsNoticed) {
   const TempFolder folder;
-  JobAddress address{"token", {}, 0.3, "", {}};
+  JobAddress address{"token", {}, 0.3, {}};
   const int socket = listen_for_ranks(folder.path(), false, address);
   End end;
   const auto start = std::chrono::steady_clock::now();
@@ -130,7 +130,7 @@ TEST(JobServer, SilenceIsNoticed) {
 }
 
 TEST(JobLink, SaysThatNobodyListens) {
-  const JobAddress address{"token", {}, 15, "", {"unix:/nowhere/job"}};
+  const JobAddress address{"token", {}, 15, {"unix:/nowhere/job"}};
   EXPECT_EQ(message_of<CommError>([&] { link_to(address, 3); }),
             "rank 3 on " + this_process().host +
                 " cannot reach the process that started the job, at unix:/nowhere/job: let hosts "
@@ -162,8 +162,13 @@ TEST(JobWire, KeepsWordsApart) {
   EXPECT_FALSE(in.open());
 }
 
+TEST(JobAddress, OfAFileMayHoldSpaces) {
+  const JobAddress address{"abc", {"h1", 71, 9}, 2.5, {"unix:/tmp/my files/job"}};
+  EXPECT_EQ(parse_job_address(print_job_address(address)).value().where, address.where);
+}
+
 TEST(JobAddress, IsReadAsPrinted) {
-  const JobAddress address{"abc", {"h1", 71, 9}, 2.5, "/tmp/x", {"10.0.0.1:99", "10.1.0.1:99"}};
+  const JobAddress address{"abc", {"h1", 71, 9}, 2.5, {"10.0.0.1:99", "10.1.0.1:99"}};
   const auto read = parse_job_address(print_job_address(address));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->where, address.where);
@@ -172,7 +177,7 @@ TEST(JobAddress, IsReadAsPrinted) {
   EXPECT_EQ(read->launcher.pid, 71);
   EXPECT_EQ(read->launcher.started, 9u);
   EXPECT_TRUE(read->several_hosts());
-  EXPECT_FALSE(parse_job_address("abc h1 71 9 2.5 /tmp/x"));
+  EXPECT_FALSE(parse_job_address("abc h1 71 9 2.5"));
   EXPECT_FALSE(parse_job_address(""));
 }
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "launcher/spawn.h"
+
+namespace tessera {
+
+// A process (`/bin/sh`) that waits for the end of this object, or of its process however that ends,
+// and then removes a folder if it is still there. It has a session of its own, no open file of
+// ours, and no signal of a terminal ends it.
+//
+//   const FolderKeeper keeper("/dev/shm/tessera-job-x1");
+//   abort();  // the folder is gone a moment later
+class FolderKeeper {
+ public:
+  // Throws DeviceError when there can be no such process.
+  explicit FolderKeeper(const std::string& folder);
+  ~FolderKeeper();
+  FolderKeeper(const FolderKeeper&) = delete;
+  FolderKeeper& operator=(const FolderKeeper&) = delete;
+
+ private:
+  PipeEnds life_;  // reading from it ends with this process
+  pid_t pid_ = -1;
+};
+
+}  // namespace tessera
