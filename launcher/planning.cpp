@@ -40,6 +40,7 @@ PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
   request.mesh = settings.mesh;
   request.memory = settings.memory;
   request.pins = settings.pins;
+  if (settings.search) request.operations = operations_in(*settings.search);
   if (settings.mesh && settings.mesh->ranks() != cluster.devices)
     throw UserError("mesh " + print(*settings.mesh) + " has " +
                     std::to_string(settings.mesh->ranks()) + " ranks; this job has " +

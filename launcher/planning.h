@@ -19,6 +19,7 @@ struct PlanSettings {
   std::optional<Mesh> mesh;       // absent: the optimizer chooses; else also that of the file
   std::optional<int64_t> memory;  // bytes per device
   std::vector<Pin> pins;          // beside those of the program
+  std::optional<double> search;   // about how many seconds a search may take
   int threads = 1;                // that compute on each rank
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
 };

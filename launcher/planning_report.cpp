@@ -50,6 +50,7 @@ void PlanningReport::show(const SearchState& state, double seconds) {
   std::string line = "planning, " + clock_text(seconds);
   if (!state.doing.empty()) line += ": " + state.doing;
   if (state.best) line += ", best plan so far " + human_seconds(*state.best);
+  if (state.best && state.bound > 0) line += ", bound " + human_seconds(state.bound);
   if (!style_.terminal) return write_(line + "\n");
   write_("\r\x1b[K" + line.substr(0, static_cast<size_t>(style_.columns)));
   visible_ = true;

@@ -7,7 +7,13 @@
 namespace tessera {
 
 Expr mlp_block(const Dim& model, const Dim& hidden, const Expr& x, const MlpWeights& weights) {
-  const Tensor h = gelu(Tensor(dense(model, x, weights.up, weights.up_bias)));
+  const Tensor up = dense(model, x, weights.up, weights.up_bias);
+  if (weights.gate) {
+    const Tensor gate = sum(model, x * *weights.gate);
+    const Tensor h = up * gate * sigmoid(gate);
+    return dense(hidden, h, weights.down, weights.down_bias);
+  }
+  const Tensor h = gelu(up);
   return dense(hidden, h, weights.down, weights.down_bias);
 }
 

@@ -7,11 +7,13 @@ namespace tessera {
 
 // Blocks that deep networks repeat.
 
-// Two dense layers with gelu between them.
+// Two dense layers with gelu between them; or, with a gate, up(x) * silu(gate(x)) between them
+// (SwiGLU; Shazeer, 2020).
 //   x[…, model], weights over [model, hidden] and [hidden, model]  ->  […, model]
 struct MlpWeights {
-  Expr up, up_bias;      // [model, hidden], [hidden]
-  Expr down, down_bias;  // [hidden, model], [model]
+  Expr up, up_bias;                         // [model, hidden], [hidden]
+  Expr down, down_bias;                     // [hidden, model], [model]
+  std::optional<Expr> gate = std::nullopt;  // [model, hidden]
 };
 Expr mlp_block(const Dim& model, const Dim& hidden, const Expr& x, const MlpWeights& weights);
 

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "models/capsule_net.h"
 #include "models/cnn.h"
+#include "models/expert_transformer.h"
 #include "models/lstm_net.h"
 #include "models/mlp.h"
+#include "models/residual_net.h"
 #include "models/transformer.h"
 
 namespace tessera {
@@ -62,7 +64,20 @@ Program make_capsules(const ModelOptions& o, const Optimizer& optimizer) {
 Program make_transformer(const ModelOptions& o, const Optimizer& optimizer) {
   return transformer(
       {one(o, "batch"), one(o, "time"), one(o, "vocabulary"), one(o, "layers"), one(o, "model"),
-       one(o, "groups"), one(o, "share"), one(o, "feature"), one(o, "hidden")},
+       one(o, "groups"), one(o, "share"), one(o, "feature"), one(o, "hidden"), one(o, "branches")},
+      optimizer);
+}
+
+Program make_experts(const ModelOptions& o, const Optimizer& optimizer) {
+  return expert_transformer(
+      {one(o, "batch"), one(o, "time"), one(o, "vocabulary"), one(o, "layers"), one(o, "model"),
+       one(o, "heads"), one(o, "feature"), one(o, "hidden"), one(o, "experts"), one(o, "slots")},
+      optimizer);
+}
+
+Program make_resnet(const ModelOptions& o, const Optimizer& optimizer) {
+  return residual_net(
+      {one(o, "batch"), one(o, "size"), o.at("blocks"), one(o, "width"), one(o, "labels")},
       optimizer);
 }
 
@@ -107,8 +122,26 @@ const std::vector<Model>& models() {
          {"groups", {2}},
          {"share", {2}},
          {"feature", {16}},
-         {"hidden", {256}}}},
+         {"hidden", {256}},
+         {"branches", {1}}}},
        make_transformer},
+      {{"experts",
+        "language model, causal attention and a mixture of experts",
+        {{"batch", {8}},
+         {"time", {16}},
+         {"vocabulary", {64}},
+         {"layers", {2}},
+         {"model", {32}},
+         {"heads", {2}},
+         {"feature", {16}},
+         {"hidden", {64}},
+         {"experts", {4}},
+         {"slots", {8}}}},
+       make_experts},
+      {{"resnet",
+        "classifier of images, residual network of bottlenecks",
+        {{"batch", {8}}, {"size", {16}}, {"blocks", {1, 1}}, {"width", {8}}, {"labels", {10}}}},
+       make_resnet},
       {{"lstm",
         "language model, layers of long short-term memory",
         {{"batch", {16}},

@@ -11,7 +11,7 @@ namespace tessera {
 namespace {
 
 TransformerWeights layer_weights(Program& step, const AttentionDims& dims, const Dim& hidden,
-                                 const std::string& number) {
+                                 const std::string& number, int64_t branches) {
   const auto weight = [&](const std::string& name, const Dims& over) {
     return step.parameter(name + number, over, glorot());
   };
@@ -23,12 +23,15 @@ TransformerWeights layer_weights(Program& step, const AttentionDims& dims, const
                                       weight("key", {dims.model, group, pair, part}),
                                       weight("value", {dims.model, group, dims.value}),
                                       weight("out", {group, share, dims.value, dims.model})};
-  return {
-      step.parameter("scale_a" + number, {dims.model}, constant(1)),
-      attention,
-      step.parameter("scale_m" + number, {dims.model}, constant(1)),
-      {weight("up", {dims.model, hidden}), step.parameter("up_bias" + number, {hidden}),
-       weight("down", {hidden, dims.model}), step.parameter("down_bias" + number, {dims.model})}};
+  const Tensor scale_a = step.parameter("scale_a" + number, {dims.model}, constant(1));
+  const Tensor scale_m = step.parameter("scale_m" + number, {dims.model}, constant(1));
+  MlpWeights mlp = {weight("up", {dims.model, hidden}),
+                    step.parameter("up_bias" + number, {hidden}),
+                    weight("down", {hidden, dims.model}),
+                    step.parameter("down_bias" + number, {dims.model}),
+                    {}};
+  if (branches == 2) mlp.gate = weight("gate", {dims.model, hidden});
+  return {scale_a, attention, scale_m, mlp};
 }
 
 }  // namespace
@@ -37,6 +40,9 @@ Program transformer(const TransformerOptions& options, const Optimizer& optimize
   if (options.feature % 2 != 0)
     throw UserError("transformer: `feature` is " + std::to_string(options.feature) +
                     "; rotary positions turn pairs, so it must be even");
+  if (options.branches > 2)
+    throw UserError("transformer: `branches` is " + std::to_string(options.branches) +
+                    "; it is 1, or 2 with a gate");
   Program step("transformer");
   const Dim batch("batch", options.batch), time("time", options.time);
   const Dim vocabulary("vocabulary", options.vocabulary), hidden("hidden", options.hidden);
@@ -55,7 +61,8 @@ Program transformer(const TransformerOptions& options, const Optimizer& optimize
   for (int64_t i = 1; i <= options.layers; ++i) {
     const std::string number = std::to_string(i);
     x = step.define("x" + number,
-                    transformer_block(dims, hidden, x, layer_weights(step, dims, hidden, number)));
+                    transformer_block(dims, hidden, x,
+                                      layer_weights(step, dims, hidden, number, options.branches)));
   }
   const Tensor scale = step.parameter("scale", {dims.model}, constant(1));
   const Tensor w = step.parameter("w", {dims.model, vocabulary}, glorot());

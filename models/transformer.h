@@ -19,6 +19,7 @@ struct TransformerOptions {
   int64_t share = 2;     // heads of queries for each of those
   int64_t feature = 16;  // of a head; even
   int64_t hidden = 256;
+  int64_t branches = 1;  // 2: a second one gates the hidden units (SwiGLU; Shazeer, 2020)
 };
 
 // One training step when an optimizer is given, else one evaluation.

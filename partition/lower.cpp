@@ -3,24 +3,14 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "ir/loop_condition.h"
-#include "partition/halo.h"
-#include "partition/local_nest.h"
-#include "partition/placed_steps.h"
-#include "partition/scopes.h"
+#include "partition/wanted.h"
 
 namespace tessera {
 namespace {
-
-// One form in which a tensor exists on this rank.
-struct Version {
-  Sharding sharding;
-  Part part;
-  Place made;
-  std::vector<HaloWindow> windows;  // dims of which it holds a window instead of the block
-};
 
 // Who needs a tensor: nest `number`, or what runs before it, in a scope.
 struct User {
@@ -47,6 +37,9 @@ class Lowering {
     result_.name = program.name();
     result_.mesh = plan.mesh;
     result_.rank = rank;
+    for (const NestDecision& nest : plan.nests) assignments_.emplace(nest.nest, &nest.assignment);
+    for (const HeldDecision& held : plan.held)
+      held_.emplace(std::make_pair(held.tensor, static_cast<size_t>(held.loops)), &held.form);
   }
 
   ShardedProgram run() {
@@ -83,8 +76,8 @@ class Lowering {
     const Tensor local =
         make_tensor(tensor.name(), dims_.local(tensor.dims(), sharding), tensor.type(),
                     tensor.role(), tensor.initializer(), tensor.where());
-    const Version version{sharding, {local, box_of(tensor, sharding)}, {}, {}};
-    versions_[tensor].push_back(version);
+    const Version version{sharding, {local, box_of(tensor, sharding)}, {}};
+    made_.emplace(tensor, version);
     (tensor.role() == Role::input ? result_.inputs : result_.stored)
         .push_back(border(tensor.name(), tensor, version));
   }
@@ -128,7 +121,7 @@ class Lowering {
   // One bool for each iteration, the same on all ranks.
   Tensor does_hold_somewhere(const Tensor& condition, const Scope& scope) {
     const Place end{scope, count() - 1};
-    const Version& version = versions_.at(condition).front();
+    const Version& version = made_.at(condition);
     const Dims loops = scopes_.dims(scope);
     Tensor local = version.part.local;
     if (const Dims inner = subtract(local.dims(), loops); !inner.empty()) {
@@ -158,8 +151,8 @@ class Lowering {
     const Sharding sharding = canonical(plan_.storage(carried.name()).stored);
     const Tensor local = make_tensor(carried.name(), dims_.local(carried.dims(), sharding),
                                      carried.type(), Role::input, {}, carried.where());
-    versions_[carried].push_back(
-        {sharding, {local, box_of(carried, sharding)}, {scope, count() - 1}, {}});
+    made_.emplace(carried,
+                  Version{sharding, {local, box_of(carried, sharding)}, {scope, count() - 1}});
     const Tensor initial = as<Read>(carried.value())->tensor;
     Sharding wanted = replicated(initial);
     for (size_t i = 0; i < wanted.split.size(); ++i)
@@ -171,7 +164,7 @@ class Lowering {
 
   // `next` must be made by the loop, and for this one alone.
   void end_carry(const Update& update, const Scope& scope, Carry& carry) {
-    const Sharding& wanted = versions_.at(update.target).front().sharding;
+    const Sharding& wanted = made_.at(update.target).sharding;
     const Version version = obtain(update.value, wanted, {scope, count()}, false);
     carry.next = version.part.local;
     const Scope& home = scopes_.of(update.value);
@@ -186,41 +179,46 @@ class Lowering {
 
   void lower_nest(const Nest& nest, const Scope& scope) {
     const NestRules rules(nest, scopes_.dims(scope));
-    const Assignment& assignment = plan_.nest(nest.out.name()).assignment;
+    const Assignment& assignment = *assignments_.at(nest.out.name());
     const User user{scope, count()};
+    WantedByNest needs;
+    for (size_t k = 0; k < rules.operands().size(); ++k) needs.add(wanted_of(rules, k, assignment));
     std::vector<Part> parts;
-    for (size_t k = 0; k < rules.operands().size(); ++k)
-      parts.push_back(obtain_operand(rules, k, assignment, user).part);
+    for (const size_t w : needs.of_operand) {
+      Wanted& wanted = needs.wanted[w];
+      if (!wanted.part) wanted.part = obtain_operand(wanted, user).part;
+      parts.push_back(*wanted.part);
+    }
     const Nest local = local_nest(rules, assignment, parts, dims_);
     const Sharding sharding = canonical(rules.result_sharding(assignment));
-    versions_[nest.out].push_back(
-        {sharding, {local.out, box_of(nest.out, sharding)}, {scope, count()}, {}});
+    made_.emplace(nest.out,
+                  Version{sharding, {local.out, box_of(nest.out, sharding)}, {scope, count()}});
     placed_.computed.push_back({local, nest.out.name()});
     homes_.push_back(scope);
   }
 
-  // As operand_sharding asks, or by windows where that moves less.
-  Version obtain_operand(const NestRules& rules, size_t k, const Assignment& assignment,
-                         const User& user) {
+  Wanted wanted_of(const NestRules& rules, size_t k, const Assignment& assignment) const {
     const Tensor& tensor = rules.operand_tensor(k);
-    bool guarded = false;
+    Wanted wanted{tensor, canonical(rules.operand_sharding(k, assignment)),
+                  halo_demand(rules, k, assignment, plan_.mesh), false, std::nullopt};
     for (size_t i = 0; i < tensor.dims().size(); ++i)
-      guarded = guarded || rules.guarded(k, i, assignment);
-    const Sharding wanted = canonical(rules.operand_sharding(k, assignment));
-    const std::optional<HaloDemand> halo = halo_demand(rules, k, assignment, plan_.mesh);
-    if (!halo) return obtain(tensor, wanted, user, !guarded);
-    for (const Version& version : versions_.at(tensor))
-      if (version.sharding == halo->base && version.windows == halo->windows) return version;
+      wanted.whole = wanted.whole || rules.guarded(k, i, assignment);
+    return wanted;
+  }
+
+  // As the operand is wanted, or by windows where that moves less.
+  Version obtain_operand(const Wanted& wanted, const User& user) {
+    const Tensor& tensor = wanted.tensor;
+    if (!wanted.halo) return obtain(tensor, wanted.sharding, user, !wanted.whole);
     const Scope scope = common(scopes_.of(tensor), user.scope);
     const double by_windows =
-        nearest(tensor, halo->base, scope).path->seconds +
-        halo_seconds(shape_within(tensor, scope), within(*halo, scope), plan_.mesh, cost_);
-    if (nearest(tensor, wanted, scope).path->seconds <= by_windows)
-      return obtain(tensor, wanted, user, !guarded);
-    Version version = obtain(tensor, halo->base, user, false);
-    for (const HaloWindow& window : halo->windows)
+        path_to(tensor, wanted.halo->base, user).seconds +
+        halo_seconds(shape_within(tensor, scope), within(*wanted.halo, scope), plan_.mesh, cost_);
+    if (path_to(tensor, wanted.sharding, user).seconds <= by_windows)
+      return obtain(tensor, wanted.sharding, user, !wanted.whole);
+    Version version = obtain(tensor, wanted.halo->base, user, false);
+    for (const HaloWindow& window : wanted.halo->windows)
       version = widened(tensor, version, window, {scope, settled(version.made, scope)});
-    versions_.at(tensor).push_back(version);
     return version;
   }
 
@@ -249,7 +247,6 @@ class Lowering {
       sent += step.scatter_blocks.back().size();
     }
     Version version = from;
-    version.windows.push_back(window);
     version.part.box.begin[dim] = mine.begin;
     version.part.box.end[dim] = mine.end;
     Dims local = from.part.local.dims();
@@ -267,7 +264,7 @@ class Lowering {
   }
 
   void lower_update(const Update& update) {
-    const Version& target = versions_.at(update.target).front();
+    const Version& target = made_.at(update.target);
     Sharding wanted = replicated(update.value);
     for (size_t i = 0; i < wanted.split.size(); ++i)
       wanted.split[i] =
@@ -296,40 +293,41 @@ class Lowering {
     result_.outputs.push_back(made);
   }
 
-  struct Route {
-    size_t start = 0;  // a version
-    const ReshardPath* path = nullptr;
-  };
+  // The form in which the plan holds a tensor, made when it is first asked for.
+  const Version& held(const Tensor& tensor, const User& user) {
+    const Version& made = made_.at(tensor);
+    const Scope scope = common(scopes_.of(tensor), user.scope);
+    const auto decided = held_.find({tensor.name(), scope.size()});
+    if (decided == held_.end()) return made;
+    const auto it = brought_.find({tensor, scope.size()});
+    if (it != brought_.end()) return it->second;
+    const Version version = follow(tensor, made, canonical(*decided->second), user, false);
+    return brought_.emplace(std::make_pair(tensor, scope.size()), version).first->second;
+  }
 
-  // The shortest way from any version to `wanted`, for a part as one iteration in `scope` has it.
-  Route nearest(const Tensor& tensor, const Sharding& wanted, const Scope& scope) {
-    const TensorShape shape = shape_within(tensor, scope);
-    const Sharding target = within(wanted, scope);
-    const std::vector<Version>& known = versions_.at(tensor);
-    Route best;
-    for (size_t i = 0; i < known.size(); ++i) {
-      if (!known[i].windows.empty()) continue;
-      const ReshardPath& path = resharder_.path(shape, within(known[i].sharding, scope), target);
-      if (best.path == nullptr || std::make_tuple(path.seconds, path.steps.size()) <
-                                      std::make_tuple(best.path->seconds, best.path->steps.size()))
-        best = {i, &path};
-    }
-    return best;
+  const ReshardPath& path(const Tensor& tensor, const Version& from, const Sharding& wanted,
+                          const Scope& scope) {
+    return resharder_.path(shape_within(tensor, scope), within(from.sharding, scope),
+                           within(wanted, scope));
+  }
+
+  const ReshardPath& path_to(const Tensor& tensor, const Sharding& wanted, const User& user) {
+    return path(tensor, held(tensor, user), wanted, common(scopes_.of(tensor), user.scope));
   }
 
   // The tensor as `wanted`. With `fold`, slices at the end of the way are left to the reader: the
   // version returned then covers more.
   Version obtain(const Tensor& tensor, const Sharding& wanted, const User& user, bool fold) {
+    return follow(tensor, held(tensor, user), wanted, user, fold);
+  }
+
+  Version follow(const Tensor& tensor, Version version, const Sharding& wanted, const User& user,
+                 bool fold) {
     const Scope scope = common(scopes_.of(tensor), user.scope);
-    std::vector<Version>& known = versions_.at(tensor);
-    const auto [start, best] = nearest(tensor, wanted, scope);
-    size_t steps = best->steps.size();
-    while (fold && steps > 0 && best->steps[steps - 1].kind == CommKind::slice) --steps;
-    Version version = known[start];
-    for (size_t i = 0; i < steps; ++i) {
-      version = converted(tensor, version, best->steps[i], scope, user);
-      known.push_back(version);
-    }
+    const std::vector<ReshardStep>& way = path(tensor, version, wanted, scope).steps;
+    size_t steps = way.size();
+    while (fold && steps > 0 && way[steps - 1].kind == CommKind::slice) --steps;
+    for (size_t i = 0; i < steps; ++i) version = converted(tensor, version, way[i], scope, user);
     return version;
   }
 
@@ -372,7 +370,7 @@ class Lowering {
       spec.keep = plan_.mesh.position_in_group(dims_.rank(), step.axes) == 0;
       const Nest nest = copy_nest(from.part, spec);
       placed_.add(place, ComputeStep{nest, tensor.name()});
-      return {step.after, {nest.out, box}, place, {}};
+      return {step.after, {nest.out, box}, place};
     }
     const Tensor output = make_tensor(fresh(tensor.name()), local_dims, tensor.type(), Role::input,
                                       {}, tensor.where());
@@ -380,7 +378,7 @@ class Lowering {
     comm.bytes = bytes_moved(shape_within(tensor, scope), within(from.sharding, scope), inner,
                              plan_.mesh, dims_.rank());
     placed_.add(place, comm);
-    return {step.after, {output, box}, place, {}};
+    return {step.after, {output, box}, place};
   }
 
   CommStep unfilled(CommKind kind, const Axes& axes, const Tensor& input,
@@ -447,7 +445,10 @@ class Lowering {
   std::vector<Scope> homes_;   // by nest
   std::vector<Range> ranges_;  // by loop
   std::set<Tensor> claimed_;   // by carries
-  std::map<Tensor, std::vector<Version>> versions_;
+  std::unordered_map<std::string, const Assignment*> assignments_;
+  std::map<std::pair<std::string, size_t>, const Sharding*> held_;  // as decided, by loops
+  std::map<Tensor, Version> made_;
+  std::map<std::pair<Tensor, size_t>, Version> brought_;  // to how they are held
   std::map<std::string, int> copies_;
   ShardedProgram result_;
 };

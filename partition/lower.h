@@ -14,11 +14,11 @@ struct LowerOptions {
 };
 
 // The part of `program` (in normal form) that `rank` computes under `plan` (verified), with the
-// collectives that the plan implies. Each nest stays in program order. A conversion is made once
-// and shared by all that need it; it starts from whichever form of the tensor is nearest. Slices
-// that feed a nest become offsets in its reads and cost nothing. An operand that is needed whole
-// only because of an affine index (2*oy + ky) gets a window by a halo exchange where that is
-// cheaper.
+// collectives that the plan implies. Each nest stays in program order. A tensor is brought to the
+// form in which the plan holds it once; each reader converts it from there on its own, operands of
+// one nest that are needed alike together. Slices that feed a nest become offsets in its reads and
+// cost nothing. An operand that is needed whole only because of an affine index (2*oy + ky) gets a
+// window by a halo exchange where that is cheaper.
 //
 // Stored otherwise than used: a parameter split where it is stored and whole where it is used is
 // gathered for use; its gradient, partial over the same axis, is reduce-scattered for an update

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "partition/demands.h"
 #include "partition/reshard.h"
 #include "partition/scopes.h"
 
@@ -24,7 +25,7 @@ class Propagation {
         resharder_(mesh_, cost_) {}
 
   Plan run() {
-    Plan plan{program_.name(), mesh_, {}, {}, {}, {}};
+    Plan plan{program_.name(), mesh_, {}, {}, {}, {}, {}};
     for (const Tensor& tensor : program_.tensors())
       if (tensor.role() != Role::definition && tensor.role() != Role::carried)
         plan.stored.push_back(keep(tensor, replicated(tensor)));
@@ -32,12 +33,14 @@ class Propagation {
       if (tensor.role() == Role::carried) {
         plan.stored.push_back(keep(tensor, as_initial(tensor)));
       } else {
-        plan.nests.push_back(decide(NestRules(nest_of(tensor), scopes_.dims(scopes_.of(tensor)))));
+        nests_.emplace_back(nest_of(tensor), scopes_.dims(scopes_.of(tensor)));
+        plan.nests.push_back(decide(nests_.back()));
       }
     }
     for (const Output& output : program_.outputs())
       plan.outputs.push_back(
           {output.name, names(output.value.dims()), replicated(output.value), {}});
+    choose_held(program_, scopes_, nests_, cost_, plan);
     return plan;
   }
 
@@ -168,13 +171,14 @@ class Propagation {
   const std::vector<Pin> pins_;
   const LinearCommCost cost_;
   Resharder resharder_;
+  std::vector<NestRules> nests_;
   std::map<Tensor, Sharding> held_;
 };
 
 }  // namespace
 
 Plan default_plan(const Program& program, const Mesh& mesh) {
-  Plan plan{program.name(), mesh, {}, {}, {}, {}};
+  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}};
   for (const Tensor& tensor : program.tensors()) {
     if (tensor.role() == Role::definition)
       plan.nests.push_back({tensor.name(), unassigned(mesh), {}});

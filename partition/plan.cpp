@@ -61,6 +61,13 @@ std::string storage_table(const char* title, const std::vector<StorageDecision>&
   return table(rows);
 }
 
+std::string held_table(const Plan& plan) {
+  std::vector<Row> rows{{"held", "as"}};
+  for (const HeldDecision& held : plan.held)
+    rows.push_back({held.tensor, describe(held.form, held.dims, plan.mesh)});
+  return table(rows);
+}
+
 std::string prediction_text(const Prediction& predicted) {
   std::string text = fmt::format(
       "  predicted {:.3f} ms (bound {:.3f} ms, gap {:.1f} %), peak {:.1f} MB per device\n",
@@ -122,6 +129,7 @@ std::string print(const Plan& plan) {
   text += nests_table(plan);
   if (!plan.stored.empty()) text += storage_table("stored", plan.stored, plan.mesh);
   if (!plan.outputs.empty()) text += storage_table("output", plan.outputs, plan.mesh);
+  if (!plan.held.empty()) text += held_table(plan);
   return text;
 }
 

@@ -41,6 +41,21 @@ struct StorageDecision {
   bool operator==(const StorageDecision&) const = default;
 };
 
+// The form to which a tensor is brought once, when somebody first needs it other than as it was
+// made. Each reader converts it from there on its own. `loops` is how many of the loops around the
+// tensor are around the conversion, too: in them, every iteration converts its own part. May be
+// partial where what is made is.
+//
+//   gradient partial over data, read by three nests: held as [k: data], it is reduce-scattered once
+struct HeldDecision {
+  std::string tensor;
+  std::vector<std::string> dims;
+  Sharding form;
+  int loops = 0;
+
+  bool operator==(const HeldDecision&) const = default;
+};
+
 // What the planner expects; all zero for a plan that no cost model has seen. Seconds and bytes are
 // per step of the program and per rank.
 struct Prediction {
@@ -63,6 +78,16 @@ struct Prediction {
   };
   std::vector<Collective> collectives;
 
+  // What a strategy that people write by hand comes to at best.
+  struct Strategy {
+    std::string name;  // "data parallel"
+    std::string mesh;  // "data=8"
+    double seconds = 0;
+
+    bool operator==(const Strategy&) const = default;
+  };
+  std::vector<Strategy> templates;
+
   bool operator==(const Prediction&) const = default;
 };
 
@@ -75,6 +100,7 @@ struct Plan {
   std::vector<NestDecision> nests;       // one per definition, in program order
   std::vector<StorageDecision> stored;   // inputs, parameters, states, carried tensors
   std::vector<StorageDecision> outputs;  // by output name
+  std::vector<HeldDecision> held;        // other tensors are held as they are made, or stored
   Prediction predicted;
 
   bool operator==(const Plan&) const = default;

@@ -70,6 +70,20 @@ Json write_storage(const StorageDecision& storage, const Mesh& mesh) {
   return json;
 }
 
+Json write_held(const HeldDecision& held, const Mesh& mesh) {
+  Json json;
+  json["tensor"] = held.tensor;
+  json["dims"] = held.dims;
+  json["split"] = Json::array();
+  for (const Axes& axes : held.form.split) json["split"].push_back(mesh.names(axes));
+  if (!held.form.partial.empty()) {
+    json["partial"] = mesh.names(held.form.partial);
+    json["op"] = name_of(held.form.op);
+  }
+  if (held.loops > 0) json["loops"] = held.loops;
+  return json;
+}
+
 Json write_prediction(const Prediction& predicted) {
   Json json;
   json["seconds"] = number(predicted.seconds);
@@ -215,6 +229,34 @@ StorageDecision read_storage(const Json& json, const Mesh& mesh, const std::stri
   return storage;
 }
 
+HeldDecision read_held(const Json& json, const Mesh& mesh, const std::string& file) {
+  const Reader reader(json, file, "a held tensor",
+                      {"tensor", "dims", "split", "partial", "op", "loops"});
+  HeldDecision held;
+  held.tensor = reader.get<std::string>("tensor");
+  held.dims = reader.get<std::vector<std::string>>("dims");
+  for (const auto& names : reader.get<std::vector<std::vector<std::string>>>("split"))
+    held.form.split.push_back(reader.axes(names, mesh));
+  if (held.form.split.size() != held.dims.size())
+    reader.fail("`" + held.tensor + "` has " + std::to_string(held.dims.size()) +
+                " dims and splits " + std::to_string(held.form.split.size()));
+  if (reader.has("partial")) {
+    held.form.partial = reader.axes(reader.get<std::vector<std::string>>("partial"), mesh);
+    const auto op = reader.get<std::string>("op");
+    bool known = false;
+    for (const ReduceOp each : {ReduceOp::sum, ReduceOp::prod, ReduceOp::max, ReduceOp::min,
+                                ReduceOp::any, ReduceOp::all})
+      if (op == name_of(each)) {
+        held.form.op = each;
+        known = true;
+      }
+    if (!known)
+      reader.fail("has a wrong `op`: `" + op + "`; it is sum, prod, max, min, any or all");
+  }
+  if (reader.has("loops")) held.loops = reader.get<int>("loops");
+  return held;
+}
+
 Prediction read_prediction(const Json& json, const std::string& file) {
   const Reader reader(json, file, "`predicted`",
                       {"seconds", "lower_bound_seconds", "gap", "compute_seconds",
@@ -234,6 +276,12 @@ Prediction::Collective read_collective(const Json& json, const std::string& file
   const Reader reader(json, file, "a collective", {"kind", "axes", "tensor", "bytes", "seconds"});
   return {reader.get<std::string>("kind"), reader.get<std::string>("axes"),
           reader.get<std::string>("tensor"), reader.get<int64_t>("bytes"),
+          reader.number("seconds")};
+}
+
+Prediction::Strategy read_strategy(const Json& json, const std::string& file) {
+  const Reader reader(json, file, "a template", {"name", "mesh", "seconds"});
+  return {reader.get<std::string>("name"), reader.get<std::string>("mesh"),
           reader.number("seconds")};
 }
 
@@ -257,6 +305,9 @@ std::string to_text(const Plan& plan) {
   json["collectives"] = Json::array();
   for (const auto& one : plan.predicted.collectives)
     json["collectives"].push_back(write_collective(one));
+  if (!plan.predicted.templates.empty()) json["templates"] = Json::array();
+  for (const auto& one : plan.predicted.templates)
+    json["templates"].push_back({{"name", one.name}, {"mesh", one.mesh}, {"seconds", one.seconds}});
   json["nests"] = Json::array();
   for (const NestDecision& nest : plan.nests) json["nests"].push_back(write_nest(nest, plan.mesh));
   json["stored"] = Json::array();
@@ -265,6 +316,10 @@ std::string to_text(const Plan& plan) {
   json["outputs"] = Json::array();
   for (const StorageDecision& storage : plan.outputs)
     json["outputs"].push_back(write_storage(storage, plan.mesh));
+  if (!plan.held.empty()) {
+    json["held"] = Json::array();
+    for (const HeldDecision& held : plan.held) json["held"].push_back(write_held(held, plan.mesh));
+  }
   return layout(json);
 }
 
@@ -280,7 +335,7 @@ Plan plan_from_text(const std::string& text, const std::string& file) {
   }
   const Reader reader(json, file, "the plan",
                       {"tessera_plan", "program", "mesh", "predicted", "collectives", "nests",
-                       "stored", "outputs"});
+                       "stored", "outputs", "held", "templates"});
   if (reader.get<int>("tessera_plan") != kVersion)
     reader.fail("has version " + reader.at("tessera_plan").dump() + ", this build reads " +
                 std::to_string(kVersion) + "; plan again");
@@ -296,6 +351,12 @@ Plan plan_from_text(const std::string& text, const std::string& file) {
     plan.stored.push_back(read_storage(item, plan.mesh, file));
   for (const Json& item : reader.list("outputs"))
     plan.outputs.push_back(read_storage(item, plan.mesh, file));
+  if (reader.has("templates"))
+    for (const Json& item : reader.list("templates"))
+      plan.predicted.templates.push_back(read_strategy(item, file));
+  if (reader.has("held"))
+    for (const Json& item : reader.list("held"))
+      plan.held.push_back(read_held(item, plan.mesh, file));
   return plan;
 }
 

@@ -159,6 +159,7 @@ int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const Re
   if (step.kind == CommKind::all_gather || step.kind == CommKind::reduce_scatter) {
     const int64_t all =
         step.gather_dim >= 0 ? range(step.gather_dim, step.after) : range(step.scatter_dim, before);
+    if (all % group == 0) return rest * (all - all / group);  // even blocks, as mostly
     int64_t least = all;
     for (const int place : unlike_places({all}, step.axes, mesh))
       least = std::min(least, member_block(all, step.axes, mesh, place));
@@ -166,6 +167,8 @@ int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const Re
   }
   const int64_t gathered = range(step.gather_dim, step.after);
   const int64_t scattered = range(step.scatter_dim, before);
+  if (gathered % group == 0 && scattered % group == 0)
+    return rest * (gathered / group) * (scattered - scattered / group);
   int64_t most = 0;
   for (const int place : unlike_places({gathered, scattered}, step.axes, mesh)) {
     const int64_t from = member_block(gathered, step.axes, mesh, place);

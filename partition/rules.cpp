@@ -101,11 +101,15 @@ std::optional<Dim> find_loop(const Nest& nest, const std::string& label) {
   return std::nullopt;
 }
 
-NestRules::NestRules(const Nest& nest, const Dims& iterated) : nest_(nest) {
+NestRules::NestRules(const Nest& nest, const Dims& iterated) : nest_(nest), iterated_(iterated) {
   find_operands();
   for (const Dim& dim : nest.out.dims()) out_labels_.push_back(loop_label(nest, dim));
   find_slots();
-  find_choices(iterated);
+}
+
+const std::vector<Choice>& NestRules::choices() const {
+  if (choices_.empty()) find_choices();
+  return choices_;
 }
 
 // Equal reads are one operand; as each comes after what its indices read, all are told apart in one
@@ -147,10 +151,10 @@ void NestRules::find_slots() {
   }
 }
 
-void NestRules::find_choices(const Dims& iterated) {
+void NestRules::find_choices() const {
   choices_.push_back({});
   for (const Dim& loop : nest_.loops())
-    if (!contains(iterated, loop))
+    if (!contains(iterated_, loop))
       choices_.push_back({Choice::Kind::loop, loop_label(nest_, loop), {}});
   if (nest_.op && *nest_.op != ReduceOp::sum) return;
   if (nest_.body.type() == DType::b8) return;
@@ -179,7 +183,8 @@ void NestRules::find_choices(const Dims& iterated) {
 }
 
 bool NestRules::legal(const Choice& choice) const {
-  return std::find(choices_.begin(), choices_.end(), choice) != choices_.end();
+  const std::vector<Choice>& known = choices();
+  return std::find(known.begin(), known.end(), choice) != known.end();
 }
 
 bool NestRules::guarded(size_t operand, size_t at_dim, const Assignment& assignment) const {

@@ -73,8 +73,9 @@ class NestRules {
   // The number of the operand that `read`, a node of the body, is.
   size_t operand_of(const Expr& read) const;
 
-  // The legal choices, `none` first; the same for every axis, and every combination is legal.
-  const std::vector<Choice>& choices() const { return choices_; }
+  // The legal choices, `none` first; the same for every axis, and every combination is legal. Found
+  // when they are first asked for, so not from two threads at once.
+  const std::vector<Choice>& choices() const;
   bool legal(const Choice& choice) const;
 
   // How the operand must be placed, and how the result then is.
@@ -92,14 +93,15 @@ class NestRules {
   };
   void find_operands();
   void find_slots();
-  void find_choices(const Dims& iterated);
+  void find_choices() const;
 
   Nest nest_;
   std::vector<Expr> operands_;
   std::unordered_map<const ExprNode*, size_t> operand_of_;  // by node of the body
   std::vector<std::vector<Slot>> slots_;                    // by operand, by dim
   std::vector<std::string> out_labels_;                     // by dim of the result
-  std::vector<Choice> choices_;
+  Dims iterated_;
+  mutable std::vector<Choice> choices_;  // empty: not found yet
 };
 
 }  // namespace tessera

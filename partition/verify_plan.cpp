@@ -34,6 +34,7 @@ class Verifier {
     for (const Output& output : program_.outputs())
       wanted.emplace(output.name, output.value.dims());
     check_storages(plan_.outputs, wanted, "output");
+    check_held();
     if (plan_.mesh.ranks() == 1) return;
     for (const Pin& pin : program_.pins()) check_pin(pin);
   }
@@ -118,6 +119,37 @@ class Verifier {
       if (!storage.stored.split[i].empty())
         fail("`" + storage.tensor + "` is split along `" + loops[i].name() +
              "`, which a loop iterates");
+  }
+
+  void check_held() {
+    std::set<std::pair<std::string, int>> seen;
+    for (const HeldDecision& held : plan_.held) {
+      const std::optional<Tensor> tensor = program_.find(held.tensor);
+      if (!tensor)
+        fail("the plan holds a tensor `" + held.tensor + "`, which the program does not have");
+      if (!seen.emplace(held.tensor, held.loops).second)
+        fail("the plan holds `" + held.tensor + "` twice");
+      if (held.dims != names(tensor->dims()))
+        fail("held tensor `" + held.tensor + "` has dims " + join(held.dims) + " in the plan and " +
+             tessera::describe(tensor->dims()) + " in the program");
+      if (!well_formed(held.form, tensor->dims().size(), plan_.mesh))
+        fail("held tensor `" + held.tensor + "` uses a mesh axis twice");
+      const Dims loops = scopes_.dims(scopes_.of(*tensor));
+      if (held.loops < 0 || held.loops > static_cast<int>(loops.size()))
+        fail("held tensor `" + held.tensor + "` is converted in " + std::to_string(held.loops) +
+             " loops, and " + std::to_string(loops.size()) + " are around it");
+      for (size_t i = 0; i < static_cast<size_t>(held.loops); ++i)
+        if (!held.form.split[i].empty())
+          fail("held tensor `" + held.tensor + "` is split along `" + loops[i].name() +
+               "`, which a loop iterates");
+      const auto made = results_.find(held.tensor);
+      for (const int axis : held.form.partial)
+        if (made == results_.end() || made->second.op != held.form.op ||
+            std::find(made->second.partial.begin(), made->second.partial.end(), axis) ==
+                made->second.partial.end())
+          fail("held tensor `" + held.tensor + "` is partial by " + name_of(held.form.op) +
+               " over axis `" + plan_.mesh.name(axis) + "`, over which it is not made so");
+    }
   }
 
   void check_pin(const Pin& pin) {

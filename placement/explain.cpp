@@ -68,6 +68,7 @@ class Explanation {
 
   std::string text() {
     header();
+    templates();
     placements();
     nest_choices();
     collectives();
@@ -105,6 +106,17 @@ class Explanation {
     rows.push_back({"peak memory per device", fmt::format("{} of {}", human_bytes(memory_.peak),
                                                           human_bytes(cluster_.device.memory))});
     text_ += aligned(rows, {});
+  }
+
+  void templates() {
+    Rows rows = {{"template", "mesh", "time", "more than this plan"}};
+    const double ours = plan_.predicted.seconds;
+    for (const Prediction::Strategy& each : plan_.predicted.templates)
+      rows.push_back({each.name, each.mesh, human_seconds(each.seconds),
+                      each.seconds <= ours * (1 + 1e-9)
+                          ? "nothing"
+                          : fmt::format("{:.3g}%", 100 * (each.seconds / ours - 1))});
+    section("strategies written by hand, each at its best", rows, {2, 3});
   }
 
   // What a device keeps of a tensor in the whole step: of what a loop carries, as many iterations

@@ -207,77 +207,10 @@ class Accountant {
   MemoryUse result_;
 };
 
-// Bytes of each form on the first rank, of what one iteration in `scope` has.
-double bytes_of(const Tensor& tensor, const Scope& scope, const Sharding& form, const Mesh& mesh) {
-  return static_cast<double>(rounded(local_bytes(shape_within(tensor, scope), form, mesh)));
-}
-
-std::vector<double> bytes_of(const PlacementNetwork::FormVariable& variable, const Scope& scope,
-                             const Mesh& mesh) {
-  std::vector<double> result;
-  for (const Sharding& form : variable.forms)
-    result.push_back(bytes_of(variable.tensor, scope, within(form, scope), mesh));
-  return result;
-}
-
-// The least that each demand takes.
-std::vector<double> bytes_of(const PlacementNetwork::OperandVariable& operand, const Mesh& mesh) {
-  std::vector<double> result;
-  for (const Demand& demand : operand.demands) {
-    double bytes = bytes_of(operand.tensor, operand.scope, demand.form, mesh);
-    if (demand.halo)
-      bytes = std::min(bytes, bytes_of(operand.tensor, operand.scope, demand.halo->base, mesh));
-    result.push_back(bytes);
-  }
-  return result;
-}
-
 }  // namespace
 
 MemoryUse memory_of(const ShardedProgram& program) {
   return Accountant(program).run();
-}
-
-void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, const Mesh& mesh,
-                     double limit, RowKind kind) {
-  std::set<Tensor> replaces;  // new values of stored tensors, perhaps in place
-  for (const Update& update : rules.program.updates()) replaces.insert(update.value);
-  std::map<Tensor, size_t> last_use;
-  for (size_t n = 0; n < rules.nests.size(); ++n)
-    for (size_t k = 0; k < rules.nests[n].operands().size(); ++k)
-      last_use[rules.nests[n].operand_tensor(k)] = n;
-  std::vector<Network::RowItem> stored;
-  // In loops, of one iteration: whether all are kept depends on who reads them.
-  for (const auto& form : placement.stored)
-    stored.push_back({form.variable, bytes_of(form, rules.scopes.of(form.tensor), mesh)});
-  const auto made = [&](const PlacementNetwork::FormVariable& form) {
-    const Scope scope = kind == RowKind::relaxation ? rules.scopes.of(form.tensor) : Scope{};
-    return Network::RowItem{form.variable, bytes_of(form, scope, mesh)};
-  };
-  size_t operand = 0;
-  for (size_t n = 0; n < rules.nests.size(); ++n) {
-    std::vector<Network::RowItem> items = stored;
-    std::set<Tensor> seen;
-    size_t operands = rules.nests[n].operands().size();
-    if (kind == RowKind::relaxation) {
-      for (size_t k = 0; k < operands; ++k) {
-        const auto& need = placement.operands[operand + k];
-        if (need.tensor.role() == Role::definition && seen.insert(need.tensor).second)
-          items.push_back({need.variable, bytes_of(need, mesh)});
-      }
-      if (replaces.count(placement.results[n].tensor) == 0)
-        items.push_back(made(placement.results[n]));
-    } else {
-      for (size_t m = 0; m <= n; ++m) {
-        const auto& form = placement.results[m];
-        auto used = last_use.find(form.tensor);
-        bool alive = m == n || (used != last_use.end() && used->second >= n);
-        if (alive && replaces.count(form.tensor) == 0) items.push_back(made(form));
-      }
-    }
-    operand += operands;
-    placement.network.add_row(limit, items);
-  }
 }
 
 }  // namespace tessera

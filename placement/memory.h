@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "partition/sharded_program.h"
-#include "placement/build_network.h"
 
 namespace tessera {
 
@@ -25,14 +24,5 @@ struct MemoryUse {
 };
 
 MemoryUse memory_of(const ShardedProgram& program);
-
-// Rows for a search under a limit, one for each nest at which much is alive.
-enum class RowKind {
-  estimate,   // stored tensors, and every live tensor in the form in which it was made
-  relaxation  // stored tensors, and what the nest reads and writes: never more than memory_of
-              // counts, so that a bound under these rows is a bound under the limit
-};
-void add_memory_rows(PlacementNetwork& placement, const ProgramRules& rules, const Mesh& mesh,
-                     double limit, RowKind kind);
 
 }  // namespace tessera

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "placement/alternatives.h"
+#include "placement/likeness.h"
 #include "placement/mesh_shapes.h"
 #include "placement/search_mesh.h"
 
@@ -43,6 +47,19 @@ std::vector<Mesh> meshes_for(const Cluster& cluster, const PlanRequest& request,
   return mesh_shapes(cluster.devices, std::max<int>(request.most_axes, wanted.size()), wanted);
 }
 
+// The search on one mesh, with what it is priced by.
+struct OnMesh {
+  OnMesh(const Mesh& shape, const Cluster& cluster, const KernelSeconds& seconds,
+         const ClusterCommCost& comm, KernelTimes& kernels)
+      : mesh(shape), distances(mesh, comm), prices{cluster, seconds, comm, kernels, distances} {}
+
+  const Mesh mesh;
+  Distances distances;
+  const Prices prices;
+  std::optional<MeshRequest> request;
+  std::optional<MeshSearch> search;
+};
+
 class Planner {
  public:
   Planner(const Program& normal, const Cluster& cluster, const PlanRequest& request)
@@ -50,64 +67,145 @@ class Planner {
         cluster_(cluster),
         request_(request),
         pins_(all_pins(normal, request)),
-        rules_(normal),
+        rules_(normal, pins_),
+        skeleton_(skeleton_of(rules_, likeness_of(rules_, request.decisions))),
         seconds_(request.kernel_seconds ? request.kernel_seconds : roofline(cluster.device)),
         comm_(cluster),
         kernels_(seconds_),
         report_(request.report),
-        memory_(static_cast<double>(request.memory.value_or(cluster.device.memory))) {}
+        memory_(static_cast<double>(request.memory.value_or(cluster.device.memory))),
+        left_(request.operations) {}
 
- private:
-  template <typename Use>
-  auto on(const Mesh& mesh, const Use& use) {
-    Distances distances(mesh, comm_);
-    Prices prices{cluster_, seconds_, comm_, kernels_, distances};
-    int64_t share = request_.operations / static_cast<int64_t>(meshes_.size());
-    return use(MeshRequest{rules_, mesh, pins_, prices, memory_, share, report_});
-  }
-
- public:
   // Nothing when no plan fits.
   std::optional<Plan> run() {
-    meshes_ = meshes_for(cluster_, request_, pins_);
-    for (const Mesh& mesh : meshes_) verify_pins(pins_, program_, mesh);
-    double bound = kForbidden;
-    std::optional<MeshSearch> best;
-    size_t number = 0;
-    for (const Mesh& mesh : meshes_) {
-      announce(mesh, ++number);
-      MeshSearch found = on(mesh, [](const MeshRequest& r) { return search_mesh(r); });
-      bound = std::min(bound, found.bound);
-      bool better = found.plan && (!best || found.seconds < best->seconds * (1 - 1e-9));
-      if (!better) continue;
-      best = std::move(found);
-      report_.best(best->seconds);
+    for (const Mesh& mesh : meshes_for(cluster_, request_, pins_)) {
+      verify_pins(pins_, program_, mesh);
+      meshes_.push_back(std::make_unique<OnMesh>(mesh, cluster_, seconds_, comm_, kernels_));
     }
-    if (!best) return std::nullopt;
-    Plan plan = std::move(*best->plan);
+    look_at_all();
+    solve_in_turn();
+    raise_bounds();
+    if (best_ == nullptr) return std::nullopt;
+    return finish();
+  }
+
+ private:
+  double best_seconds() const { return best_ == nullptr ? kForbidden : best_->search->seconds(); }
+
+  void look_at_all() {
+    for (size_t number = 0; number < meshes_.size(); ++number) {
+      announce(number);
+      OnMesh& on = *meshes_[number];
+      on.request.emplace(MeshRequest{rules_, skeleton_, on.mesh, pins_, on.prices, memory_,
+                                     request_.seed, report_});
+      on.search.emplace(*on.request);
+      on.search->look(kFirstPasses);
+      left_ -= on.search->operations();
+    }
+  }
+
+  // Meshes by their bounds, so that those that cannot be the best need no search.
+  std::vector<OnMesh*> promising() const {
+    std::vector<OnMesh*> order;
+    for (const std::unique_ptr<OnMesh>& on : meshes_)
+      if (may_be_better(*on)) order.push_back(on.get());
+    std::stable_sort(order.begin(), order.end(), [](const OnMesh* a, const OnMesh* b) {
+      return a->search->fastest() < b->search->fastest();
+    });
+    return order;
+  }
+
+  bool may_be_better(const OnMesh& on) const {
+    return on.search->bound() < best_seconds() * (1 - 1e-9);
+  }
+
+  void solve_in_turn() {
+    std::vector<OnMesh*> order = promising();
+    for (size_t i = 0; i < order.size(); ++i) {
+      OnMesh& on = *order[i];
+      if (!may_be_better(on)) continue;
+      announce(number_of(on));
+      const auto others = static_cast<int64_t>(std::min<size_t>(order.size() - i, kSharing));
+      const int64_t before = on.search->operations();
+      on.search->solve_within(std::max<int64_t>(left_, 0) / (2 * others) + 1);
+      left_ -= on.search->operations() - before;
+      if (!on.search->plan() || on.search->seconds() >= best_seconds() * (1 - 1e-9)) continue;
+      best_ = &on;
+      report_best();
+    }
+  }
+
+  double bound() const {
+    double least = kForbidden;
+    for (const std::unique_ptr<OnMesh>& on : meshes_) least = std::min(least, on->search->bound());
+    return least;
+  }
+
+  // The mesh with the least bound holds all others back.
+  void raise_bounds() {
+    std::set<const OnMesh*> stuck;
+    while (best_ != nullptr && left_ > 0) {
+      OnMesh* least = nullptr;
+      for (const std::unique_ptr<OnMesh>& on : meshes_)
+        if (may_be_better(*on) &&
+            (least == nullptr || on->search->bound() < least->search->bound()))
+          least = on.get();
+      if (least == nullptr || stuck.count(least) != 0) return;
+      announce(number_of(*least));
+      report_.doing("proving how good the plan is");
+      const double before = least->search->bound();
+      const int64_t spent = least->search->operations();
+      least->search->raise_bound(std::max<int64_t>(left_ / 4, 1));
+      left_ -= std::max<int64_t>(least->search->operations() - spent, 1);
+      if (least->search->bound() <= before * (1 + 1e-6)) stuck.insert(least);
+      report_best();
+    }
+  }
+
+  void report_best() { report_.best(best_seconds(), bound()); }
+
+  // The network's price of the plan, and its bound, are computed apart from the plan's own.
+  Plan finish() {
+    Plan plan = *best_->search->plan();
     report_.at("");
     report_.doing("comparing the plan with others");
-    on(best->mesh, [&](const MeshRequest& r) {
-      explain_choices(r, plan);
-      predict(rules_, plan, r.prices);
-      return 0;
-    });
+    explain_choices(*best_->request, std::min<int64_t>(request_.operations / 8, kExplaining), plan);
+    predict(rules_, best_->search->lowered(), best_->prices, plan);
     Prediction& p = plan.predicted;
-    p.lower_bound_seconds = std::clamp(bound, 0.0, p.seconds);
+    TESSERA_CHECK(std::abs(p.seconds - best_seconds()) <= 1e-9 * p.seconds)
+        << "the plan takes " << p.seconds << " s, and " << best_seconds() << " s by its network";
+    const double proven = bound();
+    TESSERA_CHECK(proven <= p.seconds * (1 + 1e-9))
+        << "a bound of " << proven << " s, and a plan of " << p.seconds << " s";
+    p.lower_bound_seconds = std::min(std::max(proven, 0.0), p.seconds);  // but for rounding
     if (p.lower_bound_seconds < p.seconds) p.gap = p.seconds / p.lower_bound_seconds - 1;
+    add_templates(p);
     return plan;
   }
 
+  // The best that each template comes to, on any mesh.
+  void add_templates(Prediction& predicted) const {
+    for (const std::unique_ptr<OnMesh>& on : meshes_)
+      for (const Template& each : on->search->templates()) {
+        const auto it =
+            std::find_if(predicted.templates.begin(), predicted.templates.end(),
+                         [&](const Prediction::Strategy& one) { return one.name == each.name; });
+        if (it == predicted.templates.end())
+          predicted.templates.push_back({each.name, print(on->mesh), each.seconds});
+        else if (each.seconds < it->seconds)
+          *it = {each.name, print(on->mesh), each.seconds};
+      }
+  }
+
+ public:
   [[noreturn]] void fail_memory() {
     MemoryUse smallest;
     const Mesh* where = nullptr;
-    size_t number = 0;
-    for (const Mesh& mesh : meshes_) {
-      announce(mesh, ++number);
-      MemoryUse use = on(mesh, [](const MeshRequest& r) { return smallest_peak(r); });
+    for (const std::unique_ptr<OnMesh>& on : meshes_) {
+      const MemoryUse& use = on->search->smallest();
       if (where != nullptr && use.peak >= smallest.peak) continue;
-      smallest = std::move(use);
-      where = &mesh;
+      smallest = use;
+      where = &on->mesh;
     }
     std::string text = "no plan for `" + program_.name() + "` on " + describe(cluster_) +
                        " fits into " + human_bytes(static_cast<int64_t>(memory_)) +
@@ -127,9 +225,20 @@ class Planner {
   }
 
  private:
-  void announce(const Mesh& mesh, size_t number) {
+  static constexpr int kFirstPasses = 6;
+  static constexpr size_t kSharing = 4;                // meshes that the work is shared between
+  static constexpr int64_t kExplaining = 300'000'000;  // operations, about half a second
+
+  void announce(size_t number) {
+    const Mesh& mesh = meshes_[number]->mesh;
     if (meshes_.size() > 1 || mesh.count() > 0)
-      report_.at(fmt::format("mesh {} of {} ({})", number, meshes_.size(), print(mesh)));
+      report_.at(fmt::format("mesh {} of {} ({})", number + 1, meshes_.size(), print(mesh)));
+  }
+
+  size_t number_of(const OnMesh& on) const {
+    size_t number = 0;
+    while (meshes_[number].get() != &on) ++number;
+    return number;
   }
 
   // ", or use 8 devices", when doubling helps within reason.
@@ -153,15 +262,24 @@ class Planner {
   const PlanRequest request_;
   const std::vector<Pin> pins_;
   const ProgramRules rules_;
+  const Skeleton skeleton_;
   const KernelSeconds seconds_;
   const ClusterCommCost comm_;
   KernelTimes kernels_;
   Reporter report_;
   const double memory_;
-  std::vector<Mesh> meshes_;
+  int64_t left_;  // operations
+  std::vector<std::unique_ptr<OnMesh>> meshes_;
+  OnMesh* best_ = nullptr;
 };
 
 }  // namespace
+
+int64_t operations_in(double seconds) {
+  constexpr double kPerSecond = 4e8;  // elementary additions, with all that goes along with them
+  constexpr double kMost = 1e9;       // seconds
+  return static_cast<int64_t>(std::clamp(seconds, 0.0, kMost) * kPerSecond);
+}
 
 Plan optimize(const Program& normal, const Cluster& cluster, const PlanRequest& request) {
   auto begin = std::chrono::steady_clock::now();

@@ -10,6 +10,10 @@
 
 namespace tessera {
 
+// Work of a search that takes about so many seconds on one core. Work is what bounds a search, so
+// that the same seconds give the same plan on every machine.
+int64_t operations_in(double seconds);
+
 // What a user asks of a plan beyond the program's own pins.
 struct PlanRequest {
   std::optional<Mesh> mesh;       // nothing: chosen, see mesh_shapes.h
@@ -19,6 +23,8 @@ struct PlanRequest {
   // Axes of a chosen mesh. With three, the search takes seconds, and the bound may stay open.
   int most_axes = 2;
   int64_t operations = 2'000'000'000;  // work of the whole search, in elementary additions
+  uint64_t seed = 1;
+  size_t decisions = 600;  // programs of more nests are folded: likes are decided alike, likeness.h
   SearchReport report;
 };
 

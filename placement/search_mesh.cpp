@@ -3,137 +3,148 @@
 #include <algorithm>
 
 #include "partition/lower.h"
-#include "partition/manual_plan.h"
+#include "placement/memory_rows.h"
 
 namespace tessera {
 namespace {
 
-// Plans that people would write: everything replicated, and the first dim of each input split.
-std::vector<Values> template_values(const PlacementNetwork& placement, const MeshRequest& request) {
-  std::vector<Values> result;
-  if (!request.pins.empty()) return result;
-  const Program& program = request.rules.program;
-  std::vector<Plan> plans = {default_plan(program, request.mesh)};
-  std::vector<Pin> pins;
-  for (const Tensor& input : program.inputs())
-    for (int axis = 0; axis < request.mesh.count() && !input.dims().empty(); ++axis)
-      pins.push_back({input.name(), input.dims()[0].name(), request.mesh.name(axis), {}});
-  if (!pins.empty()) plans.push_back(manual_plan(program, request.mesh, pins));
-  for (const Plan& plan : plans)
-    if (auto values = values_of(placement, plan, request.rules, request.prices.distances))
-      result.push_back(*values);
-  return result;
-}
-
-class Search {
- public:
-  explicit Search(const MeshRequest& request)
-      : request_(request), placement_(build_network(inputs_of(request))) {
-    result_.mesh = request.mesh;
-    options_.operations = request.operations;
-    options_.starts = template_values(placement_, request);
-  }
-
-  MeshSearch run() {
-    request_.report.doing("searching");
-    Solution free = solve(placement_.network, options_);
-    result_.stats = free.stats;
-    result_.bound = free.bound;
-    if (consider(free) <= request_.memory) return std::move(result_);
-    request_.report.doing("searching within the memory");
-    Solution relaxed = solve(with_rows(request_.memory, RowKind::relaxation).network, limited());
-    result_.bound = std::max(result_.bound, relaxed.bound);
-    if (relaxed.bound == kForbidden) {
-      consider(solve_estimate(request_.memory));
-      return std::move(result_);
-    }
-    // The rows' limit that gives a peak just below the true one lies between low and high.
-    double low = 0, high = 2 * request_.memory, limit = request_.memory;
-    for (int round = 0; round < kRounds && high - low > 0.01 * high; ++round) {
-      Solution found = solve_estimate(limit);
-      bool too_much = found.found() && consider(found) > request_.memory;
-      (too_much ? high : low) = limit;
-      if (found.found() && !too_much && found.cost <= result_.bound * (1 + 1e-6)) break;
-      limit = low == 0 ? 0.8 * high : (low + high) / 2;
-    }
-    if (!result_.plan) seek_smallest();
-    result_.bound = std::min(result_.bound, result_.seconds);
-    return std::move(result_);
-  }
-
-  MemoryUse smallest() {
-    consider(solve(placement_.network, options_));
-    seek_smallest();
-    return std::move(result_.smallest);
-  }
-
- private:
-  static constexpr int64_t kLimited = 16;  // the share of the work that a search under a limit gets
-  static constexpr int kRounds = 6;
-
-  SolveOptions limited() const {
-    SolveOptions options = options_;
-    options.operations = request_.operations / kLimited;
-    return options;
-  }
-
-  // Lowers the rows' limit until nothing obeys it.
-  void seek_smallest() {
-    request_.report.doing("searching the least memory");
-    double low = 0, high = 2 * static_cast<double>(result_.smallest.peak);
-    for (int round = 0; round < 2 * kRounds; ++round) {
-      double limit = (low + high) / 2;
-      Solution found = solve_estimate(limit);
-      if (found.found()) consider(found);
-      (found.found() ? high : low) = limit;
-    }
-  }
-
-  PlacementNetwork with_rows(double limit, RowKind kind) const {
-    PlacementNetwork limited = placement_;
-    add_memory_rows(limited, request_.rules, request_.mesh, limit, kind);
-    return limited;
-  }
-
-  Solution solve_estimate(double limit) const {
-    return solve(with_rows(limit, RowKind::estimate).network, limited());
-  }
-
-  // Keeps the plan if it obeys the limit and is the best so far. Returns its peak.
-  double consider(const Solution& solution) {
-    if (!solution.found()) return kForbidden;
-    Plan plan = plan_of(placement_, solution.values, request_.rules.program, request_.mesh);
-    MemoryUse use = memory_of(lower(request_.rules.program, plan, 0, {&request_.prices.comm}));
-    double peak = static_cast<double>(use.peak);
-    if (result_.smallest.peak == 0 || use.peak < result_.smallest.peak)
-      result_.smallest = std::move(use);
-    if (peak <= request_.memory && solution.cost < result_.seconds) {
-      result_.seconds = solution.cost;
-      result_.plan = std::move(plan);
-    }
-    return peak;
-  }
-
-  const MeshRequest& request_;
-  PlacementNetwork placement_;
-  SolveOptions options_;
-  MeshSearch result_;
-};
+constexpr int kRounds = 6;  // of finding the rows' limit that gives a peak just below the true one
+constexpr int kSweeps = 20;
 
 }  // namespace
 
 NetworkInputs inputs_of(const MeshRequest& request) {
-  return {request.rules,          request.mesh,           request.pins,
-          request.prices.cluster, request.prices.kernels, request.prices.distances,
+  return {request.rules,
+          request.skeleton,
+          request.mesh,
+          request.pins,
+          request.prices.cluster,
+          request.prices.kernels,
+          request.prices.distances,
           request.report};
 }
 
-MeshSearch search_mesh(const MeshRequest& request) {
-  return Search(request).run();
+MeshSearch::MeshSearch(const MeshRequest& request)
+    : request_(request), placement_(build_network(inputs_of(request))) {}
+
+bool MeshSearch::folded() const {
+  return std::any_of(request_.skeleton.variables.begin(), request_.skeleton.variables.end(),
+                     [](const Skeleton::Variable& variable) { return variable.copies > 1; });
 }
 
-MemoryUse smallest_peak(const MeshRequest& request) {
-  return Search(request).smallest();
+void MeshSearch::look(int passes) {
+  request_.report.doing("looking at templates");
+  const std::vector<char> free(static_cast<size_t>(placement_.network.size()), 0);
+  const auto try_from = [&](Values values) {
+    improve_one_by_one(placement_.network, free, kSweeps, values);
+    starts_.push_back(values);
+    remember(values, cost_of(placement_.network, values));
+  };
+  templates_ = templates_on(inputs_of(request_), placement_);
+  for (const Template& each : templates_) try_from(each.values);
+  dual_ = std::make_unique<FoldedBound>(placement_);
+  note(dual_->ascend(passes));
+  operations_ += passes * dual_->pass_operations();
+  try_from(dual_->rounded());
+}
+
+void MeshSearch::raise_bound(int64_t operations) {
+  constexpr int kAtOnce = 5;
+  const int64_t end = operations_ + operations;
+  while (operations_ < end && bound_ < fastest_seconds_ * (1 - 1e-6)) {
+    const double before = dual_->best();
+    note(dual_->ascend(kAtOnce));
+    operations_ += kAtOnce * dual_->pass_operations();
+    if (dual_->best() <= before * (1 + 1e-6)) return;
+  }
+}
+
+void MeshSearch::solve_within(int64_t operations) {
+  request_.report.doing("searching");
+  SolveOptions options;
+  options.operations = operations;
+  options.starts = starts_;
+  options.seed = request_.seed;
+  const Solution free = solve(placement_.network, options);
+  operations_ += free.stats.operations;
+  if (!folded()) note(free.bound);
+  if (!free.found()) return;
+  starts_.insert(starts_.begin(), free.values);
+  remember(free.values, free.cost);
+  if (settle() > request_.memory) fit(operations / 2);
+}
+
+// When the fastest plan needs too much memory, rows are added and tightened until what lowering
+// needs obeys the limit.
+void MeshSearch::fit(int64_t operations) {
+  request_.report.doing("searching within the memory");
+  const int64_t each = operations / (kRounds + 1);
+  if (!folded()) {
+    const Solution relaxed = solve_rows(request_.memory, true, each);
+    note(relaxed.bound);
+    if (relaxed.bound == kForbidden) return;
+  }
+  double low = 0, high = 2 * request_.memory, limit = request_.memory;
+  for (int round = 0; round < kRounds && high - low > 0.01 * high; ++round) {
+    const Solution found = solve_rows(limit, false, each);
+    const bool too_much = found.found() && consider(found.values, found.cost) > request_.memory;
+    (too_much ? high : low) = limit;
+    if (found.found() && !too_much && found.cost <= bound_ * (1 + 1e-6)) break;
+    limit = low == 0 ? 0.8 * high : (low + high) / 2;
+  }
+  if (!plan_) seek_smallest(operations);
+}
+
+void MeshSearch::seek_smallest(int64_t operations) {
+  request_.report.doing("searching the least memory");
+  double low = 0, high = 2 * static_cast<double>(smallest_.peak);
+  for (int round = 0; round < 2 * kRounds; ++round) {
+    const double limit = (low + high) / 2;
+    const Solution found = solve_rows(limit, false, operations / (2 * kRounds));
+    if (found.found()) consider(found.values, found.cost);
+    (found.found() ? high : low) = limit;
+  }
+}
+
+Solution MeshSearch::solve_rows(double limit, bool relaxed, int64_t operations) {
+  PlacementNetwork limited = placement_;
+  add_memory_rows(limited, request_.rules, request_.mesh, limit,
+                  relaxed ? RowKind::relaxation : RowKind::estimate, fastest_);
+  SolveOptions options;
+  options.operations = operations;
+  options.starts = starts_;
+  options.seed = request_.seed;
+  Solution found = solve(limited.network, options);
+  operations_ += found.stats.operations;
+  return found;
+}
+
+void MeshSearch::remember(const Values& values, double seconds) {
+  if (seconds >= fastest_seconds_) return;
+  fastest_seconds_ = seconds;
+  fastest_ = values;
+}
+
+double MeshSearch::settle() {
+  return consider(fastest_, fastest_seconds_);
+}
+
+// Keeps the plan if it obeys the limit and is the best so far. Returns its peak, or 0 where it is
+// no faster than what is known.
+double MeshSearch::consider(const Values& values, double seconds) {
+  remember(values, seconds);
+  if (plan_ && seconds >= seconds_) return 0;
+  Plan plan = plan_of(placement_, values, request_.rules, request_.mesh);
+  ShardedProgram local = lower(request_.rules.program, plan, 0, {&request_.prices.comm});
+  MemoryUse use = memory_of(local);
+  const auto peak = static_cast<double>(use.peak);
+  if (smallest_.peak == 0 || use.peak < smallest_.peak) smallest_ = std::move(use);
+  if (peak <= request_.memory) {
+    seconds_ = seconds;
+    plan_ = std::move(plan);
+    lowered_ = std::move(local);
+  }
+  return peak;
 }
 
 }  // namespace tessera

@@ -1,40 +1,81 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
+#include "placement/folded_bound.h"
 #include "placement/memory.h"
 #include "placement/predict.h"
+#include "placement/search_report.h"
 #include "placement/solve.h"
+#include "placement/templates.h"
 
 namespace tessera {
 
-// The search on one mesh.
-struct MeshSearch {
-  Mesh mesh;
-  std::optional<Plan> plan;  // obeys the limit; provenance is empty
-  double seconds = kForbidden;
-  double bound = 0;    // no plan on this mesh that obeys the limit is faster
-  MemoryUse smallest;  // of the plans looked at, the one with the smallest peak
-  SolveStats stats;
-};
-
 struct MeshRequest {
   const ProgramRules& rules;
+  const Skeleton& skeleton;
   const Mesh& mesh;
   const std::vector<Pin>& pins;
   const Prices& prices;
   double memory = 0;  // bytes per device
-  int64_t operations = 0;
+  uint64_t seed = 1;
   Reporter& report;
 };
 
 NetworkInputs inputs_of(const MeshRequest& request);
 
-// Without rows first. When that plan needs too much memory, rows are added and tightened until what
-// lowering needs obeys the limit.
-MeshSearch search_mesh(const MeshRequest& request);
+// The search on one mesh, a step after the other, so that steps on several meshes can be taken in
+// turns. All work is counted in elementary additions.
+class MeshSearch {
+ public:
+  explicit MeshSearch(const MeshRequest& request);  // builds the network
 
-// The smallest peak on this mesh, sought by lowering the limit until nothing fits.
-MemoryUse smallest_peak(const MeshRequest& request);
+  // A first bound and a first plan, from templates and from what the bound suggests.
+  void look(int passes);
+  // Solves the network, within the memory.
+  void solve_within(int64_t operations);
+  // More passes of the bound.
+  void raise_bound(int64_t operations);
+  // Lowers the fastest assignment so far, to see what memory it needs; keeps the plan if that is
+  // there. Returns the peak, or 0 where that plan is kept already.
+  double settle();
+
+  const Mesh& mesh() const { return request_.mesh; }
+  // Obeys the limit; provenance is empty. Its seconds by the network.
+  const std::optional<Plan>& plan() const { return plan_; }
+  const ShardedProgram& lowered() const { return *lowered_; }  // of the plan, on the first rank
+  double seconds() const { return seconds_; }
+  double fastest() const { return fastest_seconds_; }  // seconds, without regard to memory
+  // No plan on this mesh that obeys the limit is faster.
+  double bound() const { return bound_; }
+  const MemoryUse& smallest() const { return smallest_; }  // of the plans looked at
+  const std::vector<Template>& templates() const { return templates_; }
+  const PlacementNetwork& placement() const { return placement_; }
+  int64_t operations() const { return operations_; }  // done
+
+ private:
+  bool folded() const;
+  void note(double bound) { bound_ = std::max(bound_, bound); }
+  Solution solve_rows(double limit, bool relaxed, int64_t operations);
+  void remember(const Values& values, double seconds);
+  double consider(const Values& values, double seconds);
+  void fit(int64_t operations);
+  void seek_smallest(int64_t operations);  // lowers the limit until nothing fits
+
+  const MeshRequest request_;
+  PlacementNetwork placement_;
+  std::unique_ptr<FoldedBound> dual_;
+  std::vector<Template> templates_;
+  std::vector<Values> starts_;
+  Values fastest_;  // without regard to memory
+  double fastest_seconds_ = kForbidden;
+  std::optional<Plan> plan_;
+  std::optional<ShardedProgram> lowered_;
+  double seconds_ = kForbidden;
+  double bound_ = 0;
+  MemoryUse smallest_;
+  int64_t operations_ = 0;
+};
 
 }  // namespace tessera

@@ -10,6 +10,7 @@ namespace tessera {
 struct SearchState {
   std::string doing;           // "mesh 3 of 12 (data=8,model=8): pricing nest 40 of 212"
   std::optional<double> best;  // seconds a step of the best plan so far
+  double bound = 0;            // no plan takes fewer seconds, as far as is proven
 };
 
 // Called by the thread that plans, often; must be cheap. May be empty.
@@ -25,7 +26,11 @@ class Reporter {
   explicit Reporter(SearchReport report) : report_(std::move(report)) {}
 
   void at(std::string where) { where_ = std::move(where); }
-  void best(double seconds) { state_.best = seconds; }
+  void best(double seconds, double bound) {
+    state_.best = seconds;
+    state_.bound = bound;
+    if (report_) report_(state_);
+  }
   void doing(const std::string& what) {
     if (!report_) return;
     state_.doing = where_.empty() ? what : where_ + ": " + what;

@@ -30,6 +30,7 @@ struct PlanArguments {
   std::vector<std::string> pins;
   std::string out;
   std::optional<CpuLevel> cpu;
+  std::optional<double> search;
   bool json = false;
 };
 
@@ -51,6 +52,10 @@ nlohmann::json to_json(const Plan& plan, const Program& normal, const Cluster& c
   for (const auto& [kind, moved] :
        bytes_by_collective(lower(normal, plan, 0, LowerOptions{.cost = &prices})))
     traffic[kind] = moved.bytes;
+  nlohmann::json templates = nlohmann::json::array();
+  for (const Prediction::Strategy& each : p.templates)
+    templates.push_back(
+        {{"name", each.name}, {"mesh", each.mesh}, {"time_ms", 1e3 * each.seconds}});
   return {{"time_ms", 1e3 * p.seconds},
           {"lower_bound_ms", 1e3 * p.lower_bound_seconds},
           {"gap", p.gap},
@@ -58,6 +63,7 @@ nlohmann::json to_json(const Plan& plan, const Program& normal, const Cluster& c
           {"search_s", p.search_seconds},
           {"mesh", print(plan.mesh)},
           {"devices", plan.mesh.ranks()},
+          {"templates", templates},
           {"plan_hash", plan_hash(plan)},
           {"bytes_by_collective", traffic}};
 }
@@ -73,6 +79,7 @@ int plan(const PlanArguments& arguments) {
   PlanSettings settings;
   settings.mesh = parse_mesh_option(arguments.mesh);
   settings.memory = parse_memory(arguments.memory);
+  settings.search = arguments.search;
   for (const std::string& pin : arguments.pins) settings.pins.push_back(parse_pin(pin));
   const bool described = !arguments.cluster.empty();
   const ClusterConfig wanted = default_cluster(arguments.program);
@@ -118,6 +125,12 @@ void add_plan_command(CLI::App& app, Action& action) {
   command->add_option("--memory", arguments->memory, "limit per device, as 16GiB");
   command->add_option("--pin", arguments->pins, "TENSOR.DIM=AXIS, as w1.hidden=model; repeatable");
   command->add_option("--dim", arguments->dims, "NAME=EXTENT, replaces an extent; repeatable");
+  command
+      ->add_option("--search", arguments->search,
+                   "search for about so many SECONDS (default: 5): counted work, so that the same "
+                   "seconds give the same plan")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 1e6));
   command->add_option("--out", arguments->out, "write the plan to this file");
   command->add_flag("--json", arguments->json, "print one JSON object");
   command->callback([=, &action] { action = [=] { return plan(*arguments); }; });

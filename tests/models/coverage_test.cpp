@@ -22,7 +22,9 @@ const std::set<std::string> kTestedElsewhere = {
     "cnn",
     "capsule_net",
     "transformer",
-    "lstm_net",  // training_test.cpp
+    "lstm_net",            // training_test.cpp
+    "expert_transformer",  // large_models_test.cpp
+    "residual_net",        // large_models_test.cpp
     "sgd",
     "adam",
     "adamw",  // optimizers_test.cpp

@@ -106,7 +106,7 @@ TEST(Registry, NamesUnknownModelsAndOptions) {
   };
   EXPECT_EQ(message("mpl", {}),
             "there is no model `mpl`; known are mlp, cnn, capsules, "
-            "transformer, lstm (did you mean `mlp`?)");
+            "transformer, experts, resnet, lstm (did you mean `mlp`?)");
   EXPECT_EQ(message("mlp", {{"hiden", {5}}}),
             "model `mlp` has no option `hiden`; it takes batch, hidden, labels, pixels (did you "
             "mean `hidden`?)");

@@ -73,7 +73,7 @@ inline Case case_of(const std::string& text) {
 
 // A plan whose choices are drawn at random, storage and outputs too.
 inline Plan random_plan(const Program& program, const Mesh& mesh, RandomSource& random) {
-  Plan plan{program.name(), mesh, {}, {}, {}, {}};
+  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}};
   const Scopes scopes(program);
   for (const Tensor& tensor : tensors_of(scopes.sequence())) {
     if (tensor.role() == Role::carried) continue;
@@ -101,6 +101,17 @@ inline Plan random_plan(const Program& program, const Mesh& mesh, RandomSource& 
     if (tensor.role() != Role::definition) plan.stored.push_back(storage(tensor.name(), tensor));
   for (const Output& output : program.outputs())
     plan.outputs.push_back(storage(output.name, output.value));
+  for (const Tensor& tensor : program.tensors()) {
+    const int loops = random.below(static_cast<int>(scopes.of(tensor).size()) + 1);
+    if (!random.chance(0.5)) continue;
+    Sharding form = replicated(tensor);
+    for (int axis = 0; axis < mesh.count(); ++axis) {
+      const int dims = static_cast<int>(tensor.dims().size());
+      const int where = loops + random.below(dims - loops + 1);
+      if (where < dims) form.split[static_cast<size_t>(where)].push_back(axis);
+    }
+    plan.held.push_back({tensor.name(), names(tensor.dims()), form, loops});
+  }
   return plan;
 }
 

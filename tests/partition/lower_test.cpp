@@ -90,7 +90,7 @@ TEST(ManualPlan, MixedParallelism) {
     one.check(manual_plan(one.program, parse_mesh(mesh), kData + kTensor));
 }
 
-TEST(Lower, AConversionIsSharedByAllThatNeedIt) {
+TEST(Lower, BringsATensorOnceToTheFormInWhichItIsHeld) {
   const Case one = case_of(R"(program p
 dim i = 8, j = 8
 input x[i]
@@ -103,8 +103,31 @@ output c[i, j]
 )");
   Plan plan = manual_plan(one.program, parse_mesh("a=2"), {{"x", "i", "a", {}}});
   for (NestDecision& nest : plan.nests) nest.assignment.axes[0] = {};
+  // As it is stored: each nest gathers it, though two of its operands need it whole.
+  plan.held.clear();
+  one.check(plan);
+  EXPECT_EQ(bytes_by_collective(lower(one.program, plan, 0)).at("all-gather").count, 3);
+  plan.held = {{"x", {"i"}, replicated(1), 0}};
+  verify(plan, one.program);
   one.check(plan);
   EXPECT_EQ(bytes_by_collective(lower(one.program, plan, 0)).at("all-gather").count, 1);
+}
+
+TEST(Lower, HoldsAGradientAsPinsAlonePutIt) {
+  const Case one = case_of(R"(program p
+dim i = 8, k = 4
+input x[i, k]
+g = sum[i](x)
+a = exp(g)
+b = g * g
+output a[k]
+output b[k]
+)");
+  const Plan plan = manual_plan(one.program, parse_mesh("a=2"), {{"x", "i", "a", {}}});
+  ASSERT_EQ(plan.held.size(), 1u);
+  EXPECT_EQ(plan.held[0].tensor, "g");
+  one.check(plan);
+  EXPECT_EQ(bytes_by_collective(lower(one.program, plan, 0)).at("all-reduce").count, 1);
 }
 
 TEST(Lower, SlicesForAReaderCostNoStep) {

@@ -104,6 +104,61 @@ TEST(Plan, TextIsOneLineADecision) {
 )");
 }
 
+Plan held_plan() {
+  Plan plan = full_plan();
+  plan.nests[0].assignment.axes[1] = parse_choice("k");
+  plan.held.push_back({"y", {"i", "j"}, {{{0}, {}}, {1}, ReduceOp::sum}, 0});
+  plan.held.push_back({"w", {"k", "j"}, replicated(2), 0});
+  return plan;
+}
+
+TEST(Plan, SaysHowTensorsAreHeld) {
+  const Plan plan = held_plan();
+  verify(plan, program());
+  const std::string text = to_text(plan);
+  EXPECT_NE(text.find(R"(  "held": [
+    {"tensor": "y", "dims": ["i", "j"], "split": [["data"], []], "partial": ["model"], "op": "sum"},
+    {"tensor": "w", "dims": ["k", "j"], "split": [[], []]}
+  ])"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(plan_from_text(text), plan);
+  Plan other = plan;
+  other.held.clear();
+  EXPECT_NE(plan_hash(other), plan_hash(plan));
+  EXPECT_NE(print(plan).find("  held  as\n"), std::string::npos) << print(plan);
+  EXPECT_NE(print(plan).find("  y     [i: data, j] partial(sum: model)\n"), std::string::npos);
+}
+
+TEST(Plan, RemembersWhatTemplatesComeTo) {
+  Plan plan = full_plan();
+  plan.predicted.templates.push_back({"data parallel", "data=4", 0.25});
+  EXPECT_EQ(plan_from_text(to_text(plan)), plan);
+}
+
+TEST(VerifyPlan, TellsWhatDoesNotFitOfHeldTensors) {
+  const auto error_with = [](const HeldDecision& held) {
+    Plan plan = held_plan();
+    plan.held = {held};
+    return verify_error(plan);
+  };
+  const std::string end = "; plan again, or mend the plan";
+  EXPECT_EQ(error_with({"yy", {}, {}, 0}),
+            "the plan holds a tensor `yy`, which the program does not have" + end);
+  EXPECT_EQ(error_with({"w", {"k"}, replicated(1), 0}),
+            "held tensor `w` has dims k in the plan and k, j in the program" + end);
+  EXPECT_EQ(error_with({"w", {"k", "j"}, {{{0}, {0}}, {}, {}}, 0}),
+            "held tensor `w` uses a mesh axis twice" + end);
+  EXPECT_EQ(error_with({"w", {"k", "j"}, replicated(2), 1}),
+            "held tensor `w` is converted in 1 loops, and 0 are around it" + end);
+  EXPECT_EQ(
+      error_with({"w", {"k", "j"}, {{{}, {}}, {0}, ReduceOp::sum}, 0}),
+      "held tensor `w` is partial by sum over axis `data`, over which it is not made so" + end);
+  Plan twice = held_plan();
+  twice.held.push_back(twice.held[0]);
+  EXPECT_EQ(verify_error(twice), "the plan holds `y` twice" + end);
+}
+
 TEST(Plan, TableForPeople) {
   Plan plan = manual_plan(program(), parse_mesh("data=2,model=2"),
                           {{"x", "i", "data", {"pins.yaml", 3, 7}}, {"w", "j", "model", {}}});
@@ -145,7 +200,8 @@ TEST(Plan, ReadErrorsSayWhere) {
             "plan.yaml:3: this is not JSON; was the plan file cut short or edited?");
   EXPECT_EQ(read_error("\"program\"", "\"programm\""),
             "plan.yaml: the plan has an unknown key `programm` (did you mean `program`?); known "
-            "are tessera_plan, program, mesh, predicted, collectives, nests, stored, outputs");
+            "are tessera_plan, program, mesh, predicted, collectives, nests, stored, outputs, "
+            "held, templates");
   EXPECT_EQ(read_error("\"tessera_plan\": 1", "\"tessera_plan\": 9"),
             "plan.yaml: the plan has version 9, this build reads 1; plan again");
   EXPECT_EQ(read_error("[\"data\"]", "[\"dato\"]"),

@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "placement/build_network.h"
 #include "placement/cluster.h"
-#include "placement/conversions.h"
+#include "placement/distances.h"
 #include "placement/first_rank.h"
 #include "placement/mesh_shapes.h"
 #include "tests/placement/programs.h"
@@ -124,51 +124,34 @@ TEST(Distances, EqualTheOracleOfLowering) {
   }
 }
 
-TEST(Conversions, AFormIsMadeOnceFromTheNearest) {
-  Mesh mesh = parse_mesh("data=4");
-  ClusterCommCost cost(imagined_cluster(4));
+TEST(Distances, ToAFormAreThoseFromEachByItsNumber) {
+  std::mt19937 generator(6);
+  ClusterCommCost cost(two_nodes());
+  const Mesh mesh = parse_mesh("data=2,model=4");
   Distances distances(mesh, cost);
-  TensorShape shape{{64, 64}, DType::f32};
-  Sharding whole = replicated(size_t{2}), rows = whole, columns = whole, partial = whole;
-  rows.split[0] = columns.split[1] = partial.partial = {0};
-  auto seconds = [&](const Sharding& from, std::vector<Sharding> forms) {
-    return conversion_seconds(shape, from, demands_of(forms), distances);
-  };
-  EXPECT_EQ(seconds(rows, {rows, rows}), 0);
-  EXPECT_EQ(seconds(whole, {rows, columns}), 0);
-  EXPECT_EQ(seconds(partial, {whole, whole, rows}), seconds(partial, {whole}));
-  EXPECT_LE(seconds(partial, {rows, whole}), seconds(partial, {rows}) + seconds(partial, {whole}));
-  EXPECT_DOUBLE_EQ(seconds(rows, {columns, whole, columns}),
-                   seconds(rows, {columns}) + seconds(columns, {whole}));
+  const TensorShape shape{{12, 30, 7}, DType::f32};
+  const Forms forms(3, 2);
+  ASSERT_EQ(forms.count(), 25);
+  for (int number = 0; number < forms.count(); ++number)
+    EXPECT_EQ(forms.of(forms.sharding(number)), number);
+  for (int round = 0; round < 10; ++round) {
+    const Sharding to = random_sharding(generator, mesh, 3, false);
+    const std::vector<double> row = distances.to(shape, to);
+    for (int from = 0; from < forms.count(); ++from)
+      EXPECT_NEAR(row[static_cast<size_t>(from)],
+                  reshard(shape, forms.sharding(from), to, mesh, cost).seconds, 1e-15);
+  }
 }
 
-TEST(Conversions, TablesHoldTheChain) {
-  Mesh mesh = parse_mesh("data=2,model=2");
-  ClusterCommCost cost(imagined_cluster(4));
-  Distances distances(mesh, cost);
-  TensorShape shape{{64, 32}, DType::f32};
-  std::mt19937 generator(2);
-  Network network;
-  std::vector<std::vector<Sharding>> forms;
-  for (int v = 0; v < 4; ++v) {
-    forms.emplace_back();
-    for (int f = 0; f < 3; ++f) forms.back().push_back(random_sharding(generator, mesh, 2, v == 0));
-    network.add_variable({0, 0, 0});
-  }
-  std::vector<DemandDomain> consumers;
-  for (int v = 1; v < 4; ++v) consumers.push_back({v, demands_of(forms[v])});
-  add_conversions(network, shape, 1, {0, demands_of(forms[0])}, consumers, distances);
-  Network split;
-  for (int v = 0; v < 4; ++v) split.add_variable({0, 0, 0});
-  add_conversions(split, shape, 1, {0, demands_of(forms[0])}, consumers, distances, 30);
-  for (int n = 0; n < 81; ++n) {
-    Values values = {n % 3, n / 3 % 3, n / 9 % 3, n / 27};
-    std::vector<Demand> demands =
-        demands_of({forms[1][values[1]], forms[2][values[2]], forms[3][values[3]]});
-    double exact = conversion_seconds(shape, forms[0][values[0]], demands, distances);
-    EXPECT_NEAR(cost_of(network, values), exact, 1e-15);
-    EXPECT_GE(cost_of(split, values), exact - 1e-15);
-  }
+TEST(Forms, HaveADigitForEachAxis) {
+  const Mesh mesh = parse_mesh("data=2,model=2");
+  const Forms forms(2, 2);
+  EXPECT_EQ(forms.of(Sharding{{{0}, {}}, {}, ReduceOp::sum}), 1);
+  EXPECT_EQ(forms.of(Sharding{{{0}, {1}}, {}, ReduceOp::sum}), 9);
+  EXPECT_EQ(forms.of(Sharding{{{}, {}}, {1}, ReduceOp::sum}), 12);
+  EXPECT_EQ(forms.of(Sharding{{{1, 0}, {}}, {}, ReduceOp::sum}), -1);
+  EXPECT_TRUE(forms.is_partial(12));
+  EXPECT_FALSE(forms.is_partial(9));
 }
 
 TEST(FirstRank, HasTheLargestBlocks) {
