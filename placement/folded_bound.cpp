@@ -1,6 +1,7 @@
 #include "placement/folded_bound.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tessera {
 
@@ -41,6 +42,20 @@ FoldedBound::FoldedBound(const PlacementNetwork& placement)
   best_ = bound();
 }
 
+namespace {
+
+// Least of a[i] + b[i], in four parts that go on side by side.
+double least_sum(const double* a, const double* b, size_t count) {
+  double least[4] = {kForbidden, kForbidden, kForbidden, kForbidden};
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    for (size_t j = 0; j < 4; ++j) least[j] = std::min(least[j], a[i + j] + b[i + j]);
+  for (; i < count; ++i) least[0] = std::min(least[0], a[i] + b[i]);
+  return std::min(std::min(least[0], least[1]), std::min(least[2], least[3]));
+}
+
+}  // namespace
+
 void FoldedBound::move(size_t e, const std::vector<double>& by_a, const std::vector<double>& by_b) {
   double* shift = shifts_.data() + edges_[e].shift;
   for (size_t x = 0; x < by_a.size(); ++x) shift[x] += by_a[x];
@@ -64,24 +79,23 @@ void FoldedBound::handshake(const Edge& edge, size_t number) {
   const double* shift_b = shift_a + rows;
   const double* at_a = potentials_.data() + first_[static_cast<size_t>(edge.type_a)];
   const double* at_b = potentials_.data() + first_[static_cast<size_t>(edge.type_b)];
-  std::vector<double> from_a(rows), from_b(columns), kept(rows), to_a(rows), to_b(columns);
-  std::vector<double> least(columns, kForbidden);
+  std::vector<double>&from_a = buffers_[0], &from_b = buffers_[1], &to_a = buffers_[2],
+  &to_b = buffers_[3];
+  for (std::vector<double>* buffer : {&from_a, &to_a}) buffer->resize(rows);
+  from_b.resize(columns);
+  to_b.assign(columns, kForbidden);
   for (size_t x = 0; x < rows; ++x) from_a[x] = at_a[x] / edge.times_a - shift_a[x];
   for (size_t y = 0; y < columns; ++y) from_b[y] = at_b[y] / edge.times_b - shift_b[y];
   for (size_t x = 0; x < rows; ++x) {
     const double* row = table + x * columns;
-    double low = kForbidden;
-    for (size_t y = 0; y < columns; ++y) low = std::min(low, row[y] + from_b[y]);
+    const double low = least_sum(row, from_b.data(), columns);
     const double left = 0.5 * (from_a[x] - low);  // from_a less the half of all
+    double* least = to_b.data();
     for (size_t y = 0; y < columns; ++y) least[y] = std::min(least[y], row[y] + left);
   }
-  for (size_t y = 0; y < columns; ++y) to_b[y] = least[y];
-  for (size_t x = 0; x < rows; ++x) {
-    const double* row = table + x * columns;
-    double rest = kForbidden;
-    for (size_t y = 0; y < columns; ++y) rest = std::min(rest, row[y] - to_b[y]);
-    to_a[x] = rest;
-  }
+  for (size_t y = 0; y < columns; ++y) from_b[y] = -to_b[y];
+  for (size_t x = 0; x < rows; ++x)
+    to_a[x] = least_sum(table + x * columns, from_b.data(), columns);
   for (size_t x = 0; x < rows; ++x) to_a[x] -= shift_a[x];
   for (size_t y = 0; y < columns; ++y) to_b[y] -= shift_b[y];
   move(number, to_a, to_b);
@@ -119,6 +133,32 @@ double FoldedBound::ascend(int passes) {
   return best_;
 }
 
+std::vector<double> FoldedBound::expected(size_t v) const {
+  std::vector<double> costs(domain(static_cast<int32_t>(v)), 0.0);
+  for (const int32_t t : skeleton_.types_of[v]) {
+    const auto copies = static_cast<double>(skeleton_.types[static_cast<size_t>(t)].copies);
+    for (size_t x = 0; x < costs.size(); ++x)
+      costs[x] += copies * potentials_[first_[static_cast<size_t>(t)] + x];
+  }
+  return costs;
+}
+
+std::vector<std::vector<int32_t>> FoldedBound::promising(size_t count) const {
+  std::vector<std::vector<int32_t>> result;
+  for (size_t v = 0; v < static_cast<size_t>(network_.size()); ++v) {
+    const std::vector<double> costs = expected(v);
+    std::vector<int32_t> values(costs.size());
+    std::iota(values.begin(), values.end(), 0);
+    std::stable_sort(values.begin(), values.end(), [&](int32_t x, int32_t y) {
+      return costs[static_cast<size_t>(x)] < costs[static_cast<size_t>(y)];
+    });
+    values.resize(std::min(values.size(), count));
+    std::sort(values.begin(), values.end());
+    result.push_back(std::move(values));
+  }
+  return result;
+}
+
 Values FoldedBound::rounded() const {
   Values values(static_cast<size_t>(network_.size()), -1);
   std::vector<std::vector<size_t>> edges_at(values.size());
@@ -127,12 +167,7 @@ Values FoldedBound::rounded() const {
     edges_at[static_cast<size_t>(edges_[e].b)].push_back(e);
   }
   for (size_t v = 0; v < values.size(); ++v) {
-    std::vector<double> costs(domain(static_cast<int32_t>(v)), 0.0);
-    for (const int32_t t : skeleton_.types_of[v]) {
-      const auto copies = static_cast<double>(skeleton_.types[static_cast<size_t>(t)].copies);
-      for (size_t x = 0; x < costs.size(); ++x)
-        costs[x] += copies * potentials_[first_[static_cast<size_t>(t)] + x];
-    }
+    std::vector<double> costs = expected(v);
     for (const size_t e : edges_at[v]) {
       const Edge& edge = edges_[e];
       const bool is_a = edge.a == static_cast<int32_t>(v);

@@ -30,6 +30,9 @@ class FoldedBound {
   // Values chosen one after the other, each the best in view of those before, and of what is
   // expected of the others.
   Values rounded() const;
+  // Of each decision, the `count` values that are the least expensive in view of what it gets from
+  // all others, ascending.
+  std::vector<std::vector<int32_t>> promising(size_t count) const;
 
  private:
   struct Edge {
@@ -49,6 +52,7 @@ class FoldedBound {
   void handshake(const Edge& edge, size_t number);
   void move(size_t edge, const std::vector<double>& by_a, const std::vector<double>& by_b);
   double bound() const;
+  std::vector<double> expected(size_t v) const;
 
   const Network& network_;
   const Skeleton& skeleton_;
@@ -58,6 +62,7 @@ class FoldedBound {
   std::vector<size_t> first_;  // by type, into potentials_
   std::vector<double> potentials_;
   std::vector<std::vector<Meeting>> at_a_, at_b_;  // by edge: the types that meet it there
+  std::vector<double> buffers_[4];                 // of a handshake
   double best_ = -kForbidden;
   int64_t pass_operations_ = 1;
 };

@@ -83,8 +83,9 @@ class Planner {
       meshes_.push_back(std::make_unique<OnMesh>(mesh, cluster_, seconds_, comm_, kernels_));
     }
     look_at_all();
-    solve_in_turn();
-    raise_bounds();
+    if (large()) search_by_bounds();
+    if (best_ == nullptr || !large()) solve_in_turn();
+    raise_bounds(left_, kStuck);
     if (best_ == nullptr) return std::nullopt;
     return finish();
   }
@@ -119,9 +120,60 @@ class Planner {
     return on.search->bound() < best_seconds() * (1 - 1e-9);
   }
 
-  void solve_in_turn() {
+  // Large programs are searched by what their bounds suggest, and a plan near to the bound is good
+  // enough; small ones are solved exactly.
+  bool large() const { return rules_.nests.size() > kLarge; }
+  bool done() const { return large() && best_seconds() <= bound() * (1 + kGoodEnough); }
+
+  void take_if_best(OnMesh& on) {
+    if (!on.search->plan() || on.search->seconds() >= best_seconds() * (1 - 1e-9)) return;
+    best_ = &on;
+    report_best();
+  }
+
+  // Raises bounds and solves what they suggest, with more values of each decision every time, as
+  // long as that leads anywhere.
+  void search_by_bounds() {
+    double before = kForbidden;
+    for (size_t values = kFirstValues; left_ > 0; values *= 2) {
+      raise_bounds(left_ / 4, values == kFirstValues ? kHardlyRising : kStuck);
+      search_promising(values);
+      settle_in_turn();
+      const double gap = reachable() / bound();
+      if (gap <= 1 + kGoodEnough || gap >= before * (1 - kStuck)) return;
+      before = gap;
+    }
+  }
+
+  // On the meshes that may be the best by their bounds.
+  void search_promising(size_t values) {
     std::vector<OnMesh*> order = promising();
-    for (size_t i = 0; i < order.size(); ++i) {
+    std::stable_sort(order.begin(), order.end(), [](const OnMesh* a, const OnMesh* b) {
+      return a->search->bound() < b->search->bound();
+    });
+    for (OnMesh* on : order) {
+      if (on->search->bound() >= reachable() * (1 - kGoodEnough)) continue;
+      announce(number_of(*on));
+      const int64_t before = on->search->operations();
+      on->search->solve_promising(values, std::max<int64_t>(left_, 0) / kSlices + 1);
+      left_ -= on->search->operations() - before;
+    }
+  }
+
+  // Takes the plans that looking came to, the fastest first, until one fits into memory.
+  void settle_in_turn() {
+    for (OnMesh* on : promising()) {
+      if (on->search->fastest() >= best_seconds()) return;
+      announce(number_of(*on));
+      on->search->settle();
+      take_if_best(*on);
+    }
+  }
+
+  void solve_in_turn() {
+    const std::vector<OnMesh*> order = promising();
+    for (size_t i = 0; i < order.size() && !done(); ++i) {
+      if (large() && i >= kSharing) return;
       OnMesh& on = *order[i];
       if (!may_be_better(on)) continue;
       announce(number_of(on));
@@ -129,9 +181,7 @@ class Planner {
       const int64_t before = on.search->operations();
       on.search->solve_within(std::max<int64_t>(left_, 0) / (2 * others) + 1);
       left_ -= on.search->operations() - before;
-      if (!on.search->plan() || on.search->seconds() >= best_seconds() * (1 - 1e-9)) continue;
-      best_ = &on;
-      report_best();
+      take_if_best(on);
     }
   }
 
@@ -141,24 +191,37 @@ class Planner {
     return least;
   }
 
+  // What is known to be reachable, if memory allows it.
+  double reachable() const {
+    double least = best_seconds();
+    for (const std::unique_ptr<OnMesh>& on : meshes_)
+      least = std::min(least, on->search->fastest());
+    return least;
+  }
+
   // The mesh with the least bound holds all others back.
-  void raise_bounds() {
+  void raise_bounds(int64_t operations, double least_rise) {
     std::set<const OnMesh*> stuck;
-    while (best_ != nullptr && left_ > 0) {
+    const int64_t end = left_ - operations;
+    while (left_ > std::max<int64_t>(end, 0)) {
+      const double target = reachable() * (1 - (large() ? kGoodEnough : 1e-9));
       OnMesh* least = nullptr;
       for (const std::unique_ptr<OnMesh>& on : meshes_)
-        if (may_be_better(*on) &&
+        if (on->search->bound() < target && stuck.count(on.get()) == 0 &&
             (least == nullptr || on->search->bound() < least->search->bound()))
           least = on.get();
-      if (least == nullptr || stuck.count(least) != 0) return;
+      if (least == nullptr) return;
       announce(number_of(*least));
       report_.doing("proving how good the plan is");
       const double before = least->search->bound();
       const int64_t spent = least->search->operations();
-      least->search->raise_bound(std::max<int64_t>(left_ / 4, 1));
+      least->search->raise_bound();
       left_ -= std::max<int64_t>(least->search->operations() - spent, 1);
-      if (least->search->bound() <= before * (1 + 1e-6)) stuck.insert(least);
-      report_best();
+      if (least->search->bound() <= before * (1 + least_rise)) {
+        stuck.insert(least);
+        if (!large()) return;
+      }
+      if (best_ != nullptr) report_best();
     }
   }
 
@@ -201,7 +264,10 @@ class Planner {
   [[noreturn]] void fail_memory() {
     MemoryUse smallest;
     const Mesh* where = nullptr;
-    for (const std::unique_ptr<OnMesh>& on : meshes_) {
+    for (size_t number = 0; number < meshes_.size(); ++number) {
+      const std::unique_ptr<OnMesh>& on = meshes_[number];
+      announce(number);
+      on->search->seek_smallest(request_.operations / static_cast<int64_t>(2 * meshes_.size()));
       const MemoryUse& use = on->search->smallest();
       if (where != nullptr && use.peak >= smallest.peak) continue;
       smallest = use;
@@ -226,7 +292,13 @@ class Planner {
 
  private:
   static constexpr int kFirstPasses = 6;
-  static constexpr size_t kSharing = 4;                // meshes that the work is shared between
+  static constexpr size_t kSharing = 4;        // meshes that the work is shared between
+  static constexpr size_t kLarge = 200;        // nests
+  static constexpr double kGoodEnough = 5e-3;  // of gaps
+  static constexpr size_t kFirstValues = 3;    // of a decision, that are searched at first
+  static constexpr int64_t kSlices = 60;       // of the work, one for each such search
+  static constexpr double kHardlyRising = 1e-3;
+  static constexpr double kStuck = 3e-5;               // a bound that rises by less is left
   static constexpr int64_t kExplaining = 300'000'000;  // operations, about half a second
 
   void announce(size_t number) {
@@ -243,7 +315,7 @@ class Planner {
 
   // ", or use 8 devices", when doubling helps within reason.
   std::string more_devices() {
-    if (request_.mesh) return "";
+    if (request_.mesh || large()) return "";
     for (int factor = 2; factor <= 32; factor *= 2) {
       Cluster larger = cluster_;
       larger.devices *= factor;

@@ -32,14 +32,16 @@ bool MeshSearch::folded() const {
                      [](const Skeleton::Variable& variable) { return variable.copies > 1; });
 }
 
+void MeshSearch::try_from(Values values) {
+  const std::vector<char> free(static_cast<size_t>(placement_.network.size()), 0);
+  improve_one_by_one(placement_.network, free, kSweeps, values);
+  const double seconds = cost_of(placement_.network, values);
+  if (seconds < fastest_seconds_) starts_.push_back(values);
+  remember(values, seconds);
+}
+
 void MeshSearch::look(int passes) {
   request_.report.doing("looking at templates");
-  const std::vector<char> free(static_cast<size_t>(placement_.network.size()), 0);
-  const auto try_from = [&](Values values) {
-    improve_one_by_one(placement_.network, free, kSweeps, values);
-    starts_.push_back(values);
-    remember(values, cost_of(placement_.network, values));
-  };
   templates_ = templates_on(inputs_of(request_), placement_);
   for (const Template& each : templates_) try_from(each.values);
   dual_ = std::make_unique<FoldedBound>(placement_);
@@ -48,15 +50,59 @@ void MeshSearch::look(int passes) {
   try_from(dual_->rounded());
 }
 
-void MeshSearch::raise_bound(int64_t operations) {
+void MeshSearch::raise_bound() {
   constexpr int kAtOnce = 5;
-  const int64_t end = operations_ + operations;
-  while (operations_ < end && bound_ < fastest_seconds_ * (1 - 1e-6)) {
-    const double before = dual_->best();
-    note(dual_->ascend(kAtOnce));
-    operations_ += kAtOnce * dual_->pass_operations();
-    if (dual_->best() <= before * (1 + 1e-6)) return;
+  note(dual_->ascend(kAtOnce));
+  operations_ += kAtOnce * dual_->pass_operations();
+  try_from(dual_->rounded());
+}
+
+namespace {
+
+// A network with some values of each variable only.
+Network restricted(const Network& network, const std::vector<std::vector<int32_t>>& kept) {
+  Network result;
+  for (int32_t v = 0; v < network.size(); ++v) {
+    std::vector<double> costs;
+    for (const int32_t x : kept[static_cast<size_t>(v)])
+      costs.push_back(network.unary(v)[static_cast<size_t>(x)]);
+    result.add_variable(costs);
   }
+  for (const Network::Edge& edge : network.edges) {
+    const auto columns = static_cast<size_t>(network.domain(edge.b));
+    std::vector<double> table;
+    for (const int32_t x : kept[static_cast<size_t>(edge.a)])
+      for (const int32_t y : kept[static_cast<size_t>(edge.b)])
+        table.push_back(
+            network.tables[edge.table + static_cast<size_t>(x) * columns + static_cast<size_t>(y)]);
+    result.add_edge(edge.a, edge.b, std::move(table));
+  }
+  return result;
+}
+
+}  // namespace
+
+void MeshSearch::solve_promising(size_t values, int64_t operations) {
+  request_.report.doing("searching what the bound suggests");
+  std::vector<std::vector<int32_t>> kept = dual_->promising(values);
+  Values start;
+  for (size_t v = 0; v < kept.size(); ++v) {
+    const auto at = std::lower_bound(kept[v].begin(), kept[v].end(), fastest_[v]);
+    if (at == kept[v].end() || *at != fastest_[v]) kept[v].insert(at, fastest_[v]);
+    start.push_back(static_cast<int32_t>(
+        std::lower_bound(kept[v].begin(), kept[v].end(), fastest_[v]) - kept[v].begin()));
+  }
+  SolveOptions options;
+  options.operations = operations;
+  options.starts = {start};
+  options.seed = request_.seed;
+  const Solution found = solve(restricted(placement_.network, kept), options);
+  operations_ += found.stats.operations;
+  if (!found.found()) return;
+  Values full;
+  for (size_t v = 0; v < kept.size(); ++v)
+    full.push_back(kept[v][static_cast<size_t>(found.values[v])]);
+  try_from(full);
 }
 
 void MeshSearch::solve_within(int64_t operations) {
@@ -92,11 +138,11 @@ void MeshSearch::fit(int64_t operations) {
     if (found.found() && !too_much && found.cost <= bound_ * (1 + 1e-6)) break;
     limit = low == 0 ? 0.8 * high : (low + high) / 2;
   }
-  if (!plan_) seek_smallest(operations);
 }
 
 void MeshSearch::seek_smallest(int64_t operations) {
   request_.report.doing("searching the least memory");
+  if (smallest_.peak == 0) settle();
   double low = 0, high = 2 * static_cast<double>(smallest_.peak);
   for (int round = 0; round < 2 * kRounds; ++round) {
     const double limit = (low + high) / 2;

@@ -35,8 +35,13 @@ class MeshSearch {
   void look(int passes);
   // Solves the network, within the memory.
   void solve_within(int64_t operations);
-  // More passes of the bound.
-  void raise_bound(int64_t operations);
+  // Some more passes of the bound, and what it then suggests.
+  void raise_bound();
+  // Solves the network with the few values of each decision that the bound suggests, and those of
+  // the fastest assignment so far.
+  void solve_promising(size_t values, int64_t operations);
+  // Lowers the limit until nothing fits, for smallest().
+  void seek_smallest(int64_t operations);
   // Lowers the fastest assignment so far, to see what memory it needs; keeps the plan if that is
   // there. Returns the peak, or 0 where that plan is kept already.
   double settle();
@@ -61,7 +66,7 @@ class MeshSearch {
   void remember(const Values& values, double seconds);
   double consider(const Values& values, double seconds);
   void fit(int64_t operations);
-  void seek_smallest(int64_t operations);  // lowers the limit until nothing fits
+  void try_from(Values values);
 
   const MeshRequest request_;
   PlacementNetwork placement_;
