@@ -1,6 +1,7 @@
 #include "codegen/llvm/emit_contraction.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
@@ -11,6 +12,9 @@ namespace {
 
 // This many sums of k blocks are added one after the other before it matters.
 constexpr int64_t kPlainBlocks = 16;
+
+// So many steps of k are packed into all panels of a block at once; a multiple of every group.
+constexpr int64_t kStrip = 16;
 
 int64_t k_blocks_of(const ContractionPlan& plan) {
   return (volume(plan.layout.k) + plan.schedule.k_block - 1) / plan.schedule.k_block;
@@ -187,20 +191,57 @@ class EntryEmitter {
     b_.CreateCall(function, args)->setCallingConv(llvm::CallingConv::Fast);
   }
 
+  // Panels of `columns` (each `stride` wide) from `first(n)` on, for n < n_end. Where rows lie in
+  // memory across the panels, a few steps of k are packed into all of them before the next few: a
+  // line that two panels share is then still in the first cache for the second of them, and rows
+  // are read as streams.
+  struct Panels {
+    llvm::Function* pack;
+    TileAxis side;
+    llvm::Value* end;
+    int64_t columns;
+    std::function<llvm::Value*(llvm::Value*)> stride, first;
+  };
+  void pack_panels(const Panels& panels, llvm::Value* k0, llvm::Value* count) {
+    const int64_t strip = packs_along_k(c_, panels.side) ? s_.k_block : kStrip;
+    emit_loop(b_, num(0), count, strip, [&](llvm::Value* k) {
+      llvm::Value* steps = emit_min(b_, num(strip), b_.CreateSub(count, k));
+      emit_loop(b_, num(0), panels.end, panels.columns, [&](llvm::Value* n) {
+        llvm::Value* columns = emit_min(b_, num(panels.columns), b_.CreateSub(panels.end, n));
+        llvm::Value* stride = panels.stride(n);
+        call(panels.pack,
+             {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride,
+              b_.CreateAdd(k0, k), steps, at(panels.first(n), b_.CreateMul(words(k), stride))});
+      });
+    });
+  }
+
   void pack_all_b() {
     if (contraction().guarded_a) begin_other();
     emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) {
       llvm::Value* count = k_count(k0);
-      emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
-        llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
+      const auto stride = [&](llvm::Value* n) { return panel_columns(n); };
+      const auto first = [&](llvm::Value* n) {
         llvm::Value* head = b_panel(k0, count, n);
-        llvm::Value* stride = panel_columns(n);
-        llvm::Value* first = heads() > 0 ? at(head, stride) : head;
-        call(pack_b_, {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride, k0,
-                       count, first});
-        if (heads() > 0) call(head_, {scratch(), head, stride, words(count)});
-        if (contraction().guarded_a) look_at_other(first, b_.CreateMul(stride, words(count)));
+        return heads() > 0 ? at(head, panel_columns(n)) : head;
+      };
+      pack_panels({pack_b_, TileAxis::n, n_count_, s_.columns(), stride, first}, k0, count);
+      if (heads() == 0 && !contraction().guarded_a) return;
+      emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
+        if (heads() > 0) call(head_, {scratch(), b_panel(k0, count, n), stride(n), words(count)});
+        if (contraction().guarded_a) look_at_other(first(n), b_.CreateMul(stride(n), words(count)));
       });
+    });
+  }
+
+  void pack_block_of_a(llvm::Value* k0, llvm::Value* count) {
+    const auto stride = [&](llvm::Value*) { return num(s_.rows); };
+    const auto first = [&](llvm::Value* m) { return a_panel(m, count); };
+    pack_panels({pack_a_, TileAxis::m, m_count_, s_.rows, stride, first}, k0, count);
+    if (!contraction().guarded_b) return;
+    begin_other();
+    emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
+      look_at_other(first(m), b_.CreateMul(num(s_.rows), words(count)));
     });
   }
 
@@ -225,16 +266,7 @@ class EntryEmitter {
 
   void emit_k_block(llvm::Value* k0) {
     llvm::Value* count = k_count(k0);
-    if (contraction().guarded_b) begin_other();
-    if (pack_a_ != nullptr) {
-      emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
-        llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
-        llvm::Value* panel = a_panel(m, count);
-        call(pack_a_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, num(s_.rows), k0,
-                       count, panel});
-        if (contraction().guarded_b) look_at_other(panel, b_.CreateMul(num(s_.rows), words(count)));
-      });
-    }
+    if (pack_a_ != nullptr) pack_block_of_a(k0, count);
     emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
       emit_loop(b_, num(0), m_count_, s_.rows,
                 [&](llvm::Value* m) { emit_tile_at(m, n, k0, count); });

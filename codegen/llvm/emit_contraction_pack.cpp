@@ -111,6 +111,11 @@ int along_lanes(const ContractionContext& c, TileAxis side) {
   return static_cast<int>(power);
 }
 
+const Expr& operand_of(const ContractionContext& c, TileAxis side) {
+  const Contraction& contraction = c.plan.group.contraction;
+  return side == TileAxis::m ? contraction.a : contraction.b;
+}
+
 // Are more of an operand's reads contiguous along k than along the panel?
 bool is_along_k(const ContractionContext& c, TileAxis side, const Expr& operand) {
   int64_t along_k = 0, along_side = 0;
@@ -240,6 +245,10 @@ llvm::Value* pack_squares(PackCode& code, int size, int count, llvm::Value* from
 
 }  // namespace
 
+bool packs_along_k(const ContractionContext& context, TileAxis side) {
+  return !context.schedule().batched && is_along_k(context, side, operand_of(context, side));
+}
+
 llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
   llvm::Type* i64 = context.i64;
   llvm::Type* pointer = context.pointer;
@@ -247,18 +256,17 @@ llvm::Function* emit_pack(ContractionContext& context, TileAxis side) {
       context.make_function(side == TileAxis::m ? "pack_a" : "pack_b",
                             {pointer, pointer, pointer, i64, i64, i64, i64, i64, pointer}, 1);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
-  const Contraction& contraction = context.plan.group.contraction;
   PackCode code{.c = context,
                 .b = b,
                 .side = side,
-                .operand = side == TileAxis::m ? contraction.a : contraction.b,
+                .operand = operand_of(context, side),
                 .function = function};
   if (context.schedule().batched) {
     pack_batches(code);
     b.CreateRetVoid();
     return function;
   }
-  const int square = is_along_k(context, side, code.operand) ? square_size(context, side) : 0;
+  const int square = packs_along_k(context, side) ? square_size(context, side) : 0;
   llvm::Value* done = context.constant(0);
   if (square > 1) {
     const int count = words_of_run(context) / square;

@@ -33,6 +33,9 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 // group of steps of k each, and zeros beyond its end.
 llvm::Function* emit_pack(ContractionContext& context, TileAxis side);
 
+// Does emit_pack read that operand along k? Else along the panel.
+bool packs_along_k(const ContractionContext& context, TileAxis side);
+
 // not_finite(scratch, panel, elements, flag): sets the flag, an i1, where some element of a packed
 // panel is infinite or no number. It looks at whole vectors, so at up to one beyond the panel, too.
 llvm::Function* emit_not_finite(ContractionContext& context);

@@ -15,6 +15,7 @@
 #include "launcher/junit.h"
 #include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
+#include "runtime/worker_pool.h"
 
 namespace tessera {
 namespace {
@@ -23,7 +24,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostReportBytes = size_t{256} << 20;
 
-// CTest's command line for the build that this program came from.
+// CTest's command line for the build that this program came from. As many tests run at once as
+// there are cores, but for those that have processes or clocks of their own (tests/CMakeLists.txt).
 std::vector<std::string> ctest_of(const CommandLine& line, std::vector<std::string> options) {
   const fs::path build = fs::path(line.argv[0]).parent_path().parent_path();
   if (!fs::exists(build / "CTestTestfile.cmake"))
@@ -39,6 +41,10 @@ std::vector<std::string> ctest_of(const CommandLine& line, std::vector<std::stri
     left_out[1] += "|nightly";
   else if (std::none_of(options.begin(), options.end(), is("-L", "--label-regex")))
     words.insert(words.end(), {"-LE", "nightly"});
+  if (std::none_of(options.begin(), options.end(), [](const std::string& option) {
+        return option.rfind("-j", 0) == 0 || option.rfind("--parallel", 0) == 0;
+      }))
+    words.insert(words.end(), {"-j", std::to_string(usable_cores())});
   words.insert(words.end(), options.begin(), options.end());
   return words;
 }
@@ -87,8 +93,8 @@ void add_test_command(CLI::App& app, const CommandLine& line, Action& action) {
   CLI::App* command = app.add_subcommand(
       "test", "Run the tests of this build through CTest; --json ends with one JSON object");
   command->footer(
-      "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N. "
-      "Without a label, those of the label nightly are left out");
+      "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N "
+      "(at once; by default as many as cores). Without a label, those of the label nightly are left out");
   command->prefix_command();
   command->callback([=, &line, &action] {
     action = [=, &line] { return run_tests(line, command->remaining()); };

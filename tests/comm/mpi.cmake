@@ -10,7 +10,7 @@ function(add_mpi_test name)
     set_tests_properties(${name}_${ranks} PROPERTIES
       LABELS mpi
       TIMEOUT 180
-      PROCESSORS ${ranks}
+      RUN_SERIAL ON
       ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
   endforeach()
 endfunction()
