@@ -132,6 +132,9 @@ constexpr double kLeastChunk = 60e3;
 // An operand up to this size may stay packed, where the last cache is smaller or not known.
 constexpr int64_t kKeptBytes = 4 << 20;
 
+// An operand up to this size stays in the first cache, packed or not.
+constexpr int64_t kNearBytes = 16 << 10;
+
 // So many products of floats are added one after the other in a block of k.
 constexpr int64_t kMostFloats = 384;
 
@@ -301,7 +304,9 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
   if (!batched && rows <= kDirectRows && rows_are_streams(c, layout, s.product)) s.a = Feed::direct;
-  if (!batched && vectors_in_place(c, layout, s.lanes) && (m <= 2 * rows || n <= s.columns()))
+  const bool near = k * n * element <= kNearBytes;
+  if (!batched && vectors_in_place(c, layout, s.lanes) &&
+      (m <= 2 * rows || n <= s.columns() || near))
     s.b = Feed::direct;
   if (group.stays_b && s.b == Feed::packed && volume(layout.batch) == 1 &&
       n * k * element <= in_word * std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {

@@ -102,7 +102,8 @@ class EntryEmitter {
     if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
     if (heads() > 0) head_ = emit_head(c_);
     if (guarded()) not_finite_ = emit_not_finite(c_);
-    store_ = emit_store(c_);
+    finishes_ = finishes_in_tile(c_.plan);
+    if (!finishes_) store_ = emit_store(c_);
     // Registers the forms that the entry itself evaluates, so that their slots are filled.
     for (const bool is_a : {true, false}) {
       if ((is_a ? s_.a : s_.b) == Feed::packed) continue;
@@ -125,7 +126,8 @@ class EntryEmitter {
       packed_b_ =
           c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * s_.width() * element);
     if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
-    sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
+    if (!finishes_)
+      sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
 
   void emit_chunk(llvm::Value* chunk) {
@@ -278,11 +280,18 @@ class EntryEmitter {
         pack_a_ != nullptr ? a_panel(m, count) : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
     llvm::Value* right =
         pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, TileAxis::n, n);
-    llvm::Value* sums = buffer(sums_);
+    llvm::Value* sums = finishes_ ? nullptr : buffer(sums_);
     if (k_blocks() > 1)  // all tiles of the chunk are kept between k blocks
       sums = at(sums,
                 b_.CreateAdd(b_.CreateMul(n, num(s_.m_block)), b_.CreateMul(m, num(s_.columns()))));
-    llvm::Value* first = b_.CreateZExt(b_.CreateICmpEQ(k0, num(0)), c_.i64);
+    std::vector<llvm::Value*> args = {scratch(), a, right, words(k0), words(count)};
+    if (finishes_) {
+      args.insert(args.begin(), entry_->getArg(0));
+      args.insert(args.begin() + 2, entry_->getArg(4));
+      args.insert(args.end(), {m, n});
+    } else {
+      args.insert(args.end(), {sums, b_.CreateZExt(b_.CreateICmpEQ(k0, num(0)), c_.i64)});
+    }
     llvm::Value* whole_m = b_.CreateICmpSLE(b_.CreateAdd(m, num(s_.rows)), m_count_);
     llvm::Value* whole_n = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
     for (const bool rest_m : {false, true}) {
@@ -290,11 +299,10 @@ class EntryEmitter {
         if (tile_[rest_m][rest_n] == nullptr) continue;
         llvm::Value* here = b_.CreateAnd(rest_m ? b_.CreateNot(whole_m) : whole_m,
                                          rest_n ? b_.CreateNot(whole_n) : whole_n);
-        const std::vector<llvm::Value*> args = {scratch(),    a,    right, words(k0),
-                                                words(count), sums, first};
         emit_if(b_, here, [&] { call_tile(rest_m, rest_n, args); });
       }
     }
+    if (finishes_) return;
     llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
     llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
     llvm::Value* last = b_.CreateICmpSGE(b_.CreateAdd(k0, num(s_.k_block)), num(k_));
@@ -325,6 +333,7 @@ class EntryEmitter {
   llvm::Function* head_ = nullptr;
   llvm::Function* not_finite_ = nullptr;
   llvm::Function* store_ = nullptr;
+  bool finishes_ = false;
   int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, sums_ = 0;  // offsets in scratch
   int64_t some_not_finite_ = 0;
   llvm::Value* m_count_ = nullptr;

@@ -163,6 +163,16 @@ void pack_along(PackCode& code, llvm::Value* from) {
     }
     code.put(p, column, code.joined(values));
   };
+  // A whole panel's vectors one after the other; a loop over two or three would cost more than
+  // they.
+  const int64_t width = panel_width(c, code.side);
+  llvm::Value* full = b.CreateICmpEQ(code.count(), c.constant(width));
+  emit_if(b, full, [&] {
+    emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) {
+      for (int64_t column = 0; column < width; column += lanes)
+        put(p, code.group(), c.constant(column), nullptr);
+    });
+  });
   const auto pack = [&](llvm::Value* p, int steps) {
     emit_loop(b, c.constant(0), end, lanes,
               [&](llvm::Value* column) { put(p, steps, column, nullptr); });
@@ -170,7 +180,9 @@ void pack_along(PackCode& code, llvm::Value* from) {
       emit_if(b, b.CreateICmpSLT(end, code.count()),
               [&] { put(p, steps, end, b.CreateSub(code.count(), end)); });
   };
-  emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) { pack(p, code.group()); });
+  emit_if(b, b.CreateNot(full), [&] {
+    emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) { pack(p, code.group()); });
+  });
   if (code.rest() != 0)
     emit_if(b, b.CreateICmpSLT(code.whole(), code.k()), [&] { pack(code.whole(), code.rest()); });
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "codegen/llvm/contraction_context.h"
+#include "codegen/llvm/contraction_formula.h"
 
 namespace tessera {
 
@@ -10,15 +10,20 @@ namespace tessera {
 int64_t kept_sums(const ContractionPlan& plan);
 bool is_compensated(const ContractionPlan& plan);
 
+// Where all of k is one block and the epilogue is short, tiles finish their sums in registers, one
+// vector after the other, and there is neither memory for sums nor a function `store`.
+bool finishes_in_tile(const ContractionPlan& plan);
+
 // The functions that a contraction's kernel is made of. All are internal to the module.
 
 // tile(scratch, a, b, k0, k, sums, first): sums[r * columns + c] (+)= a[r, p] * b[p, c] for k > 0
 // steps p from k0 on, which are words of a narrow product. A packed operand points at its panel of
 // this k block; direct a at an array of row pointers, direct b at its first column, both for k = 0.
 // `first` not 0: start from 0 instead
-// of what `sums` (and what was lost) holds. `last_lanes` is how many lanes of the last vector of a
-// direct b may be read. Of a guarded product, `careful` leaves out what the guard does, whatever
-// the other operand holds; the other tiles only while that is finite.
+// of what `sums` (and what was lost) holds. A tile that finishes its sums is tile(arguments,
+// scratch, fault, a, b, k0, k, m, n) and leaves none. `last_lanes` is how many lanes of the last
+// vector of a direct b may be read. Of a guarded product, `careful` leaves out what the guard does,
+// whatever the other operand holds; the other tiles only while that is finite.
 struct TileShape {
   int rows;
   int vectors;
@@ -46,5 +51,8 @@ llvm::Function* emit_head(ContractionContext& context);
 
 // store(arguments, scratch, fault, m, rows, n, columns, sums): the epilogue on a finished tile.
 llvm::Function* emit_store(ContractionContext& context);
+// The epilogue at `site` on its sums, as part of another function.
+void emit_finish(ContractionContext& context, llvm::IRBuilder<>& b, FormulaSite site,
+                 llvm::Value* sums);
 
 }  // namespace tessera

@@ -1,7 +1,9 @@
+#include <algorithm>
+
 #include "codegen/llvm/compensated_sum.h"
-#include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
 #include "codegen/llvm/scalars.h"
+#include "ir/structure.h"
 
 namespace tessera {
 namespace {
@@ -17,10 +19,31 @@ llvm::Value* load_sums(ContractionContext& c, llvm::IRBuilder<>& b, llvm::Value*
   return emit_total(b, {sums, load(behind)});
 }
 
+// An epilogue of at most so many operations stands once in the code for each vector of a tile.
+constexpr int64_t kShortEpilogue = 4;
+
+int64_t operations_of(const Expr& formula) {
+  const std::vector<Expr> all = subexpressions(formula);
+  return std::count_if(all.begin(), all.end(),
+                       [](const Expr& node) { return as<Read>(node) || as<Apply>(node); });
+}
+
+}  // namespace
+
+bool finishes_in_tile(const ContractionPlan& plan) {
+  const ContractionSchedule& s = plan.schedule;
+  const ContractionGroup& group = plan.group;
+  if (s.k_block < volume(plan.layout.k)) return false;
+  if (piece_within(plan.layout.n, s.n_lanes()) < s.n_lanes()) return false;
+  auto operations = static_cast<int64_t>(group.outputs.size());
+  if (group.contraction.scale) operations += operations_of(*group.contraction.scale);
+  for (const Nest& nest : group.epilogue) operations += operations_of(nest.body);
+  return operations <= kShortEpilogue;
+}
+
 // The sums of one piece, through scale and epilogue, to the outputs. All values come before the
 // first is written, so that an output may lie where an input lay.
-void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
-                  llvm::Value* sums) {
+void emit_finish(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site, llvm::Value* sums) {
   const ContractionGroup& group = c.plan.group;
   const Contraction& contraction = group.contraction;
   if (contraction.scale) {
@@ -32,8 +55,6 @@ void finish_piece(ContractionContext& c, llvm::IRBuilder<>& b, FormulaSite site,
     site.known[nest.out] = emit_formula(c, b, site, nest.body);
   for (const Tensor& output : group.outputs) emit_write(c, b, site, output, site.known.at(output));
 }
-
-}  // namespace
 
 llvm::Function* emit_store(ContractionContext& c) {
   llvm::Function* function = c.make_function(
@@ -59,7 +80,7 @@ llvm::Function* emit_store(ContractionContext& c) {
       llvm::Value* at = b.CreateAdd(b.CreateMul(row, c.constant(s.columns())), column);
       llvm::Value* from =
           b.CreateInBoundsGEP(c.element, arg(7), b.CreateMul(at, c.constant(s.width())));
-      finish_piece(c, b, site, load_sums(c, b, from, lanes));
+      emit_finish(c, b, site, load_sums(c, b, from, lanes));
     });
   });
   b.CreateRetVoid();

@@ -19,7 +19,21 @@ struct TileCode {
   llvm::IRBuilder<>& b;
   TileShape shape;
   llvm::Function* function;
+  bool finishes;                           // its sums, in registers
   std::vector<llvm::Value*> row_pointers;  // of a direct a
+
+  // The parameters; see emit_contraction_parts.h.
+  llvm::Value* arguments() const { return function->getArg(0); }
+  llvm::Value* scratch() const { return function->getArg(finishes ? 1 : 0); }
+  llvm::Value* fault() const { return function->getArg(2); }
+  llvm::Value* operand_a() const { return function->getArg(finishes ? 3 : 1); }
+  llvm::Value* operand_b() const { return function->getArg(finishes ? 4 : 2); }
+  llvm::Value* k0() const { return function->getArg(finishes ? 5 : 3); }
+  llvm::Value* k() const { return function->getArg(finishes ? 6 : 4); }
+  llvm::Value* sums() const { return function->getArg(5); }
+  llvm::Value* first() const { return function->getArg(6); }
+  llvm::Value* m() const { return function->getArg(7); }
+  llvm::Value* n() const { return function->getArg(8); }
 
   // The last vector is as narrow as its lanes allow: some hosts take half the time for half of one.
   int lanes(int v) const {
@@ -32,13 +46,12 @@ struct TileCode {
   llvm::Type* type(int v) const { return shaped(c.element, lanes(v)); }
   llvm::Type* word_type(int v) const { return shaped(c.word, lanes(v)); }
 
-  llvm::Value* arg(unsigned i) const { return function->getArg(i); }
   llvm::Align align() const { return llvm::Align(static_cast<uint64_t>(c.element_bytes())); }
 
   llvm::Value* sum_at(int r, int v, int64_t behind = 0) {
     const ContractionSchedule& s = c.schedule();
     const int64_t offset = r * s.columns() * s.width() + int64_t{v} * s.lanes;
-    return b.CreateInBoundsGEP(c.element, arg(5), c.constant(offset + behind));
+    return b.CreateInBoundsGEP(c.element, sums(), c.constant(offset + behind));
   }
   llvm::Value* rest_at(int r, int v) { return sum_at(r, v, kept_sums(c.plan)); }
 
@@ -48,7 +61,7 @@ struct TileCode {
     const Affine form = *simple_address(operand, product);
     llvm::Type* type = memory_type(c.llvm, simple_read(operand, product)->tensor.type());
     if (product.group() > 1) p = b.CreateMul(p, c.constant(product.group()));
-    return b.CreateInBoundsGEP(type, from, c.part(b, arg(0), form, TileAxis::k, p));
+    return b.CreateInBoundsGEP(type, from, c.part(b, scratch(), form, TileAxis::k, p));
   }
 
   // The word of row r of a, in every lane; or of each batch.
@@ -79,7 +92,7 @@ struct TileCode {
   std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {
     const bool direct = c.schedule().b == Feed::direct;
     llvm::Value* from = packed_at;
-    if (direct) from = at_step(c.plan.group.contraction.b, arg(2), p);
+    if (direct) from = at_step(c.plan.group.contraction.b, operand_b(), p);
     std::vector<llvm::Value*> vectors;
     for (int v = 0; v < shape.vectors; ++v) {
       llvm::Value* at =
@@ -157,12 +170,12 @@ std::vector<llvm::Value*> identities(const TileCode& t) {
 // The sums to start from: those of nothing, or what memory holds.
 std::vector<llvm::Value*> start_sums(TileCode& t) {
   const std::vector<llvm::Value*> nothing = identities(t);
-  if (is_compensated(t.c.plan)) return nothing;
+  if (t.finishes || is_compensated(t.c.plan)) return nothing;
   llvm::IRBuilder<>& b = t.b;
   llvm::BasicBlock* entry = b.GetInsertBlock();
   llvm::BasicBlock* more = llvm::BasicBlock::Create(t.c.llvm, "more", t.function);
   llvm::BasicBlock* start = llvm::BasicBlock::Create(t.c.llvm, "start", t.function);
-  b.CreateCondBr(b.CreateICmpNE(t.arg(6), t.c.constant(0)), start, more);
+  b.CreateCondBr(b.CreateICmpNE(t.first(), t.c.constant(0)), start, more);
   b.SetInsertPoint(more);
   std::vector<llvm::Value*> loaded;
   for (int r = 0; r < t.shape.rows; ++r)
@@ -183,8 +196,8 @@ std::vector<llvm::Value*> start_sums(TileCode& t) {
 // With what the head of a panel of b adds to each column.
 std::vector<llvm::Value*> with_head(TileCode& t, std::vector<llvm::Value*> sums) {
   for (int v = 0; v < t.shape.vectors; ++v) {
-    llvm::Value* from =
-        t.b.CreateInBoundsGEP(t.c.word, t.arg(2), t.c.constant(int64_t{v} * t.c.schedule().lanes));
+    llvm::Value* from = t.b.CreateInBoundsGEP(t.c.word, t.operand_b(),
+                                              t.c.constant(int64_t{v} * t.c.schedule().lanes));
     llvm::Value* head = t.b.CreateAlignedLoad(t.type(v), from, t.align());
     for (int r = 0; r < t.shape.rows; ++r) {
       llvm::Value*& sum = sums[static_cast<size_t>(r * t.shape.vectors + v)];
@@ -199,20 +212,20 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
   llvm::IRBuilder<>& b = t.b;
   const int64_t columns = int64_t{t.shape.vectors} * t.c.schedule().lanes;
   const int64_t rows = t.c.schedule().rows * t.c.schedule().width();
-  llvm::Value* panel = t.arg(2);
+  llvm::Value* panel = t.operand_b();
   if (t.c.schedule().product.shifts_a())
     panel = b.CreateInBoundsGEP(t.c.word, panel, t.c.constant(columns));
   llvm::BasicBlock* before = b.GetInsertBlock();
   llvm::BasicBlock* loop = llvm::BasicBlock::Create(t.c.llvm, "k", t.function);
   llvm::BasicBlock* done = llvm::BasicBlock::Create(t.c.llvm, "done", t.function);
-  llvm::Value* end = b.CreateNSWAdd(t.arg(3), t.arg(4));
+  llvm::Value* end = b.CreateNSWAdd(t.k0(), t.k());
   b.CreateBr(loop);
   b.SetInsertPoint(loop);
   llvm::PHINode* p = b.CreatePHI(t.c.i64, 2);
   llvm::PHINode* a_at = b.CreatePHI(t.c.pointer, 2);
   llvm::PHINode* b_at = b.CreatePHI(t.c.pointer, 2);
-  p->addIncoming(t.arg(3), before);
-  a_at->addIncoming(t.arg(1), before);
+  p->addIncoming(t.k0(), before);
+  a_at->addIncoming(t.operand_a(), before);
   b_at->addIncoming(panel, before);
   std::vector<llvm::Value*> sums;
   for (llvm::Value* first : start) {
@@ -236,7 +249,7 @@ std::vector<llvm::Value*> k_loop(TileCode& t, const std::vector<llvm::Value*>& s
 void keep_sum(TileCode& t, int r, int v, llvm::Value* sum) {
   llvm::IRBuilder<>& b = t.b;
   if (is_compensated(t.c.plan)) {
-    llvm::Value* first = b.CreateICmpNE(t.arg(6), t.c.constant(0));
+    llvm::Value* first = b.CreateICmpNE(t.first(), t.c.constant(0));
     const auto before = [&](llvm::Value* at) {
       llvm::Value* held = b.CreateAlignedLoad(t.type(v), at, t.align());
       return b.CreateSelect(first, llvm::Constant::getNullValue(t.type(v)), held);
@@ -249,28 +262,61 @@ void keep_sum(TileCode& t, int r, int v, llvm::Value* sum) {
   b.CreateAlignedStore(sum, t.sum_at(r, v), t.align());
 }
 
+// The epilogue on the sums of vector v of row r.
+void finish_sum(TileCode& t, int r, int v, llvm::Value* sum) {
+  ContractionContext& c = t.c;
+  const ContractionSchedule& s = c.schedule();
+  FormulaSite site{.arguments = t.arguments(),
+                   .scratch = t.scratch(),
+                   .fault = t.fault(),
+                   .point = {},
+                   .known = {}};
+  site.point.m = t.b.CreateAdd(t.m(), c.constant(r));
+  site.point.n = t.b.CreateAdd(t.n(), c.constant(v * s.n_lanes()));
+  site.axis = s.batched ? TileAxis::batch : TileAxis::n;
+  site.lanes = std::max(1, lanes_of(sum));
+  if (s.batched)
+    site.valid = c.valid_batches(t.b, t.scratch());
+  else if (v + 1 == t.shape.vectors && t.shape.last_lanes < site.lanes)
+    site.valid = c.constant(t.shape.last_lanes);
+  emit_finish(c, t.b, site, sum);
+}
+
+llvm::Function* make_tile(ContractionContext& context, const TileShape& shape, bool finishes) {
+  llvm::Type* i64 = context.i64;
+  llvm::Type* pointer = context.pointer;
+  const std::string name = "tile_" + std::to_string(shape.rows) + "x" +
+                           std::to_string(shape.vectors) + (shape.careful ? "_careful" : "");
+  if (finishes)
+    return context.make_function(
+        name, {pointer, pointer, pointer, pointer, pointer, i64, i64, i64, i64}, 1);
+  return context.make_function(name, {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
+}
+
 }  // namespace
 
 llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
-  llvm::Type* i64 = context.i64;
-  llvm::Type* pointer = context.pointer;
-  llvm::Function* function =
-      context.make_function("tile_" + std::to_string(shape.rows) + "x" +
-                                std::to_string(shape.vectors) + (shape.careful ? "_careful" : ""),
-                            {pointer, pointer, pointer, i64, i64, pointer, i64}, 0);
+  const bool finishes = finishes_in_tile(context.plan);
+  llvm::Function* function = make_tile(context, shape, finishes);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context.llvm, "entry", function));
-  TileCode tile{.c = context, .b = b, .shape = shape, .function = function, .row_pointers = {}};
+  TileCode tile{.c = context,
+                .b = b,
+                .shape = shape,
+                .function = function,
+                .finishes = finishes,
+                .row_pointers = {}};
   if (context.schedule().a == Feed::direct)
     for (int r = 0; r < shape.rows; ++r)
       tile.row_pointers.push_back(b.CreateLoad(
-          pointer,
-          b.CreateConstInBoundsGEP1_64(pointer, function->getArg(1), static_cast<uint64_t>(r))));
+          context.pointer, b.CreateConstInBoundsGEP1_64(context.pointer, tile.operand_a(),
+                                                        static_cast<uint64_t>(r))));
   std::vector<llvm::Value*> start = start_sums(tile);
   if (context.schedule().product.shifts_a()) start = with_head(tile, std::move(start));
   const std::vector<llvm::Value*> sums = k_loop(tile, start);
   for (int r = 0; r < shape.rows; ++r)
     for (int v = 0; v < shape.vectors; ++v)
-      keep_sum(tile, r, v, sums[static_cast<size_t>(r * shape.vectors + v)]);
+      (finishes ? finish_sum : keep_sum)(tile, r, v,
+                                         sums[static_cast<size_t>(r * shape.vectors + v)]);
   b.CreateRetVoid();
   return function;
 }
