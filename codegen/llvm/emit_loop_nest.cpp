@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/error.h"
 #include "codegen/llvm/accumulators.h"
 #include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_values.h"
@@ -14,6 +15,28 @@
 
 namespace tessera {
 namespace {
+
+// For each node: does it hold what a stage has computed, or an element of its scratch memory?
+// Operands come before what is made of them.
+std::vector<bool> depends_on_stage(const LoopNest& nest) {
+  std::vector<bool> depends(nest.nodes.size());
+  for (size_t n = 0; n < nest.nodes.size(); ++n) {
+    const Node& node = nest.nodes[n];
+    bool found = node.kind == Node::Kind::result ||
+                 (node.kind == Node::Kind::load &&
+                  nest.buffers[static_cast<size_t>(node.address.buffer)].argument < 0);
+    const auto look_at = [&](int operand) {
+      TESSERA_CHECK(operand < static_cast<int>(n)) << "a node stands before its operand";
+      found = found || depends[static_cast<size_t>(operand)];
+    };
+    for (const int arg : node.args) look_at(arg);
+    for (const auto& [term, stride] : node.address.terms) look_at(term);
+    for (const Guard& guard : node.address.guards)
+      if (guard.node >= 0) look_at(guard.node);
+    depends[n] = found;
+  }
+  return depends;
+}
 
 // Emits the loops of a nest; the values at one point are ValueEmitter's.
 class NestEmitter {
@@ -133,15 +156,15 @@ class NestEmitter {
 
   void emit_shared() {
     const std::vector<int> rest(nest_.shared.begin() + nest_.collapsed, nest_.shared.end());
-    emit_loops(
-        rest, 0, [] {},
-        [&] {
-          for (const Stage& stage : nest_.stages) {
-            const ValueEmitter::Scope scope(values_);
-            if (nest_.lane < 0) values_.set_lanes(stage.lane, stage.lanes);
-            emit_stage(stage);
-          }
-        });
+    const Body hoist = hoist_of_all();
+    hoist();
+    emit_loops(rest, 0, hoist, [&] {
+      for (const Stage& stage : nest_.stages) {
+        const ValueEmitter::Scope scope(values_);
+        if (nest_.lane < 0) values_.set_lanes(stage.lane, stage.lanes);
+        emit_stage(stage);
+      }
+    });
   }
 
   // Where a reduction over many points is cut into blocks: the loop at `depth` into pieces of
@@ -248,6 +271,23 @@ class NestEmitter {
     for (const Store& store : stage.inner) roots.push_back(store.node);
     for (int r : stage.reductions) roots.push_back(nest_.reductions[static_cast<size_t>(r)].node);
     return [this, nodes = values_.always_evaluated(roots)] { values_.hoist(nodes); };
+  }
+
+  // What depends on some of the shared loops only, and on no stage: whatever the stages do, the
+  // arguments of the kernel hold what they held. What may fault waits for the point that needs it.
+  Body hoist_of_all() {
+    std::vector<int> roots;
+    for (const Stage& stage : nest_.stages) {
+      for (const Store& store : stage.inner) roots.push_back(store.node);
+      for (int r : stage.reductions) roots.push_back(nest_.reductions[static_cast<size_t>(r)].node);
+    }
+    std::vector<int> nodes = values_.always_evaluated(roots);
+    const std::vector<bool> depends = depends_on_stage(nest_);
+    std::erase_if(nodes, [&](int n) {
+      const auto at = static_cast<size_t>(n);
+      return nest_.nodes[at].faulting || depends[at];
+    });
+    return [this, nodes = std::move(nodes)] { values_.hoist(nodes); };
   }
 
   void emit_stage(const Stage& stage) {

@@ -5,6 +5,8 @@
 #include <llvm/IR/InstrTypes.h>
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 #include <vector>
 
 #include "codegen/lane_places.h"
@@ -45,6 +47,28 @@ std::vector<int> lanes_that_may_be_true(llvm::Value* mask, int first, int count)
   };
   exclude(exclude, mask);
   return able;
+}
+
+// The lanes of a constant mask, where they follow one another and few stores of a power of two of
+// lanes each make them up.
+struct Run {
+  int first = 0, count = 0;
+};
+std::optional<Run> short_run(const llvm::Value* mask) {
+  constexpr int kMostStores = 3;
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(mask);
+  if (constant == nullptr) return std::nullopt;
+  Run run;
+  for (int lane = 0; lane < lanes_of(mask); ++lane) {
+    const llvm::Constant* bit = constant->getAggregateElement(static_cast<unsigned>(lane));
+    if (bit == nullptr || !llvm::isa<llvm::ConstantInt>(bit)) return std::nullopt;
+    if (bit->isNullValue()) continue;
+    if (run.count == 0) run.first = lane;
+    if (lane != run.first + run.count) return std::nullopt;
+    ++run.count;
+  }
+  if (std::popcount(static_cast<unsigned>(run.count)) > kMostStores) return std::nullopt;
+  return run;
 }
 
 }  // namespace
@@ -119,11 +143,22 @@ void MaskedAccess::store(llvm::Value* value, llvm::Value* at, llvm::Align align,
   for (const Piece& piece :
        pieces(mask, lanes_of(value), bytes_of_element(value->getType()), true)) {
     if (piece.none) continue;
-    llvm::Value* to = b_.CreateConstGEP1_64(element, at, static_cast<uint64_t>(piece.first));
-    if (piece.mask == nullptr)
-      b_.CreateAlignedStore(part(value, piece), to, align);
-    else
-      b_.CreateMaskedStore(part(value, piece), to, align, piece.mask);
+    const auto at_lane = [&](int lane) {
+      return b_.CreateConstGEP1_64(element, at, static_cast<uint64_t>(lane));
+    };
+    if (piece.mask == nullptr) {
+      b_.CreateAlignedStore(part(value, piece), at_lane(piece.first), align);
+    } else if (std::optional<Run> run = short_run(piece.mask)) {
+      for (run->first += piece.first; run->count > 0;) {
+        const auto lanes = static_cast<int>(std::bit_floor(static_cast<unsigned>(run->count)));
+        b_.CreateAlignedStore(part(value, {run->first, lanes, nullptr, false}), at_lane(run->first),
+                              align);
+        run->first += lanes;
+        run->count -= lanes;
+      }
+    } else {
+      b_.CreateMaskedStore(part(value, piece), at_lane(piece.first), align, piece.mask);
+    }
   }
 }
 

@@ -10,7 +10,9 @@ namespace tessera {
 // Masked loads, stores, gathers and scatters. All those of kernels are made here, in the forms that
 // the back end gets right (docs/decisions.md, "Masked accesses in pieces of a register"): pieces no
 // wider than a register of the target, none where a constant part of the mask has no lane, and a
-// store of one lane where it has one. A mask is a vector of i1; nullptr is all lanes.
+// store of one lane where it has one. Lanes that follow one another in a constant mask become plain
+// stores, where three are enough: some processors take twenty cycles for a masked one. A mask is a
+// vector of i1; nullptr is all lanes.
 //
 //   <16 x float> on 32-byte registers, mask splat(u) & <11111111 00000000>:
 //   one masked load of lanes 0 to 7 under splat(u); lanes 8 to 15 are `otherwise`

@@ -94,7 +94,8 @@ void add_test_command(CLI::App& app, const CommandLine& line, Action& action) {
       "test", "Run the tests of this build through CTest; --json ends with one JSON object");
   command->footer(
       "Further options are CTest's: -R REGEX (names), -L LABEL (unit, mpi, doc, errors), -j N (at "
-      "once; by default as many as cores). Without a label, those of the label nightly are left out");
+      "once; by default as many as cores). Without a label, those of the label nightly are left "
+      "out");
   command->prefix_command();
   command->callback([=, &line, &action] {
     action = [=, &line] { return run_tests(line, command->remaining()); };
