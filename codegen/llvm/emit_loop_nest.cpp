@@ -16,15 +16,19 @@
 namespace tessera {
 namespace {
 
-// For each node: does it hold what a stage has computed, or an element of its scratch memory?
+// For each node: does it hold what a stage has computed, or an element of what one writes?
 // Operands come before what is made of them.
 std::vector<bool> depends_on_stage(const LoopNest& nest) {
+  std::vector<bool> written(nest.buffers.size());
+  for (const Stage& stage : nest.stages)
+    for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})
+      for (const Store& store : *stores) written[static_cast<size_t>(store.address.buffer)] = true;
   std::vector<bool> depends(nest.nodes.size());
   for (size_t n = 0; n < nest.nodes.size(); ++n) {
     const Node& node = nest.nodes[n];
-    bool found = node.kind == Node::Kind::result ||
-                 (node.kind == Node::Kind::load &&
-                  nest.buffers[static_cast<size_t>(node.address.buffer)].argument < 0);
+    bool found =
+        node.kind == Node::Kind::result ||
+        (node.kind == Node::Kind::load && written[static_cast<size_t>(node.address.buffer)]);
     const auto look_at = [&](int operand) {
       TESSERA_CHECK(operand < static_cast<int>(n)) << "a node stands before its operand";
       found = found || depends[static_cast<size_t>(operand)];
@@ -273,8 +277,8 @@ class NestEmitter {
     return [this, nodes = values_.always_evaluated(roots)] { values_.hoist(nodes); };
   }
 
-  // What depends on some of the shared loops only, and on no stage: whatever the stages do, the
-  // arguments of the kernel hold what they held. What may fault waits for the point that needs it.
+  // What depends on some of the shared loops only, and on no stage: what none writes holds what it
+  // held. What may fault waits for the point that needs it.
   Body hoist_of_all() {
     std::vector<int> roots;
     for (const Stage& stage : nest_.stages) {
