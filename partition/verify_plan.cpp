@@ -181,6 +181,7 @@ void verify(const Plan& plan, const Program& program, const std::string& file) {
 }
 
 void verify_pins(const std::vector<Pin>& pins, const Program& program, const Mesh& mesh) {
+  if (pins.empty()) return;
   std::map<std::pair<std::string, std::string>, const Pin*> taken;
   const Scopes scopes(program);
   for (const Pin& pin : pins) {

@@ -162,8 +162,9 @@ class Planner {
 
   // Takes the plans that looking came to, the fastest first, until one fits into memory.
   void settle_in_turn() {
+    size_t tried = 0;
     for (OnMesh* on : promising()) {
-      if (on->search->fastest() >= best_seconds()) return;
+      if (on->search->fastest() >= best_seconds() || tried++ == kFitting) return;
       announce(number_of(*on));
       on->search->settle();
       take_if_best(*on);
@@ -173,13 +174,17 @@ class Planner {
   void solve_in_turn() {
     const std::vector<OnMesh*> order = promising();
     for (size_t i = 0; i < order.size() && !done(); ++i) {
-      if (large() && i >= kSharing) return;
+      if (large() && i >= kFitting) return;
       OnMesh& on = *order[i];
       if (!may_be_better(on)) continue;
       announce(number_of(on));
       const auto others = static_cast<int64_t>(std::min<size_t>(order.size() - i, kSharing));
       const int64_t before = on.search->operations();
-      on.search->solve_within(std::max<int64_t>(left_, 0) / (2 * others) + 1);
+      const int64_t share = std::max<int64_t>(left_, 0) / (2 * others) + 1;
+      if (large())
+        on.search->fit(share);
+      else
+        on.search->solve_within(share);
       left_ -= on.search->operations() - before;
       take_if_best(on);
     }
@@ -266,6 +271,7 @@ class Planner {
     const Mesh* where = nullptr;
     for (size_t number = 0; number < meshes_.size(); ++number) {
       const std::unique_ptr<OnMesh>& on = meshes_[number];
+      if (large() && on->search->smallest().peak == 0) continue;  // was not looked at
       announce(number);
       on->search->seek_smallest(request_.operations / static_cast<int64_t>(2 * meshes_.size()));
       const MemoryUse& use = on->search->smallest();
@@ -293,6 +299,7 @@ class Planner {
  private:
   static constexpr int kFirstPasses = 6;
   static constexpr size_t kSharing = 4;        // meshes that the work is shared between
+  static constexpr size_t kFitting = 3;        // meshes of large programs that memory is looked at
   static constexpr size_t kLarge = 200;        // nests
   static constexpr double kGoodEnough = 5e-3;  // of gaps
   static constexpr size_t kFirstValues = 3;    // of a decision, that are searched at first

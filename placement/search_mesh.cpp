@@ -8,7 +8,10 @@
 namespace tessera {
 namespace {
 
-constexpr int kRounds = 6;  // of finding the rows' limit that gives a peak just below the true one
+// Of finding the rows' limit that gives a peak just below the true one; where likes are decided
+// alike.
+constexpr int kRounds = 6;
+constexpr int kFoldedRounds = 4;
 constexpr int kSweeps = 20;
 
 }  // namespace
@@ -124,14 +127,15 @@ void MeshSearch::solve_within(int64_t operations) {
 // needs obeys the limit.
 void MeshSearch::fit(int64_t operations) {
   request_.report.doing("searching within the memory");
-  const int64_t each = operations / (kRounds + 1);
+  const int rounds = folded() ? kFoldedRounds : kRounds;
+  const int64_t each = operations / (rounds + 1);
   if (!folded()) {
     const Solution relaxed = solve_rows(request_.memory, true, each);
     note(relaxed.bound);
     if (relaxed.bound == kForbidden) return;
   }
   double low = 0, high = 2 * request_.memory, limit = request_.memory;
-  for (int round = 0; round < kRounds && high - low > 0.01 * high; ++round) {
+  for (int round = 0; round < rounds && high - low > 0.01 * high; ++round) {
     const Solution found = solve_rows(limit, false, each);
     const bool too_much = found.found() && consider(found.values, found.cost) > request_.memory;
     (too_much ? high : low) = limit;
@@ -143,10 +147,11 @@ void MeshSearch::fit(int64_t operations) {
 void MeshSearch::seek_smallest(int64_t operations) {
   request_.report.doing("searching the least memory");
   if (smallest_.peak == 0) settle();
+  const int rounds = folded() ? kFoldedRounds : 2 * kRounds;
   double low = 0, high = 2 * static_cast<double>(smallest_.peak);
-  for (int round = 0; round < 2 * kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     const double limit = (low + high) / 2;
-    const Solution found = solve_rows(limit, false, operations / (2 * kRounds));
+    const Solution found = solve_rows(limit, false, operations / rounds);
     if (found.found()) consider(found.values, found.cost);
     (found.found() ? high : low) = limit;
   }

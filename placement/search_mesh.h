@@ -35,6 +35,8 @@ class MeshSearch {
   void look(int passes);
   // Solves the network, within the memory.
   void solve_within(int64_t operations);
+  // Seeks the fastest plan that obeys the limit, where the fastest of all does not.
+  void fit(int64_t operations);
   // Some more passes of the bound, and what it then suggests.
   void raise_bound();
   // Solves the network with the few values of each decision that the bound suggests, and those of
@@ -65,7 +67,6 @@ class MeshSearch {
   Solution solve_rows(double limit, bool relaxed, int64_t operations);
   void remember(const Values& values, double seconds);
   double consider(const Values& values, double seconds);
-  void fit(int64_t operations);
   void try_from(Values values);
 
   const MeshRequest request_;
