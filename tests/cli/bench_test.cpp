@@ -184,8 +184,8 @@ TEST(BenchSuites, AMistypedNameIsExplained) {
   EXPECT_EQ(result.code, 2);
   EXPECT_EQ(result.err,
             "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
-            "train, made-up, collectives, mlp, cnn, capsules, transformer, lstm (did you mean "
-            "`kernels`?)\n");
+            "train, made-up, collectives, mlp, cnn, capsules, transformer, experts, resnet, lstm "
+            "(did you mean `kernels`?)\n");
 }
 
 TEST(BenchSuites, WrongCommandLinesAreExplained) {
