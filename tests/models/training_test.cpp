@@ -85,7 +85,8 @@ Feed fashion(Split split, int64_t examples, int64_t batch) {
 }
 
 bool have_fashion() {
-  return std::filesystem::exists(std::string(kFashionMnistFolder) + "/train-images-idx3-ubyte.gz");
+  return std::filesystem::exists(std::filesystem::path(kFashionMnistFolder) /
+                                 "train-images-idx3-ubyte.gz");
 }
 #define SKIP_WITHOUT_FASHION()                                                      \
   if (!have_fashion())                                                              \
