@@ -22,6 +22,8 @@ const char* name_of(CallKind kind) {
       return "all-to-all";
     case CallKind::split:
       return "split";
+    case CallKind::share:
+      return "sharing of memory";
     case CallKind::send:
       return "send";
     case CallKind::recv:
@@ -59,6 +61,7 @@ std::string describe(const Call& call) {
   switch (call.kind) {
     case CallKind::barrier:
     case CallKind::split:
+    case CallKind::share:
       return name;
     case CallKind::broadcast:
       return fmt::format("{} of {} bytes from rank {}", name, call.count, call.root);

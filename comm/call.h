@@ -19,6 +19,7 @@ enum class CallKind : uint8_t {
   reduce_scatter,
   all_to_all,
   split,
+  share,
   send,
   recv,
   send_recv

@@ -59,6 +59,10 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key) {
   return do_split(begin({.kind = CallKind::split}).info, color, key);
 }
 
+std::unique_ptr<SharedBlock> Communicator::share(size_t bytes) {
+  return size() == 1 ? nullptr : do_share(begin({.kind = CallKind::share}).info, bytes);
+}
+
 void Communicator::barrier() {
   if (size() > 1) do_barrier(begin({.kind = CallKind::barrier}).info);
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "comm/activity.h"
 #include "comm/call.h"
+#include "comm/shared_block.h"
 
 namespace tessera {
 
@@ -75,6 +76,12 @@ class Communicator {
   // joins no group and gets nullptr. Every rank of this group must call it.
   std::unique_ptr<Communicator> split(int color, int key);
 
+  // Memory of at least `bytes` bytes for buffers of collectives, which need no copies between ranks
+  // of one machine when every buffer of a call lies in such memory. nullptr, on all ranks of a
+  // machine, where the transport or the system has none: any memory will do then. Every rank of
+  // this group must call it, each with its own size.
+  std::unique_ptr<SharedBlock> share(size_t bytes);
+
   void barrier();
   void broadcast(void* data, size_t bytes, int root);
   // recv = the blocks of all ranks back to back; rank r contributes counts[r] elements.
@@ -105,6 +112,7 @@ class Communicator {
   // What a transport provides; arguments are checked, size() > 1.
   virtual std::unique_ptr<Communicator> do_split(const CallInfo& info, int color, int key) = 0;
   virtual std::unique_ptr<Communicator> make_alone() = 0;  // a group of this rank only
+  virtual std::unique_ptr<SharedBlock> do_share(const CallInfo&, size_t) { return nullptr; }
   virtual void do_barrier(const CallInfo& info) = 0;
   virtual void do_broadcast(const CallInfo& info, void* data) = 0;
   virtual void do_all_gather(const CallInfo& info, const void* send, void* recv) = 0;

@@ -77,11 +77,12 @@ struct SpanLog {
 }  // namespace
 
 struct Executor::State {
-  State(TaskGraph task_graph, Communicator& world_group, const ExecuteOptions& options)
+  State(TaskGraph task_graph, Communicator& world_group, const ExecuteOptions& options,
+        std::unique_ptr<SharedBlock> shared)
       : graph(std::move(task_graph)),
         world(world_group),
         activity(world_group.activity()),
-        arena(graph.arena_bytes),
+        arena(graph.arena_bytes, std::move(shared)),
         workers(options.threads),
         jobs(jobs_of(graph.tasks)),
         progress(static_cast<size_t>(count)),
@@ -409,9 +410,11 @@ void Executor::State::stop() {
 
 Executor::Executor(TaskGraph graph, Compiler& compiler, Communicator& world,
                    const ExecuteOptions& options) {
-  require_memory_together(world, static_cast<int64_t>(graph.arena_bytes),
-                          "program `" + graph.name + "`");
-  state_ = std::make_unique<State>(std::move(graph), world, options);
+  std::unique_ptr<SharedBlock> shared;
+  if (require_memory_together(world, static_cast<int64_t>(graph.arena_bytes),
+                              "program `" + graph.name + "`"))
+    shared = world.share(graph.arena_bytes);
+  state_ = std::make_unique<State>(std::move(graph), world, options, std::move(shared));
   try {
     verify(state_->graph);
     state_->prepare(compiler);

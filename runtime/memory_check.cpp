@@ -24,6 +24,9 @@ struct Need {
 };
 constexpr size_t kNumbers = sizeof(Need) / sizeof(int64_t);
 
+// For each rank whose memory is mapped: its end is rounded up to a huge page.
+constexpr int64_t kSpareAddresses = 4 << 20;
+
 int64_t host_number() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
@@ -55,7 +58,7 @@ struct Share {
 
 }  // namespace
 
-void require_memory_together(Communicator& world, int64_t bytes, const std::string& what) {
+bool require_memory_together(Communicator& world, int64_t bytes, const std::string& what) {
   const MemoryLimit host = host_memory();
   const MemoryLimit process = process_memory();
   const Need mine{host_number(), getpid(), bytes, host.available, process.available};
@@ -63,6 +66,7 @@ void require_memory_together(Communicator& world, int64_t bytes, const std::stri
   std::vector<Need> all(counts.size());
   world.set_context("comparing how much memory the ranks need");
   world.all_gather(&mine, all.data(), counts, DType::i64);
+  bool may_map = true;
   for (const Need& one : all) {
     Share on_host, in_process;
     for (const Need& other : all) {
@@ -72,7 +76,9 @@ void require_memory_together(Communicator& world, int64_t bytes, const std::stri
     }
     if (on_host.bytes > on_host.available) refuse(on_host, host, what, bytes);
     if (in_process.bytes > in_process.available) refuse(in_process, process, what, bytes);
+    may_map = may_map && on_host.bytes + kSpareAddresses * on_host.ranks <= one.space;
   }
+  return may_map;
 }
 
 }  // namespace tessera

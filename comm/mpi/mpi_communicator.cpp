@@ -13,13 +13,14 @@ namespace tessera {
 namespace {
 
 // With shared memory where ranks share a machine; nullptr where none do. Together.
-std::unique_ptr<Collectives> make_collectives(Channel& channel, const CallInfo& info,
-                                              const CommOptions& options) {
+std::unique_ptr<Collectives> make_collectives(Channel& channel,
+                                              const std::shared_ptr<Windows>& windows,
+                                              const CallInfo& info, const CommOptions& options) {
   const HostLayout layout = find_host_layout(channel, info, options.ranks_per_host);
   if (layout.hosts() == 1) {
     auto region = make_shared_region(channel, info);
     if (!region) return nullptr;
-    return std::make_unique<SharedCollectives>(std::move(region), channel.member(),
+    return std::make_unique<SharedCollectives>(std::move(region), windows, channel.member(),
                                                *channel.failure());
   }
   if (!layout.in_order || layout.largest() == 1) return nullptr;
@@ -28,16 +29,18 @@ std::unique_ptr<Collectives> make_collectives(Channel& channel, const CallInfo& 
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(std::unique_ptr<Channel> channel, const CommOptions& options)
+MpiCommunicator::MpiCommunicator(std::unique_ptr<Channel> channel, std::shared_ptr<Windows> windows,
+                                 const CommOptions& options)
     : Communicator(channel->rank(), channel->world_ranks(), options),
       options_(options),
-      channel_(std::move(channel)) {
+      channel_(std::move(channel)),
+      windows_(std::move(windows)) {
   if (size() == 1) return;
   CallInfo info;
   info.call.kind = CallKind::split;
   info.world_rank = world_ranks()[rank()];
   info.start = CommClock::now();
-  if (options_.shared_memory) collectives_ = make_collectives(*channel_, info, options_);
+  if (options_.shared_memory) collectives_ = make_collectives(*channel_, windows_, info, options_);
   if (!collectives_) collectives_ = std::make_unique<MessageCollectives>(*channel_);
 }
 
@@ -59,14 +62,20 @@ std::unique_ptr<Communicator> MpiCommunicator::do_split(const CallInfo& info, in
   auto channel = std::make_unique<Channel>(
       part, BoardMember{group.rank, std::move(group.world_ranks), options_.timeout},
       channel_->failure());
-  return std::make_unique<MpiCommunicator>(std::move(channel), options_);
+  return std::make_unique<MpiCommunicator>(std::move(channel), windows_, options_);
 }
 
 std::unique_ptr<Communicator> MpiCommunicator::make_alone() {
   MPI_Comm self = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(MPI_COMM_SELF, &self), "MPI_Comm_dup");
   auto channel = std::make_unique<Channel>(self, channel_->member(), channel_->failure());
-  return std::make_unique<MpiCommunicator>(std::move(channel), options_);
+  return std::make_unique<MpiCommunicator>(std::move(channel), windows_, options_);
+}
+
+std::unique_ptr<SharedBlock> MpiCommunicator::do_share(const CallInfo& info, size_t bytes) {
+  if (!options_.shared_memory) return nullptr;
+  collectives_->agree(info);
+  return windows_->open(*channel_, info, bytes, options_.ranks_per_host);
 }
 
 void MpiCommunicator::do_send_recv(const CallInfo& info, const Outgoing& out, const Incoming& in,
@@ -92,7 +101,8 @@ std::unique_ptr<Communicator> make_mpi_world(std::shared_ptr<MpiRuntime> runtime
   std::iota(member.world_ranks.begin(), member.world_ranks.end(), 0);
   member.timeout = options.timeout;
   auto channel = std::make_unique<Channel>(world, std::move(member), std::move(failure));
-  return std::make_unique<MpiCommunicator>(std::move(channel), options);
+  return std::make_unique<MpiCommunicator>(std::move(channel), std::make_shared<Windows>(),
+                                           options);
 }
 
 std::unique_ptr<Communicator> make_mpi_world(const CommOptions& options) {

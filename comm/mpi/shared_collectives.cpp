@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "comm/blocks.h"
 #include "comm/reduce.h"
@@ -10,6 +11,9 @@ namespace tessera {
 namespace {
 
 constexpr size_t kChunk = SharedRegion::kChunk;
+
+// Bytes of a vector from which on a second step costs less than a second copy.
+constexpr size_t kDirect = 32 * 1024;
 
 size_t rounds(size_t total, size_t each) {
   return std::max<size_t>(1, (total + each - 1) / each);
@@ -42,12 +46,14 @@ struct SharedCollectives::Reduction {
 };
 
 SharedCollectives::SharedCollectives(std::unique_ptr<SharedRegion> region,
-                                     const BoardMember& member, FailureRecord& failure)
+                                     std::shared_ptr<Windows> windows, const BoardMember& member,
+                                     FailureRecord& failure)
     : region_(std::move(region)),
       rank_(member.rank),
       size_(static_cast<int>(member.world_ranks.size())),
       world_ranks_(member.world_ranks),
-      board_(region_->board(), member, failure) {}
+      board_(region_->board(), member, failure),
+      direct_(*region_, board_, std::move(windows), member) {}
 
 size_t SharedCollectives::meet(const CallInfo& info, size_t index) {
   if (index == 0)
@@ -65,6 +71,8 @@ void SharedCollectives::broadcast(const CallInfo& info, void* data) {
   const size_t bytes = info.call.count;
   const auto found = std::find(world_ranks_.begin(), world_ranks_.end(), info.call.root);
   const int root = static_cast<int>(found - world_ranks_.begin());
+  if (bytes >= kDirect && direct_.meet(info, {data, bytes, data, bytes}))
+    return direct_.broadcast(info, root);
   auto* at = static_cast<std::byte*>(data);
   for (size_t k = 0; k < rounds(bytes, kChunk); ++k) {
     const size_t n = part(bytes, kChunk, k);
@@ -76,7 +84,10 @@ void SharedCollectives::broadcast(const CallInfo& info, void* data) {
 }
 
 void SharedCollectives::all_gather(const CallInfo& info, const void* send, void* recv) {
-  const size_t element = size_of(info.call.type);
+  const size_t element = size_of(info.call.type), bytes_in_all = info.call.count * element;
+  if (bytes_in_all >= kDirect &&
+      direct_.meet(info, {send, info.counts[rank_] * element, recv, bytes_in_all}))
+    return direct_.all_gather(info);
   const auto* from = static_cast<const std::byte*>(send);
   auto* to = static_cast<std::byte*>(recv);
   const size_t longest = *std::max_element(info.counts.begin(), info.counts.end()) * element;
@@ -148,6 +159,9 @@ void SharedCollectives::collect_slices(const Reduction& work, size_t chunk, size
 void SharedCollectives::all_reduce(const CallInfo& info, const void* send, void* recv) {
   const size_t element = size_of(info.call.type);
   if (info.call.count * element <= kReducedByAll) return reduce_small(info, send, recv);
+  const size_t bytes = info.call.count * element;
+  if (bytes >= kDirect && direct_.meet(info, {send, bytes, recv, bytes}))
+    return direct_.all_reduce(info);
   const Reduction work{info.call.type,
                        info.call.op,
                        element,
@@ -164,7 +178,9 @@ void SharedCollectives::all_reduce(const CallInfo& info, const void* send, void*
 }
 
 void SharedCollectives::reduce_scatter(const CallInfo& info, const void* send, void* recv) {
-  const size_t element = size_of(info.call.type);
+  const size_t element = size_of(info.call.type), bytes = info.call.count * element;
+  if (bytes >= kDirect && direct_.meet(info, {send, bytes, recv, info.counts[rank_] * element}))
+    return direct_.reduce_scatter(info);
   const auto* from = static_cast<const std::byte*>(send);
   auto* to = static_cast<std::byte*>(recv);
   const size_t each = std::max<size_t>(1, kChunk / element / static_cast<size_t>(size_));
@@ -208,36 +224,58 @@ size_t SharedCollectives::largest_pair(size_t place) const {
   return largest;
 }
 
-void SharedCollectives::all_to_all(const CallInfo& info, const void* send, void* recv) {
-  const size_t element = size_of(info.call.type);
-  const size_t each = std::max<size_t>(1, kChunk / element / static_cast<size_t>(size_));
+void SharedCollectives::publish_pairs(const CallInfo& info) {
   uint64_t* table = region_->counts(board_.parity(), rank_);
   std::copy(info.counts.begin(), info.counts.end(), table);
   std::copy(info.recv_counts.begin(), info.recv_counts.end(), table + size_);
-  size_t total_rounds = 1;
+}
+
+// Round `index` of what goes to the others, at multiples of `each` elements.
+void SharedCollectives::stage_pairs(const CallInfo& info, const void* send, size_t each,
+                                    size_t index) {
+  const size_t element = size_of(info.call.type);
+  std::byte* stage = region_->staged(board_.parity(), rank_);
+  const auto* block = static_cast<const std::byte*>(send);
+  for (int r = 0; r < size_; ++r) {
+    if (r != rank_)
+      copy_bytes(stage + static_cast<size_t>(r) * each * element,
+                 block + std::min(info.counts[r], index * each) * element,
+                 part(info.counts[r], each, index) * element);
+    block += info.counts[r] * element;
+  }
+}
+
+// A rank does not know what the others send. So those with much to send say where it lies and stage
+// nothing; if not all of them do, the first round is staged by all in a step of its own.
+void SharedCollectives::all_to_all(const CallInfo& info, const void* send, void* recv) {
+  const size_t element = size_of(info.call.type), bytes = info.call.count * element;
+  const size_t each = std::max<size_t>(1, kChunk / element / static_cast<size_t>(size_));
+  const size_t received = std::accumulate(info.recv_counts.begin(), info.recv_counts.end(), 0ul);
+  publish_pairs(info);
+  const Found mine = bytes < kDirect
+                         ? direct_.publish_none()
+                         : direct_.publish(info, {send, bytes, recv, received * element});
+  if (mine == Found::none) stage_pairs(info, send, each, 0);
+  size_t place = meet(info, 0);
+  const std::string fault = check_pairs(place);
+  if (!fault.empty()) board_.reject(info, fault);
+  const Found found = direct_.find_peers();
+  if (found == Found::all) return direct_.all_to_all(info);
+  const size_t total_rounds = rounds(largest_pair(place), each);
+  if (found == Found::some) {
+    stage_pairs(info, send, each, 0);
+    place = meet(info, 1);
+  }
+  const auto* own = static_cast<const std::byte*>(send) + offset_of(info.counts, rank_) * element;
   for (size_t k = 0; k < total_rounds; ++k) {
-    std::byte* stage = region_->staged(board_.parity(), rank_);
-    const auto* block = static_cast<const std::byte*>(send);
-    const std::byte* own = nullptr;
-    for (int r = 0; r < size_; ++r) {
-      const std::byte* piece = block + std::min(info.counts[r], k * each) * element;
-      if (r == rank_)
-        own = piece;
-      else
-        copy_bytes(stage + static_cast<size_t>(r) * each * element, piece,
-                   part(info.counts[r], each, k) * element);
-      block += info.counts[r] * element;
-    }
-    const size_t place = meet(info, k);
-    if (k == 0) {
-      const std::string fault = check_pairs(place);
-      total_rounds = rounds(largest_pair(place), each);
-      if (!fault.empty()) board_.reject(info, fault);
+    if (k > 0) {
+      stage_pairs(info, send, each, k);
+      place = meet(info, k);
     }
     auto* to = static_cast<std::byte*>(recv);
     for (int r = 0; r < size_; ++r) {
       const std::byte* piece =
-          r == rank_ ? own
+          r == rank_ ? own + k * each * element
                      : region_->staged(place, r) + static_cast<size_t>(rank_) * each * element;
       const size_t n = part(info.recv_counts[r], each, k);
       if (n > 0) copy_bytes(to + k * each * element, piece, n * element);

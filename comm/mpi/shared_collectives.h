@@ -3,11 +3,13 @@
 #include <memory>
 
 #include "comm/mpi/collectives.h"
+#include "comm/mpi/direct_collectives.h"
 #include "comm/mpi/shared_region.h"
 
 namespace tessera {
 
-// Collectives between processes of one machine, through memory that they share. Data passes in
+// Collectives between processes of one machine, through memory that they share. Long vectors that
+// lie in windows stay where they are (direct_collectives.h). Other data passes in
 // chunks: each rank stages what the others need of its chunk, the board steps, each takes its part.
 // One step per chunk suffices because staging areas alternate (see Board).
 //
@@ -16,8 +18,8 @@ namespace tessera {
 //   (stage chunk k + 1)            | step | copy the others' slices from their `result`
 class SharedCollectives : public Collectives {
  public:
-  SharedCollectives(std::unique_ptr<SharedRegion> region, const BoardMember& member,
-                    FailureRecord& failure);
+  SharedCollectives(std::unique_ptr<SharedRegion> region, std::shared_ptr<Windows> windows,
+                    const BoardMember& member, FailureRecord& failure);
 
   void agree(const CallInfo& info) override;
   void broadcast(const CallInfo& info, void* data) override;
@@ -35,6 +37,8 @@ class SharedCollectives : public Collectives {
   void stage_slices(const Reduction& work, size_t chunk);
   void reduce_slice(const Reduction& work, size_t chunk, size_t place);
   void collect_slices(const Reduction& work, size_t chunk, size_t place);
+  void publish_pairs(const CallInfo& info);
+  void stage_pairs(const CallInfo& info, const void* send, size_t each, size_t index);
   std::string check_pairs(size_t place) const;
   size_t largest_pair(size_t place) const;
 
@@ -43,6 +47,7 @@ class SharedCollectives : public Collectives {
   const int size_;
   const std::vector<int> world_ranks_;
   Board board_;
+  DirectCollectives direct_;
 };
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <span>
 
 #include "base/error.h"
 #include "comm/mpi/plain_mpi.h"
@@ -36,21 +37,45 @@ bool in_blocks(CallKind kind) {
          kind == CallKind::all_to_all;
 }
 
+// Memory for the vectors of both sides, of the kind that programs have for their tensors.
+class Room {
+ public:
+  Room(Communicator& world, size_t most)
+      : each_((most + kAlignment - 1) / kAlignment * kAlignment),
+        block_(world.share(kVectors * each_)),
+        own_(block_ ? 0 : kVectors * each_ / sizeof(float)) {}
+
+  std::span<float> vector(size_t index, size_t elements) {
+    auto* begin = block_ ? reinterpret_cast<float*>(block_->data()) : own_.data();
+    return {begin + index * each_ / sizeof(float), elements};
+  }
+
+ private:
+  static constexpr size_t kVectors = 3, kAlignment = 4096;
+  const size_t each_;
+  const std::unique_ptr<SharedBlock> block_;
+  std::vector<float> own_;
+};
+
 // What both sides send and get.
 class Vectors {
  public:
-  Vectors(const CollectiveRow& row, Communicator& world)
+  Vectors(const CollectiveRow& row, Communicator& world, Room& room)
       : kind_(row.kind),
         count_(row.bytes / size_of(kType)),
         block_(count_ / static_cast<size_t>(world.size())),
         counts_(static_cast<size_t>(world.size()), block_),
-        send_(kind_ == CallKind::all_gather ? block_ : count_),
-        ours_(kind_ == CallKind::reduce_scatter ? block_ : count_),
-        theirs_(ours_.size()) {
+        send_(room.vector(0, kind_ == CallKind::all_gather ? block_ : count_)),
+        ours_(room.vector(1, kind_ == CallKind::reduce_scatter ? block_ : count_)),
+        theirs_(room.vector(2, ours_.size())) {
+    std::fill(ours_.begin(), ours_.end(), 0.0f);
+    std::fill(theirs_.begin(), theirs_.end(), 0.0f);
     // Small whole numbers, whose sums are exact in any order.
     for (size_t i = 0; i < send_.size(); ++i)
       send_[i] = static_cast<float>((i + 3 * static_cast<size_t>(world.rank())) % 64);
-    if (kind_ == CallKind::broadcast && world.rank() == 0) ours_ = theirs_ = send_;
+    if (kind_ != CallKind::broadcast || world.rank() != 0) return;
+    std::copy(send_.begin(), send_.end(), ours_.begin());
+    std::copy(send_.begin(), send_.end(), theirs_.begin());
   }
 
   void run(Communicator& world) {
@@ -91,7 +116,7 @@ class Vectors {
   CallKind kind_;
   size_t count_, block_;
   std::vector<size_t> counts_;
-  std::vector<float> send_, ours_, theirs_;
+  std::span<float> send_, ours_, theirs_;
 };
 
 double seconds_since(Clock::time_point start) {
@@ -122,9 +147,9 @@ std::vector<double> time_calls(Communicator& world, const std::function<void()>&
   return times;
 }
 
-RowResult measure_row(Communicator& world, PlainMpi& mpi, const CollectiveRow& row,
+RowResult measure_row(Communicator& world, PlainMpi& mpi, const CollectiveRow& row, Room& room,
                       double seconds) {
-  Vectors vectors(row, world);
+  Vectors vectors(row, world, room);
   RowResult result;
   result.row.name = row.name();
   result.least_bytes = static_cast<double>(row.bytes);
@@ -174,8 +199,11 @@ SuiteResult measure_collectives(Communicator& world, const std::vector<Collectiv
   SuiteResult result;
   result.suite.name = "collectives";
   result.suite.title = fmt::format("of {} ranks, beside MPI's own", world.size());
+  size_t most = 0;
+  for (const CollectiveRow& row : rows) most = std::max(most, row.bytes);
+  Room room(world, most);
   for (const CollectiveRow& row : rows) {
-    result.rows.push_back(measure_row(world, mpi, row, seconds));
+    result.rows.push_back(measure_row(world, mpi, row, room, seconds));
     done(result.rows.size());
   }
   return result;

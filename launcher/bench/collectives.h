@@ -22,7 +22,8 @@ struct CollectiveRow {
 // empty with so many ranks; only those whose name holds `filter`. UserError when there is none.
 std::vector<CollectiveRow> collective_rows(int ranks, size_t most, const std::string& filter);
 
-// Runs each row through `world` and through MPI's own calls, in turns, for about `seconds` each. A
+// Runs each row through `world` and through MPI's own calls, in turns, for about `seconds` each, on
+// vectors in memory of the kind that programs have for their tensors (Communicator::share). A
 // row in which the two differ says so in `problem`. Every rank calls it, under MPI; `done` is told
 // after each row.
 SuiteResult measure_collectives(Communicator& world, const std::vector<CollectiveRow>& rows,

@@ -18,7 +18,8 @@ endfunction()
 add_executable(test_comm_mpi
   ${CMAKE_CURRENT_LIST_DIR}/mpi_main.cpp
   ${CMAKE_CURRENT_LIST_DIR}/conformance_test.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/failure_conformance_test.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/failure_conformance_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/shared_block_test.cpp)
 target_include_directories(test_comm_mpi PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(test_comm_mpi PRIVATE tessera_comm GTest::gmock GTest::gtest)
 add_mpi_test(test_comm_mpi RANKS 1 2 3 4 5)

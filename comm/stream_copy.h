@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+
+namespace tessera {
+
+// Whether a vector is too long for caches to keep it until somebody reads it.
+bool past_caches(size_t bytes);
+
+// Copies unless the data is there already. `past`: around the caches, so that lines that are
+// written whole are not read from memory first; what was copied so is seen by others after
+// end_of_copies().
+void copy_on(void* to, const void* from, size_t bytes, bool past);
+void end_of_copies();
+
+}  // namespace tessera
