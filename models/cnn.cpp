@@ -70,11 +70,7 @@ Program cnn(const CnnOptions& options, const Optimizer& optimizer) {
   const Tensor w = step.parameter("w", weight_dims, glorot());
   const Tensor b = step.parameter("b", {label});
   const Tensor logits = step.define("logits", sum(features, stage.value * w) + b);
-
-  const Tensor loss = step.define("loss", mean(batch, cross_entropy(label, logits, truth)));
-  if (training) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch}, label, logits, truth));
+  learn_labels(step, {{batch}, label, logits, truth}, optimizer);
   return step;
 }
 

@@ -73,11 +73,7 @@ Program expert_transformer(const ExpertTransformerOptions& options, const Optimi
   const Tensor w = step.parameter("w", {model, vocabulary}, glorot());
   const Tensor last = step.define("last", rms_norm({model}, x, scale));
   const Tensor logits = step.define("logits", sum(model, last * w));
-  const Tensor loss =
-      step.define("loss", mean({batch, time}, cross_entropy(vocabulary, logits, truth)));
-  if (optimizer) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch, time}, vocabulary, logits, truth));
+  learn_labels(step, {{batch, time}, vocabulary, logits, truth}, optimizer);
   return step;
 }
 

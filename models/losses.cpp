@@ -75,4 +75,12 @@ Expr accuracy(const Dims& over, const Dim& label, const Expr& logits, const Expr
   return mean(over, where(hit, 1.0, 0.0));
 }
 
+void learn_labels(Program& step, const Labelling& labelling, const Optimizer& optimizer) {
+  const auto& [examples, label, logits, truth] = labelling;
+  const Tensor loss = step.define("loss", mean(examples, cross_entropy(label, logits, truth)));
+  if (optimizer) step.minimize(loss, optimizer);
+  step.output("loss", loss);
+  step.output("accuracy", accuracy(examples, label, logits, truth));
+}
+
 }  // namespace tessera

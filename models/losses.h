@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ir/functions.h"
+#include "ir/program.h"
 
 namespace tessera {
 
@@ -45,5 +46,17 @@ Expr spread_loss(const Dim& label, const Expr& activation, const Expr& truth, co
 
 // The share of `over` for which the largest logit is the true one, 0 … 1, f32.
 Expr accuracy(const Dims& over, const Dim& label, const Expr& logits, const Expr& truth);
+
+// The end of a step that learns to name things: `loss`, which is the mean of cross_entropy over the
+// examples, what an optimizer makes of it, if there is one, and the outputs `loss` and `accuracy`.
+//
+//   learn_labels(step, {{batch, time}, vocabulary, logits, truth}, adam(1e-3));
+struct Labelling {
+  Dims examples;
+  Dim label;
+  Expr logits;  // over examples and label
+  Expr truth;   // over examples: i32 in 0 … label-1
+};
+void learn_labels(Program& step, const Labelling& labelling, const Optimizer& optimizer);
 
 }  // namespace tessera

@@ -46,12 +46,7 @@ Program lstm_net(const LstmNetOptions& options, const Optimizer& optimizer) {
   const Tensor w = step.parameter("w", {last.hidden, vocabulary}, glorot());
   const Tensor b = step.parameter("b", {vocabulary});
   const Tensor logits = step.define("logits", sum(last.hidden, last.states * w) + b);
-
-  const Tensor loss =
-      step.define("loss", mean({batch, time}, cross_entropy(vocabulary, logits, truth)));
-  if (optimizer) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch, time}, vocabulary, logits, truth));
+  learn_labels(step, {{batch, time}, vocabulary, logits, truth}, optimizer);
   return step;
 }
 

@@ -25,11 +25,7 @@ Program mlp(const MlpOptions& options, const Optimizer& optimizer) {
     x = last ? step.define("logits", z) : step.define("h" + number, relu(z));
     width = next;
   }
-
-  const Tensor loss = step.define("loss", mean(batch, cross_entropy(next, x, truth)));
-  if (optimizer) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch}, next, x, truth));
+  learn_labels(step, {{batch}, next, x, truth}, optimizer);
   return step;
 }
 

@@ -108,10 +108,7 @@ Program residual_net(const ResidualNetOptions& options, const Optimizer& optimiz
   const Tensor w = step.parameter("w", {at.channel, label}, glorot());
   const Tensor b = step.parameter("b", {label});
   const Tensor logits = step.define("logits", dense(at.channel, pooled, w, b));
-  const Tensor loss = step.define("loss", mean(batch, cross_entropy(label, logits, truth)));
-  if (optimizer) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch}, label, logits, truth));
+  learn_labels(step, {{batch}, label, logits, truth}, optimizer);
   return step;
 }
 

@@ -68,12 +68,7 @@ Program transformer(const TransformerOptions& options, const Optimizer& optimize
   const Tensor w = step.parameter("w", {dims.model, vocabulary}, glorot());
   const Tensor last = step.define("last", rms_norm({dims.model}, x, scale));
   const Tensor logits = step.define("logits", sum(dims.model, last * w));
-
-  const Tensor loss =
-      step.define("loss", mean({batch, time}, cross_entropy(vocabulary, logits, truth)));
-  if (optimizer) step.minimize(loss, optimizer);
-  step.output("loss", loss);
-  step.output("accuracy", accuracy({batch, time}, vocabulary, logits, truth));
+  learn_labels(step, {{batch, time}, vocabulary, logits, truth}, optimizer);
   return step;
 }
 

@@ -60,6 +60,37 @@ struct OnMesh {
   std::optional<MeshSearch> search;
 };
 
+// Where a search stops, and how its work is divided. Each changes how soon a plan is good, none
+// what is proven of it.
+struct Limits {
+  // Programs of more nests are large: not solved exactly, mesh by mesh, but by what bounds suggest.
+  // Models of a few layers have fewer.
+  size_t large = 200;
+  // A gap at which the search of a large program ends: far below what predicted times are off by.
+  double good_enough = 5e-3;
+  // Passes of the bound on each mesh before any is searched: enough to order meshes by, while all
+  // together stay below the work of one search.
+  int first_passes = 6;
+  // A bound that 5 passes raise by a smaller share is left. Before anything was searched a fifth of
+  // `good_enough`, as what is then found shows where raising pays; afterwards hardly more than 0.
+  double hardly_rising = good_enough / 5;
+  double stuck = 3e-5;
+  // Values of a decision that are searched at first, doubled while that helps: a choice, its
+  // runner-up, and a third, since two often differ in nothing but how they are named.
+  size_t first_values = 3;
+  // Of the work, one for each such search: 5 rounds on each of 12 meshes, as 1,024 devices have.
+  int64_t slices = 60;
+  // Meshes that the remaining work is shared between, as later ones mostly fall to their bounds.
+  size_t sharing = 4;
+  // Meshes of large programs whose memory is looked at, as each is lowered for that.
+  size_t fitting = 3;
+  // Work spent on runners-up, which are for people to read: below a second, and at most an eighth
+  // of what the search was given.
+  int64_t explaining = 300'000'000;
+};
+
+constexpr Limits kLimits;
+
 class Planner {
  public:
   Planner(const Program& normal, const Cluster& cluster, const PlanRequest& request)
@@ -85,7 +116,7 @@ class Planner {
     look_at_all();
     if (large()) search_by_bounds();
     if (best_ == nullptr || !large()) solve_in_turn();
-    raise_bounds(left_, kStuck);
+    raise_bounds(left_, kLimits.stuck);
     if (best_ == nullptr) return std::nullopt;
     return finish();
   }
@@ -100,7 +131,7 @@ class Planner {
       on.request.emplace(MeshRequest{rules_, skeleton_, on.mesh, pins_, on.prices, memory_,
                                      request_.seed, report_});
       on.search.emplace(*on.request);
-      on.search->look(kFirstPasses);
+      on.search->look(kLimits.first_passes);
       left_ -= on.search->operations();
     }
   }
@@ -122,8 +153,8 @@ class Planner {
 
   // Large programs are searched by what their bounds suggest, and a plan near to the bound is good
   // enough; small ones are solved exactly.
-  bool large() const { return rules_.nests.size() > kLarge; }
-  bool done() const { return large() && best_seconds() <= bound() * (1 + kGoodEnough); }
+  bool large() const { return rules_.nests.size() > kLimits.large; }
+  bool done() const { return large() && best_seconds() <= bound() * (1 + kLimits.good_enough); }
 
   void take_if_best(OnMesh& on) {
     if (!on.search->plan() || on.search->seconds() >= best_seconds() * (1 - 1e-9)) return;
@@ -135,12 +166,13 @@ class Planner {
   // long as that leads anywhere.
   void search_by_bounds() {
     double before = kForbidden;
-    for (size_t values = kFirstValues; left_ > 0; values *= 2) {
-      raise_bounds(left_ / 4, values == kFirstValues ? kHardlyRising : kStuck);
+    for (size_t values = kLimits.first_values; left_ > 0; values *= 2) {
+      raise_bounds(left_ / 4,
+                   values == kLimits.first_values ? kLimits.hardly_rising : kLimits.stuck);
       search_promising(values);
       settle_in_turn();
       const double gap = reachable() / bound();
-      if (gap <= 1 + kGoodEnough || gap >= before * (1 - kStuck)) return;
+      if (gap <= 1 + kLimits.good_enough || gap >= before * (1 - kLimits.stuck)) return;
       before = gap;
     }
   }
@@ -152,10 +184,10 @@ class Planner {
       return a->search->bound() < b->search->bound();
     });
     for (OnMesh* on : order) {
-      if (on->search->bound() >= reachable() * (1 - kGoodEnough)) continue;
+      if (on->search->bound() >= reachable() * (1 - kLimits.good_enough)) continue;
       announce(number_of(*on));
       const int64_t before = on->search->operations();
-      on->search->solve_promising(values, std::max<int64_t>(left_, 0) / kSlices + 1);
+      on->search->solve_promising(values, std::max<int64_t>(left_, 0) / kLimits.slices + 1);
       left_ -= on->search->operations() - before;
     }
   }
@@ -164,7 +196,7 @@ class Planner {
   void settle_in_turn() {
     size_t tried = 0;
     for (OnMesh* on : promising()) {
-      if (on->search->fastest() >= best_seconds() || tried++ == kFitting) return;
+      if (on->search->fastest() >= best_seconds() || tried++ == kLimits.fitting) return;
       announce(number_of(*on));
       on->search->settle();
       take_if_best(*on);
@@ -174,11 +206,11 @@ class Planner {
   void solve_in_turn() {
     const std::vector<OnMesh*> order = promising();
     for (size_t i = 0; i < order.size() && !done(); ++i) {
-      if (large() && i >= kFitting) return;
+      if (large() && i >= kLimits.fitting) return;
       OnMesh& on = *order[i];
       if (!may_be_better(on)) continue;
       announce(number_of(on));
-      const auto others = static_cast<int64_t>(std::min<size_t>(order.size() - i, kSharing));
+      const auto others = static_cast<int64_t>(std::min<size_t>(order.size() - i, kLimits.sharing));
       const int64_t before = on.search->operations();
       const int64_t share = std::max<int64_t>(left_, 0) / (2 * others) + 1;
       if (large())
@@ -209,7 +241,7 @@ class Planner {
     std::set<const OnMesh*> stuck;
     const int64_t end = left_ - operations;
     while (left_ > std::max<int64_t>(end, 0)) {
-      const double target = reachable() * (1 - (large() ? kGoodEnough : 1e-9));
+      const double target = reachable() * (1 - (large() ? kLimits.good_enough : 1e-9));
       OnMesh* least = nullptr;
       for (const std::unique_ptr<OnMesh>& on : meshes_)
         if (on->search->bound() < target && stuck.count(on.get()) == 0 &&
@@ -237,7 +269,8 @@ class Planner {
     Plan plan = *best_->search->plan();
     report_.at("");
     report_.doing("comparing the plan with others");
-    explain_choices(*best_->request, std::min<int64_t>(request_.operations / 8, kExplaining), plan);
+    explain_choices(*best_->request, std::min<int64_t>(request_.operations / 8, kLimits.explaining),
+                    plan);
     predict(rules_, best_->search->lowered(), best_->prices, plan);
     Prediction& p = plan.predicted;
     TESSERA_CHECK(std::abs(p.seconds - best_seconds()) <= 1e-9 * p.seconds)
@@ -297,17 +330,6 @@ class Planner {
   }
 
  private:
-  static constexpr int kFirstPasses = 6;
-  static constexpr size_t kSharing = 4;        // meshes that the work is shared between
-  static constexpr size_t kFitting = 3;        // meshes of large programs that memory is looked at
-  static constexpr size_t kLarge = 200;        // nests
-  static constexpr double kGoodEnough = 5e-3;  // of gaps
-  static constexpr size_t kFirstValues = 3;    // of a decision, that are searched at first
-  static constexpr int64_t kSlices = 60;       // of the work, one for each such search
-  static constexpr double kHardlyRising = 1e-3;
-  static constexpr double kStuck = 3e-5;               // a bound that rises by less is left
-  static constexpr int64_t kExplaining = 300'000'000;  // operations, about half a second
-
   void announce(size_t number) {
     const Mesh& mesh = meshes_[number]->mesh;
     if (meshes_.size() > 1 || mesh.count() > 0)

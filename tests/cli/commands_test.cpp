@@ -186,6 +186,25 @@ TEST(Plan, IsTheSameEachTimeAndReadsBack) {
   EXPECT_THAT(read_text(file), HasSubstr("\"mesh\""));
 }
 
+// Seconds stand for work, so that the same seconds give the same plan.
+TEST(Plan, SearchesForTheSecondsThatItIsGiven) {
+  const auto plan = [](const std::string& seconds) {
+    const CommandResult result = run_tessera(
+        {"plan", kConfigs + "quickstart.yaml", "--devices", "64", "--search", seconds, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.json();
+  };
+  const nlohmann::json hasty = plan("0.0001"), again = plan("0.0001"), patient = plan("3");
+  EXPECT_EQ(hasty["plan_hash"], again["plan_hash"]);
+  EXPECT_EQ(hasty["lower_bound_ms"], again["lower_bound_ms"]);
+  EXPECT_GT(hasty["gap"], 1e-3);
+  EXPECT_LT(patient["gap"], 1e-9);
+  EXPECT_LE(patient["time_ms"], hasty["time_ms"]);
+  const CommandResult wrong = run_tessera({"plan", "mlp", "--search", "-1"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--search"));
+}
+
 TEST(Plan, TakesADescribedCluster) {
   const CommandResult gpus = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster",
                                           kConfigs + "clusters/gpus.yaml", "--json"});

@@ -21,6 +21,7 @@ const std::set<std::string> kTestedElsewhere = {
     "dropout",  // dropout_test.cpp
     "cnn",
     "capsule_net",
+    "learn_labels",  // the end of all models that name things
     "transformer",
     "lstm_net",            // training_test.cpp
     "expert_transformer",  // large_models_test.cpp

@@ -14,6 +14,21 @@
 
 namespace tessera {
 
+// Every choice for every axis, legal on its own; together they may split a dim too often.
+inline std::vector<Assignment> all_assignments(const NestRules& rules, const Mesh& mesh) {
+  std::vector<Assignment> result = {Assignment{}};
+  for (int axis = 0; axis < mesh.count(); ++axis) {
+    std::vector<Assignment> longer;
+    for (const Assignment& prefix : result)
+      for (const Choice& choice : rules.choices()) {
+        longer.push_back(prefix);
+        longer.back().axes.push_back(choice);
+      }
+    result = std::move(longer);
+  }
+  return result;
+}
+
 // The least that any plan of a small program takes, found by trying all: every legal choice of
 // every nest, every way to keep, to hold and to return a tensor. Shares with the planner only the
 // rules, the prices of kernels and collectives, and the shortest ways of partition/reshard.h.
@@ -113,16 +128,7 @@ class AllPlans {
   }
 
   std::vector<Assignment> assignments(const NestRules& rules) const {
-    std::vector<Assignment> result = {Assignment{}};
-    for (int axis = 0; axis < mesh_.count(); ++axis) {
-      std::vector<Assignment> longer;
-      for (const Assignment& prefix : result)
-        for (const Choice& choice : rules.choices()) {
-          longer.push_back(prefix);
-          longer.back().axes.push_back(choice);
-        }
-      result = std::move(longer);
-    }
+    std::vector<Assignment> result = all_assignments(rules, mesh_);
     std::erase_if(result, [&](const Assignment& assignment) {
       for (const Dim& loop : rules.nest().loops())
         if (mesh_.group_size(rules.loop_axes(loop, assignment)) > loop.extent()) return true;

@@ -63,20 +63,6 @@ std::vector<Sharding> all_forms(const Tensor& tensor, const Mesh& mesh) {
   return forms;
 }
 
-std::vector<Assignment> all_assignments(const NestRules& rules, const Mesh& mesh) {
-  std::vector<Assignment> result = {Assignment{}};
-  for (int axis = 0; axis < mesh.count(); ++axis) {
-    std::vector<Assignment> longer;
-    for (const Assignment& prefix : result)
-      for (const Choice& choice : rules.choices()) {
-        longer.push_back(prefix);
-        longer.back().axes.push_back(choice);
-      }
-    result = std::move(longer);
-  }
-  return result;
-}
-
 // Calls `visit` with every plan of the program: every legal choice, every way to keep a tensor.
 template <typename Visit>
 void for_each_plan(const Bench& bench, const Visit& visit) {
