@@ -20,7 +20,7 @@ namespace tessera {
 //   data: {set: fashion-mnist, batch: 256}
 //   train: {optimizer: {sgd: {lr: 0.1}}, epochs: 5, seed: 1}
 //   cluster: {hosts: [{name: node1, ranks: 2}, {name: node2, ranks: 2}]}
-//   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}}
+//   plan: {mesh: auto, memory: 2GiB, pins: {w1: {hidden: model}}, budget: {communication: 8MiB}}
 //   checkpoint: {every: 500 steps, keep: 2}
 //   restart: {limit: 3, backoff: 10 s}
 //   output: {dir: runs/mlp}
@@ -108,11 +108,21 @@ struct ClusterConfig {
 // tensor -> dim -> mesh axes, the outermost first.
 using PinsConfig = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
 
+// What a step may cost at most by its plan, which is made without regard to it: planning fails
+// where it costs more.
+struct BudgetConfig {
+  std::optional<double> time;            // seconds, as predicted
+  std::optional<int64_t> communication;  // bytes that a device moves
+  std::optional<int64_t> memory;         // bytes per device
+  bool operator==(const BudgetConfig&) const = default;
+};
+
 struct PlanConfig {
   std::vector<std::pair<std::string, int64_t>> mesh;  // empty: chosen by the optimizer
   std::optional<int64_t> memory;                      // bytes per device
   PinsConfig pins;
   std::string file;  // a plan made earlier; then mesh and pins are its own
+  BudgetConfig budget;
   bool operator==(const PlanConfig&) const = default;
 };
 

@@ -155,6 +155,11 @@ void print_plan(Printer& out, const PlanConfig& plan) {
   else
     out.value("plan.file", quote_yaml(plan.file));
   if (plan.memory) out.value("plan.memory", bytes_text(*plan.memory));
+  if (plan.budget != BudgetConfig()) out.section("plan.budget");
+  if (plan.budget.time) out.value("plan.budget.time", fmt::format("{} s", *plan.budget.time));
+  if (plan.budget.communication)
+    out.value("plan.budget.communication", bytes_text(*plan.budget.communication));
+  if (plan.budget.memory) out.value("plan.budget.memory", bytes_text(*plan.budget.memory));
   if (plan.pins.empty()) return;
   out.section("plan.pins");
   for (const auto& [tensor, dims] : plan.pins) {

@@ -132,6 +132,14 @@ void read_trace(ConfigReader& reader, const YamlNode& node) {
   reader.read(node, "from", trace.from, [](const YamlNode& n) { return n.as_int(1, kMaxExtent); });
 }
 
+void read_budget(ConfigReader& reader, const YamlNode& node) {
+  BudgetConfig& budget = reader.config.plan.budget;
+  node.allow_keys({"time", "communication", "memory"});
+  reader.read(node, "time", budget.time, seconds_of);
+  reader.read(node, "communication", budget.communication, bytes_of);
+  reader.read(node, "memory", budget.memory, bytes_of);
+}
+
 }  // namespace
 
 void read_program(ConfigReader& reader, const YamlNode& node) {
@@ -176,11 +184,12 @@ void read_train(ConfigReader& reader, const YamlNode& node) {
 
 void read_plan(ConfigReader& reader, const YamlNode& node) {
   PlanConfig& plan = reader.config.plan;
-  node.allow_keys({"mesh", "memory", "pins", "file"});
+  node.allow_keys({"mesh", "memory", "pins", "file", "budget"});
   reader.read(node, "mesh", plan.mesh, read_mesh);
   reader.read(node, "memory", plan.memory, bytes_of);
   reader.read(node, "file", plan.file, [&](const YamlNode& n) { return reader.existing(n); });
   if (const auto pins = node.find("pins")) plan.pins = read_pins(reader, *pins);
+  if (const auto budget = node.find("budget")) read_budget(reader, *budget);
   if (!plan.file.empty() && !plan.mesh.empty())
     node.fail_key("mesh", "cannot be combined with plan.file, which has its own mesh; remove one");
   if (!plan.file.empty() && !plan.pins.empty())

@@ -16,7 +16,7 @@ constexpr size_t kMostPlanBytes = size_t{256} << 20;
 
 Plan plan_of_file(const Program& normal, int devices, const PlanSettings& settings) {
   const std::string& file = settings.file;
-  Plan plan = plan_from_text(read_file(file, {"a plan", kMostPlanBytes}), file);
+  Plan plan = read_plan(file);
   if (plan.mesh.ranks() != devices)
     throw UserError("plan `" + file + "` is for " + std::to_string(plan.mesh.ranks()) +
                     " ranks (mesh " + print(plan.mesh) + "); this job has " +
@@ -26,13 +26,6 @@ Plan plan_of_file(const Program& normal, int devices, const PlanSettings& settin
                     print(*settings.mesh) + " is asked for; leave out the plan or the mesh");
   verify(plan, normal, file);
   return plan;
-}
-
-// The kernel model of codegen with what was measured on this host.
-KernelSeconds kernel_seconds_here(const PlanSettings& settings) {
-  return [machine = machine_facts(settings.cpu), threads = settings.threads](const Nest& local) {
-    return predict_seconds(local, machine, threads);
-  };
 }
 
 PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
@@ -48,13 +41,40 @@ PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
   return request;
 }
 
-Plan optimize_aloud(const Program& normal, const Cluster& cluster, PlanRequest request) {
-  PlanningReport report(style_of_stderr());
-  request.report = [&](const SearchState& state) { report.update(state); };
-  return optimize(normal, cluster, request);
+}  // namespace
+
+PlanSettings plan_settings(const Config& config, int threads) {
+  PlanSettings settings;
+  settings.cpu = config.cluster.cpu;
+  settings.file = config.plan.file;
+  settings.memory = config.plan.memory;
+  settings.threads = threads;
+  if (!config.plan.mesh.empty()) {
+    Mesh mesh;
+    for (const auto& [name, size] : config.plan.mesh)
+      mesh.axes.push_back({name, static_cast<int>(size)});
+    settings.mesh = mesh;
+  }
+  for (const auto& [tensor, dims] : config.plan.pins)
+    for (const auto& [dim, axes] : dims)
+      for (const std::string& axis : axes) {
+        const auto origin = config.origins.find("plan.pins." + tensor + "." + dim);
+        settings.pins.push_back(
+            {tensor, dim, axis,
+             origin == config.origins.end() ? SourceLocation{} : origin->second});
+      }
+  return settings;
 }
 
-}  // namespace
+KernelSeconds kernel_seconds_here(const PlanSettings& settings) {
+  return [machine = machine_facts(settings.cpu), threads = settings.threads](const Nest& local) {
+    return predict_seconds(local, machine, threads);
+  };
+}
+
+Plan read_plan(const std::string& file) {
+  return plan_from_text(read_file(file, {"a plan", kMostPlanBytes}), file);
+}
 
 Cluster cluster_for(int devices) {
   return devices <= 4 * usable_cores() ? this_machine(devices) : imagined_cluster(devices);
@@ -71,21 +91,20 @@ std::string explain_here(const Program& normal, const Plan& plan, const PlanSett
 
 Plan plan_here(const Program& normal, const Cluster& here, const PlanSettings& settings) {
   if (!settings.file.empty()) return plan_of_file(normal, here.devices, settings);
-  return what_if_plan(normal, here, settings);
+  return plan_beside(normal, here, settings, kernel_seconds_here(settings), 0).plan;
 }
 
 Plan make_plan(const Program& normal, int devices, const PlanSettings& settings) {
   return plan_here(normal, this_machine(devices), settings);
 }
 
-Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
+Planned plan_beside(const Program& normal, const Cluster& cluster, const PlanSettings& settings,
+                    const KernelSeconds& kernels, size_t alternatives) {
   PlanRequest request = request_of(cluster, settings);
-  request.kernel_seconds = kernel_seconds_here(settings);
-  return optimize_aloud(normal, cluster, std::move(request));
-}
-
-Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings) {
-  return optimize_aloud(normal, cluster, request_of(cluster, settings));
+  request.kernel_seconds = kernels;
+  PlanningReport report(style_of_stderr());
+  request.report = [&](const SearchState& state) { report.update(state); };
+  return optimize_beside(normal, cluster, request, alternatives);
 }
 
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {

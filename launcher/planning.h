@@ -7,6 +7,7 @@
 
 #include "codegen/cpu_level.h"
 #include "comm/communicator.h"
+#include "launcher/config.h"
 #include "partition/plan.h"
 #include "placement/cluster.h"
 #include "placement/optimize.h"
@@ -24,6 +25,13 @@ struct PlanSettings {
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
 };
 
+// What a config says.
+PlanSettings plan_settings(const Config& config, int threads);
+
+// The kernel model of codegen with what was measured on this host, for the threads and the level of
+// the settings.
+KernelSeconds kernel_seconds_here(const PlanSettings& settings);
+
 // The plan of a program in normal form for the ranks of `here`, whose kernels are those of this
 // machine, verified.
 Plan plan_here(const Program& normal, const Cluster& here, const PlanSettings& settings);
@@ -34,11 +42,15 @@ Plan make_plan(const Program& normal, int devices, const PlanSettings& settings)
 // suffice, give or take a few ranks that share one; beyond that, imagined ones such as one would
 // rent, with kernels as on this one.
 Cluster cluster_for(int devices);
-Plan what_if_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
 
-// The plan for a cluster described elsewhere, its devices' kernels priced by a roofline. Of the
-// settings, `file`, `threads` and `cpu` mean nothing here.
-Plan make_plan(const Program& normal, const Cluster& cluster, const PlanSettings& settings);
+// A plan for any cluster, with kernels priced by `kernels` or, where those are empty, by a
+// roofline; and so many alternatives (optimize_beside). Of the settings, `file`, `threads` and
+// `cpu` mean nothing here. Says on standard error how it gets on.
+Planned plan_beside(const Program& normal, const Cluster& cluster, const PlanSettings& settings,
+                    const KernelSeconds& kernels, size_t alternatives);
+
+// What `tessera plan --out` wrote, as it is: not verified with any program.
+Plan read_plan(const std::string& file);
 
 // The plan as a page for people (placement/explain.h), for ranks of this machine, or of `cluster`,
 // with the threads and the level of the settings.

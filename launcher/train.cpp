@@ -17,6 +17,7 @@
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
 #include "launcher/array_text.h"
+#include "launcher/budget.h"
 #include "launcher/data.h"
 #include "launcher/evaluation.h"
 #include "launcher/feeds.h"
@@ -37,6 +38,7 @@
 #include "launcher/tracing.h"
 #include "launcher/versions.h"
 #include "launcher/weights.h"
+#include "placement/predict.h"
 #include "runtime/executable.h"
 #include "runtime/finite_check.h"
 
@@ -49,29 +51,6 @@ double seconds_since(double start) {
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-PlanSettings plan_settings(const Config& config, int threads) {
-  PlanSettings settings;
-  settings.cpu = config.cluster.cpu;
-  settings.file = config.plan.file;
-  settings.memory = config.plan.memory;
-  settings.threads = threads;
-  if (!config.plan.mesh.empty()) {
-    Mesh mesh;
-    for (const auto& [name, size] : config.plan.mesh)
-      mesh.axes.push_back({name, static_cast<int>(size)});
-    settings.mesh = mesh;
-  }
-  for (const auto& [tensor, dims] : config.plan.pins)
-    for (const auto& [dim, axes] : dims)
-      for (const std::string& axis : axes) {
-        const auto origin = config.origins.find("plan.pins." + tensor + "." + dim);
-        settings.pins.push_back(
-            {tensor, dim, axis,
-             origin == config.origins.end() ? SourceLocation{} : origin->second});
-      }
-  return settings;
 }
 
 // One rank's part of a training job.
@@ -160,8 +139,8 @@ class Trainer {
       if (resumed_)
         if (std::optional<Plan> kept =
                 plan_to_keep(*resumed_, normal_, planning_text(config_, threads_)))
-          return *kept;
-      return plan_here(normal_, cluster_, plan_settings(config_, threads_));
+          return within_budget(*kept);
+      return within_budget(plan_here(normal_, cluster_, plan_settings(config_, threads_)));
     });
     result_.plan_hash = plan_hash(plan);
     result_.startup["plan"] = seconds_since(start);
@@ -170,6 +149,14 @@ class Trainer {
     executable_.emplace(normal_, plan, compiler_, world_, executable_options());
     give_first_values();
     result_.startup["compile"] = seconds_since(compiles);
+  }
+
+  Plan within_budget(Plan plan) const {
+    if (config_.plan.budget == BudgetConfig()) return plan;
+    check_budget(budget_of(
+        config_,
+        predict(normal_, plan, cluster_, kernel_seconds_here(plan_settings(config_, threads_)))));
+    return plan;
   }
 
   ExecutableOptions executable_options() const {

@@ -458,7 +458,11 @@ class Lowering {
 ShardedProgram lower(const Program& program, const Plan& plan, int rank,
                      const LowerOptions& options) {
   TESSERA_CHECK(is_normal(program)) << "`" << program.name() << "` is not in normal form";
-  ShardedProgram result = Lowering(program, plan, rank, options).run();
+  const auto lowered = [&](const Program& planned) {
+    return Lowering(planned, plan, rank, options).run();
+  };
+  ShardedProgram result =
+      plan.recomputed.empty() ? lowered(program) : lowered(planned_program(program, plan));
   verify(result);
   return result;
 }

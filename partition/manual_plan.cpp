@@ -25,7 +25,7 @@ class Propagation {
         resharder_(mesh_, cost_) {}
 
   Plan run() {
-    Plan plan{program_.name(), mesh_, {}, {}, {}, {}, {}};
+    Plan plan{program_.name(), mesh_, {}, {}, {}, {}, {}, {}};
     for (const Tensor& tensor : program_.tensors())
       if (tensor.role() != Role::definition && tensor.role() != Role::carried)
         plan.stored.push_back(keep(tensor, replicated(tensor)));
@@ -178,7 +178,7 @@ class Propagation {
 }  // namespace
 
 Plan default_plan(const Program& program, const Mesh& mesh) {
-  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}};
+  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}, {}};
   for (const Tensor& tensor : program.tensors()) {
     if (tensor.role() == Role::definition)
       plan.nests.push_back({tensor.name(), unassigned(mesh), {}});

@@ -68,6 +68,12 @@ std::string held_table(const Plan& plan) {
   return table(rows);
 }
 
+std::string recomputed_table(const Plan& plan) {
+  std::vector<Row> rows{{"computed again", "for"}};
+  for (const Recomputation& each : plan.recomputed) rows.push_back({each.tensor, each.from});
+  return table(rows);
+}
+
 std::string prediction_text(const Prediction& predicted) {
   std::string text = fmt::format(
       "  predicted {:.3f} ms (bound {:.3f} ms, gap {:.1f} %), peak {:.1f} MB per device\n",
@@ -121,6 +127,10 @@ const StorageDecision& Plan::output(const std::string& name) const {
   return find(outputs, name, &StorageDecision::tensor);
 }
 
+Program planned_program(const Program& normal, const Plan& plan) {
+  return recomputing(normal, plan.recomputed).program;
+}
+
 std::string print(const Plan& plan) {
   std::string text = fmt::format("plan {} of {}, mesh {} ({} rank{})\n", plan_hash(plan),
                                  plan.program, plan.mesh.axes.empty() ? "-" : print(plan.mesh),
@@ -130,6 +140,7 @@ std::string print(const Plan& plan) {
   if (!plan.stored.empty()) text += storage_table("stored", plan.stored, plan.mesh);
   if (!plan.outputs.empty()) text += storage_table("output", plan.outputs, plan.mesh);
   if (!plan.held.empty()) text += held_table(plan);
+  if (!plan.recomputed.empty()) text += recomputed_table(plan);
   return text;
 }
 

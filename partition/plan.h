@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ir/program.h"
+#include "ir/recompute.h"
 #include "partition/rules.h"
 
 namespace tessera {
@@ -101,6 +102,9 @@ struct Plan {
   std::vector<StorageDecision> stored;   // inputs, parameters, states, carried tensors
   std::vector<StorageDecision> outputs;  // by output name
   std::vector<HeldDecision> held;        // other tensors are held as they are made, or stored
+  // What is computed twice, so that it need not be kept. All other decisions are of the program
+  // that `recomputing` makes of the planned one by this list (ir/recompute.h).
+  std::vector<Recomputation> recomputed;
   Prediction predicted;
 
   bool operator==(const Plan&) const = default;
@@ -109,6 +113,9 @@ struct Plan {
   const StorageDecision& storage(const std::string& tensor) const;
   const StorageDecision& output(const std::string& name) const;
 };
+
+// What a plan decides about: `normal`, or that with what the plan computes again.
+Program planned_program(const Program& normal, const Plan& plan);
 
 // The lock file: JSON, which is YAML. from_text(to_text(p)) == p. Throws UserError with `file`.
 std::string to_text(const Plan& plan);
@@ -122,7 +129,8 @@ std::string decisions_text(const Plan& plan);
 // Sixteen hexadecimal digits over decisions_text.
 std::string plan_hash(const Plan& plan);
 
-// Throws UserError unless the plan fits the program (in normal form): every nest decided, every
+// Throws UserError unless the plan fits the program (in normal form; planned_program is made
+// inside): every nest decided, every
 // choice legal, every name known, every pin of the program honoured. `file` stands in front of
 // messages about the plan.
 void verify(const Plan& plan, const Program& program, const std::string& file = "");

@@ -257,6 +257,11 @@ HeldDecision read_held(const Json& json, const Mesh& mesh, const std::string& fi
   return held;
 }
 
+Recomputation read_recomputation(const Json& json, const std::string& file) {
+  const Reader reader(json, file, "what is computed again", {"tensor", "from"});
+  return {reader.get<std::string>("tensor"), reader.get<std::string>("from")};
+}
+
 Prediction read_prediction(const Json& json, const std::string& file) {
   const Reader reader(json, file, "`predicted`",
                       {"seconds", "lower_bound_seconds", "gap", "compute_seconds",
@@ -320,6 +325,9 @@ std::string to_text(const Plan& plan) {
     json["held"] = Json::array();
     for (const HeldDecision& held : plan.held) json["held"].push_back(write_held(held, plan.mesh));
   }
+  if (!plan.recomputed.empty()) json["recomputed"] = Json::array();
+  for (const Recomputation& each : plan.recomputed)
+    json["recomputed"].push_back({{"tensor", each.tensor}, {"from", each.from}});
   return layout(json);
 }
 
@@ -335,7 +343,7 @@ Plan plan_from_text(const std::string& text, const std::string& file) {
   }
   const Reader reader(json, file, "the plan",
                       {"tessera_plan", "program", "mesh", "predicted", "collectives", "nests",
-                       "stored", "outputs", "held", "templates"});
+                       "stored", "outputs", "held", "templates", "recomputed"});
   if (reader.get<int>("tessera_plan") != kVersion)
     reader.fail("has version " + reader.at("tessera_plan").dump() + ", this build reads " +
                 std::to_string(kVersion) + "; plan again");
@@ -357,6 +365,9 @@ Plan plan_from_text(const std::string& text, const std::string& file) {
   if (reader.has("held"))
     for (const Json& item : reader.list("held"))
       plan.held.push_back(read_held(item, plan.mesh, file));
+  if (reader.has("recomputed"))
+    for (const Json& item : reader.list("recomputed"))
+      plan.recomputed.push_back(read_recomputation(item, file));
   return plan;
 }
 

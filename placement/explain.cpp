@@ -9,11 +9,7 @@
 #include "base/units.h"
 #include "ir/index_range.h"
 #include "ir/print.h"
-#include "partition/lower.h"
-#include "partition/stacks.h"
-#include "placement/memory.h"
 #include "placement/table.h"
-#include "placement/timeline.h"
 
 namespace tessera {
 namespace {
@@ -57,21 +53,22 @@ Rows merged(const Rows& rows) {
 
 class Explanation {
  public:
-  Explanation(const Program& program, const Plan& plan, const Cluster& cluster,
-              const KernelSeconds& kernels)
-      : program_(program), plan_(plan), cluster_(cluster), comm_(cluster) {
-    local_ = lower(program, plan, 0, {&comm_});
-    line_ = timeline_of(local_, kernels ? kernels : roofline(cluster.device), comm_);
-    memory_ = memory_of(local_);
-    find_carried(local_.steps, stacks_of(local_));
-  }
+  explicit Explanation(const PlanFacts& facts)
+      : facts_(facts),
+        program_(facts.program),
+        plan_(facts.plan),
+        cluster_(facts.cluster),
+        line_(facts.line),
+        memory_(facts.memory) {}
 
   std::string text() {
     header();
     templates();
     placements();
     nest_choices();
+    computed_again();
     collectives();
+    reasons();
     whole_reads();
     longest_nests();
     memory();
@@ -119,34 +116,11 @@ class Explanation {
     section("strategies written by hand, each at its best", rows, {2, 3});
   }
 
-  // What a device keeps of a tensor in the whole step: of what a loop carries, as many iterations
-  // as somebody reads.
-  int64_t kept_bytes(const StorageDecision& decision, const Tensor& tensor) const {
-    const auto carried = carried_.find(decision.tensor);
-    if (carried == carried_.end())
-      return local_bytes(shape_of(tensor), decision.stored, plan_.mesh);
-    return carried->second;
-  }
-
-  void find_carried(const std::vector<Step>& steps, const std::map<Tensor, Stack>& stacks) {
-    for (const Step& step : steps) {
-      const LoopStep* loop = std::get_if<LoopStep>(&step);
-      if (loop == nullptr) continue;
-      for (const Carry& carry : loop->carries) {
-        const Stack* stack = &stacks.at(carry.carried);
-        while (stack->inside) stack = &stacks.at(*stack->inside);
-        carried_[carry.carried.name()] =
-            volume(carry.carried, *stack) * static_cast<int64_t>(size_of(carry.carried.type()));
-      }
-      find_carried(loop->body, stacks);
-    }
-  }
-
   void placements() {
     Rows rows = {{"tensor", "kept as", "per device", "chosen by"}};
     auto add = [&](const StorageDecision& decision, const Tensor& tensor) {
       rows.push_back({decision.tensor, describe(decision.stored, decision.dims, plan_.mesh),
-                      human_bytes(kept_bytes(decision, tensor)), who(decision.chosen)});
+                      human_bytes(facts_.kept_bytes(decision, tensor)), who(decision.chosen)});
     };
     const auto section_of = [&](const std::string& title, bool carried) {
       for (const StorageDecision& decision : plan_.stored) {
@@ -176,17 +150,42 @@ class Explanation {
     section("nests: the loop that each mesh axis splits", rows, {});
   }
 
+  // What takes longest first, and in the title what all of it takes.
+  void computed_again() {
+    std::map<std::string, double> seconds;  // by what is copied
+    double all = 0;
+    for (const TimedStep& timed : line_.steps) {
+      const ComputeStep* compute = std::get_if<ComputeStep>(timed.step);
+      const auto copy = compute == nullptr ? facts_.planned.copies.end()
+                                           : facts_.planned.copies.find(compute->origin);
+      if (copy == facts_.planned.copies.end()) continue;
+      seconds[copy->second] += timed.seconds;
+      all += timed.seconds;
+    }
+    std::vector<const Recomputation*> order;
+    for (const Recomputation& each : plan_.recomputed) order.push_back(&each);
+    std::stable_sort(order.begin(), order.end(), [&](const auto* a, const auto* b) {
+      return seconds[a->tensor] > seconds[b->tensor];
+    });
+    Rows rows = {{"tensor", "time", "for"}};
+    for (size_t i = 0; i < order.size() && i < kMostRows; ++i)
+      rows.push_back({order[i]->tensor, human_seconds(seconds[order[i]->tensor]),
+                      order[i]->from + " and what follows"});
+    section(fmt::format("computed twice so that it need not be kept: {} tensors, {}", order.size(),
+                        human_seconds(all)),
+            rows, {1});
+  }
+
   void collectives() {
     Rows rows = {{"collective", "over", "tensor", "bytes", "time", "hidden", "overlap"}};
-    for (const TimedStep& timed : line_.steps) {
-      const CommStep* comm = std::get_if<CommStep>(timed.step);
-      if (comm == nullptr) continue;
-      double hidden = std::max(0.0, timed.seconds - timed.exposed);
-      bool whole = hidden >= 0.99 * timed.seconds, none = hidden <= 0.01 * timed.seconds;
-      const std::string times = timed.times > 1 ? fmt::format(" x{}", timed.times) : "";
-      rows.push_back({name_of(comm->kind) + times, join(plan_.mesh.names(comm->axes), " "),
-                      comm->origin, human_bytes(timed.times * comm->bytes),
-                      human_seconds(timed.seconds), human_seconds(hidden),
+    for (const Communication& each : facts_.communication) {
+      double hidden = std::max(0.0, each.seconds - each.exposed);
+      bool whole = hidden >= 0.99 * each.seconds, none = hidden <= 0.01 * each.seconds;
+      const std::string times = each.times > 1 ? fmt::format(" x{}", each.times) : "";
+      rows.push_back({name_of(each.step->kind) + times,
+                      join(plan_.mesh.names(each.step->axes), " "), each.step->origin,
+                      human_bytes(each.times * each.step->bytes), human_seconds(each.seconds),
+                      human_seconds(hidden),
                       whole  ? "hidden behind computing"
                       : none ? "none: computing waits"
                              : "partly hidden"});
@@ -195,15 +194,39 @@ class Explanation {
     if (rows.size() < 2) text_ += "\nno communication\n";
   }
 
+  static std::string place(const CommunicationEnd& end) {
+    if (!end.where.known()) return end.name;
+    const std::string line = end.where.str();
+    return end.name + " (" + line.substr(line.rfind('/') + 1) + ")";
+  }
+
+  // Those that take longest.
+  void reasons() {
+    std::vector<const Communication*> order;
+    for (const Communication& each : facts_.communication) order.push_back(&each);
+    std::stable_sort(
+        order.begin(), order.end(),
+        [](const Communication* a, const Communication* b) { return a->seconds > b->seconds; });
+    Rows rows = {{"collective", "tensor", "between which lines, and why"}};
+    for (size_t i = 0; i < order.size() && i < kMostRows; ++i) {
+      const Communication& each = *order[i];
+      std::vector<std::string> to;
+      for (const CommunicationEnd& end : each.to) to.push_back(place(end));
+      rows.push_back({name_of(each.step->kind), each.step->origin,
+                      "from " + place(each.from) + " to " + listed(to) + ": " + each.why});
+    }
+    section("why there is communication, what takes longest first", rows, {});
+  }
+
   // A loop on an axis that runs through an index which is not affine needs the dim whole: a window
   // of a block, with halos, is in the space for affine indices only.
   void whole_reads() {
     Rows rows = {{"tensor", "read by", "as"}};
-    for (const TimedStep& timed : line_.steps) {
-      const CommStep* comm = std::get_if<CommStep>(timed.step);
-      if (comm == nullptr || comm->kind != CommKind::all_gather) continue;
-      const std::string local = comm->output.dims()[static_cast<size_t>(comm->gather_dim)].name();
-      add_whole_reads(comm->origin, local.substr(0, local.find('.')), rows);
+    for (const Communication& each : facts_.communication) {
+      const CommStep& comm = *each.step;
+      if (comm.kind != CommKind::all_gather) continue;
+      const std::string local = comm.output.dims()[static_cast<size_t>(comm.gather_dim)].name();
+      add_whole_reads(comm.origin, local.substr(0, local.find('.')), rows);
     }
     section("gathered whole, as these indices are not affine, so that no halo can serve them", rows,
             {});
@@ -252,22 +275,24 @@ class Explanation {
     section("memory at the fullest moment, computing " + memory_.at, rows, {1});
   }
 
+  const PlanFacts& facts_;
   const Program& program_;
   const Plan& plan_;
   const Cluster& cluster_;
-  ClusterCommCost comm_;
-  ShardedProgram local_;
-  Timeline line_;
-  MemoryUse memory_;
-  std::map<std::string, int64_t> carried_;  // bytes that are kept of it, by name
+  const Timeline& line_;
+  const MemoryUse& memory_;
   std::string text_;
 };
 
 }  // namespace
 
+std::string explain(const PlanFacts& facts) {
+  return Explanation(facts).text();
+}
+
 std::string explain(const Program& normal, const Plan& plan, const Cluster& cluster,
                     const KernelSeconds& kernels) {
-  return Explanation(normal, plan, cluster, kernels).text();
+  return explain(PlanFacts(normal, plan, cluster, kernels));
 }
 
 }  // namespace tessera

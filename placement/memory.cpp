@@ -80,10 +80,10 @@ class Lives {
 // of a loop.
 int64_t transient_bytes(const Step& step, const std::map<Tensor, Stack>& stacks, size_t loops);
 
-// The most that is held at once, and at which step.
-std::pair<int64_t, size_t> fullest(const std::vector<Step>& steps, const Lives& lives,
-                                   const std::map<Tensor, Stack>& stacks, size_t loops,
-                                   const std::set<Tensor>& without) {
+// What is held while each step runs; without steps, at once.
+std::vector<int64_t> held_over(const std::vector<Step>& steps, const Lives& lives,
+                               const std::map<Tensor, Stack>& stacks, size_t loops,
+                               const std::set<Tensor>& without) {
   const size_t count = std::max<size_t>(steps.size(), 1);
   std::vector<int64_t> change(count + 1, 0);
   for (const Life& life : lives.list()) {
@@ -91,21 +91,21 @@ std::pair<int64_t, size_t> fullest(const std::vector<Step>& steps, const Lives& 
     change[life.from] += lives.bytes_of(life.tensor);
     change[life.to + 1] -= lives.bytes_of(life.tensor);
   }
-  std::pair<int64_t, size_t> most{0, 0};
+  std::vector<int64_t> bytes;
   int64_t held = 0;
   for (size_t i = 0; i < count; ++i) {
     held += change[i];
-    const int64_t more = i < steps.size() ? transient_bytes(steps[i], stacks, loops) : 0;
-    if (held + more > most.first) most = {held + more, i};
+    bytes.push_back(held + (i < steps.size() ? transient_bytes(steps[i], stacks, loops) : 0));
   }
-  return most;
+  return bytes;
 }
 
 int64_t transient_bytes(const Step& step, const std::map<Tensor, Stack>& stacks, size_t loops) {
   if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
     Lives lives(stacks, loops + 1);
     lives.touch(loop->body);
-    return fullest(loop->body, lives, stacks, loops + 1, {}).first;
+    const std::vector<int64_t> held = held_over(loop->body, lives, stacks, loops + 1, {});
+    return *std::max_element(held.begin(), held.end());
   }
   const CommStep* comm = std::get_if<CommStep>(&step);
   if (comm == nullptr) return 0;
@@ -146,9 +146,10 @@ class Accountant {
     for (const LocalUpdate& update : program_.updates) replace_in_place(update);
     for (const Life& life : lives_.list())
       if (life.from == 0 && life.to == last_) result_.kept += lives_.bytes_of(life.tensor);
-    const auto [peak, at] = fullest(program_.steps, lives_, stacks_, 0, in_place_);
-    result_.peak = peak;
-    describe_peak(at);
+    result_.over_steps = held_over(program_.steps, lives_, stacks_, 0, in_place_);
+    const auto most = std::max_element(result_.over_steps.begin(), result_.over_steps.end());
+    result_.peak = *most;
+    describe_peak(static_cast<size_t>(most - result_.over_steps.begin()));
     return std::move(result_);
   }
 

@@ -18,9 +18,10 @@ struct MemoryUse {
     int64_t bytes = 0;
   };
   int64_t peak = 0;
-  int64_t kept = 0;               // inputs, parameters, states, outputs
-  std::string at;                 // what the fullest step computes or moves
-  std::vector<Holding> holdings;  // at the peak, largest first
+  int64_t kept = 0;                 // inputs, parameters, states, outputs
+  std::string at;                   // what the fullest step computes or moves
+  std::vector<Holding> holdings;    // at the peak, largest first
+  std::vector<int64_t> over_steps;  // held while each step runs, those of a loop as one
 };
 
 MemoryUse memory_of(const ShardedProgram& program);

@@ -10,9 +10,11 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "partition/lower.h"
 #include "placement/alternatives.h"
 #include "placement/likeness.h"
 #include "placement/mesh_shapes.h"
+#include "placement/recompute.h"
 #include "placement/search_mesh.h"
 
 namespace tessera {
@@ -129,7 +131,8 @@ class Planner {
       announce(number);
       OnMesh& on = *meshes_[number];
       on.request.emplace(MeshRequest{rules_, skeleton_, on.mesh, pins_, on.prices, memory_,
-                                     request_.seed, report_});
+                                     request_.seed, report_,
+                                     request_.recompute && program_.carries().empty()});
       on.search.emplace(*on.request);
       on.search->look(kLimits.first_passes);
       left_ -= on.search->operations();
@@ -271,7 +274,8 @@ class Planner {
     report_.doing("comparing the plan with others");
     explain_choices(*best_->request, std::min<int64_t>(request_.operations / 8, kLimits.explaining),
                     plan);
-    predict(rules_, best_->search->lowered(), best_->prices, plan);
+    plan = with_recomputation(program_, plan, best_->search->recomputed());
+    price(*best_, best_->search->lowered(), plan);
     Prediction& p = plan.predicted;
     TESSERA_CHECK(std::abs(p.seconds - best_seconds()) <= 1e-9 * p.seconds)
         << "the plan takes " << p.seconds << " s, and " << best_seconds() << " s by its network";
@@ -282,6 +286,23 @@ class Planner {
     if (p.lower_bound_seconds < p.seconds) p.gap = p.seconds / p.lower_bound_seconds - 1;
     add_templates(p);
     return plan;
+  }
+
+  // Fills plan.predicted. What is computed again has rules, and so times of kernels, of its own.
+  void price(const OnMesh& on, const ShardedProgram& local, Plan& plan) const {
+    if (plan.recomputed.empty()) return predict(rules_, local, on.prices, plan);
+    const Program planned = planned_program(program_, plan);
+    KernelTimes kernels(seconds_);
+    predict(ProgramRules(planned, pins_), local,
+            {cluster_, seconds_, comm_, kernels, on.prices.distances}, plan);
+  }
+
+  Alternative alternative(const std::string& name, const OnMesh& on, Plan plan,
+                          const Prediction& taken) const {
+    price(on, lower(program_, plan, 0, {&comm_}), plan);
+    const double bound = on.search->bound();
+    plan.predicted.lower_bound_seconds = std::min(bound, plan.predicted.seconds);
+    return {name, on.mesh, plan.predicted, why_not(taken, plan.predicted, bound, memory_)};
   }
 
   // The best that each template comes to, on any mesh.
@@ -299,6 +320,33 @@ class Planner {
   }
 
  public:
+  // Beside a plan that was found.
+  std::vector<Alternative> alternatives(const Prediction& taken, size_t count) const {
+    std::vector<Alternative> found;
+    std::vector<const OnMesh*> others;
+    for (const std::unique_ptr<OnMesh>& on : meshes_)
+      if (on.get() != best_) others.push_back(on.get());
+    std::stable_sort(others.begin(), others.end(), [](const OnMesh* a, const OnMesh* b) {
+      return a->search->fastest() < b->search->fastest();
+    });
+    for (size_t i = 0; i < others.size() && i < count; ++i) {
+      const MeshSearch& search = *others[i]->search;
+      const Plan plan = search.plan()
+                            ? with_recomputation(program_, *search.plan(), search.recomputed())
+                            : search.plan_of(search.fastest_values());
+      found.push_back(alternative("best found", *others[i], plan, taken));
+    }
+    for (const Prediction::Strategy& each : taken.templates)
+      for (const std::unique_ptr<OnMesh>& on : meshes_)
+        for (const Template& made : on->search->templates())
+          if (made.name == each.name && print(on->mesh) == each.mesh)
+            found.push_back(alternative(each.name, *on, on->search->plan_of(made.values), taken));
+    std::stable_sort(found.begin(), found.end(), [](const Alternative& a, const Alternative& b) {
+      return a.predicted.seconds < b.predicted.seconds;
+    });
+    return found;
+  }
+
   [[noreturn]] void fail_memory() {
     MemoryUse smallest;
     const Mesh* where = nullptr;
@@ -320,13 +368,18 @@ class Planner {
     std::vector<std::string> largest;
     for (size_t i = 0; i < smallest.holdings.size() && i < 5; ++i)
       largest.push_back("`" + smallest.holdings[i].tensor + "` " +
-                        human_bytes(smallest.holdings[i].bytes));
+                        human_bytes(smallest.holdings[i].bytes) +
+                        line_of(smallest.holdings[i].tensor));
     text += join(largest) + (smallest.holdings.size() > 5
                                  ? " and " + std::to_string(smallest.holdings.size() - 5) + " more"
                                  : "");
-    text +=
-        ". Allow at least " + human_bytes(smallest.peak + 1023) + " per device" + more_devices();
-    throw UserError(program_.where(), text);
+    text += ". Allow at least " + human_bytes(smallest.peak + 1023) + " per device";
+    const std::optional<int> devices = more_devices();
+    if (devices)
+      text += ", or use " + std::to_string(*devices) + " devices";
+    else if (looks_for_devices())
+      text += "; up to " + std::to_string(cluster_.devices * kMostTimes) + " devices would not do";
+    throw NoPlanFits(program_.where(), text, std::move(smallest), *where, devices);
   }
 
  private:
@@ -342,20 +395,28 @@ class Planner {
     return number;
   }
 
-  // ", or use 8 devices", when doubling helps within reason.
-  std::string more_devices() {
-    if (request_.mesh || large()) return "";
-    for (int factor = 2; factor <= 32; factor *= 2) {
+  // " (fit.tess:5:1)"
+  std::string line_of(const std::string& name) const {
+    const std::optional<Tensor> tensor = program_.find(name);
+    return tensor && tensor->where().known() ? " (" + tensor->where().str() + ")" : "";
+  }
+
+  static constexpr int kMostTimes = 32;  // as many devices
+  bool looks_for_devices() const { return !request_.mesh && !large(); }
+
+  // How many would do, when doubling helps within reason.
+  std::optional<int> more_devices() {
+    if (!looks_for_devices()) return std::nullopt;
+    for (int factor = 2; factor <= kMostTimes; factor *= 2) {
       Cluster larger = cluster_;
       larger.devices *= factor;
       if (cluster_.nodes() == 1 && cluster_.per_node < 8)
         larger.per_node = std::min(8, larger.devices);
       PlanRequest request = request_;
       request.most_axes = std::min(request.most_axes, 2);
-      if (Planner(program_, larger, request).run())
-        return ", or use " + std::to_string(larger.devices) + " devices";
+      if (Planner(program_, larger, request).run()) return larger.devices;
     }
-    return "; up to " + std::to_string(cluster_.devices * 32) + " devices would not do";
+    return std::nullopt;
   }
 
   const Program& program_;
@@ -382,15 +443,22 @@ int64_t operations_in(double seconds) {
   return static_cast<int64_t>(std::clamp(seconds, 0.0, kMost) * kPerSecond);
 }
 
-Plan optimize(const Program& normal, const Cluster& cluster, const PlanRequest& request) {
-  auto begin = std::chrono::steady_clock::now();
+Planned optimize_beside(const Program& normal, const Cluster& cluster, const PlanRequest& request,
+                        size_t count) {
+  const auto begin = std::chrono::steady_clock::now();
   verify(cluster);
   Planner planner(normal, cluster, request);
   std::optional<Plan> plan = planner.run();
   if (!plan) planner.fail_memory();
-  std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
   plan->predicted.search_seconds = spent.count();
-  return std::move(*plan);
+  std::vector<Alternative> alternatives;
+  if (count > 0) alternatives = planner.alternatives(plan->predicted, count);
+  return {std::move(*plan), std::move(alternatives)};
+}
+
+Plan optimize(const Program& normal, const Cluster& cluster, const PlanRequest& request) {
+  return optimize_beside(normal, cluster, request, 0).plan;
 }
 
 }  // namespace tessera

@@ -96,7 +96,8 @@ Prediction predict(const Program& normal, const Plan& plan, const Cluster& clust
   KernelTimes times(seconds);
   Plan copy = plan;
   Distances distances(copy.mesh, comm);
-  predict(ProgramRules(normal), lower(normal, copy, 0, {&comm}),
+  const Program planned = planned_program(normal, plan);
+  predict(ProgramRules(planned), lower(normal, copy, 0, {&comm}),
           {cluster, seconds, comm, times, distances}, copy);
   return copy.predicted;
 }

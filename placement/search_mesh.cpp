@@ -4,6 +4,7 @@
 
 #include "partition/lower.h"
 #include "placement/memory_rows.h"
+#include "placement/recompute.h"
 
 namespace tessera {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr int kRounds = 6;
 constexpr int kFoldedRounds = 4;
 constexpr int kSweeps = 20;
+constexpr int kRecomputations = 3;  // until one obeys the limit
 
 }  // namespace
 
@@ -130,8 +132,9 @@ void MeshSearch::fit(int64_t operations) {
   const int rounds = folded() ? kFoldedRounds : kRounds;
   const int64_t each = operations / (rounds + 1);
   if (!folded()) {
+    // Of plans that compute nothing again, of which none may fit.
     const Solution relaxed = solve_rows(request_.memory, true, each);
-    note(relaxed.bound);
+    if (!request_.recompute) note(relaxed.bound);
     if (relaxed.bound == kForbidden) return;
   }
   double low = 0, high = 2 * request_.memory, limit = request_.memory;
@@ -176,26 +179,71 @@ void MeshSearch::remember(const Values& values, double seconds) {
   fastest_ = values;
 }
 
+Plan MeshSearch::plan_of(const Values& values) const {
+  return tessera::plan_of(placement_, values, request_.rules, request_.mesh);
+}
+
 double MeshSearch::settle() {
   return consider(fastest_, fastest_seconds_);
 }
 
-// Keeps the plan if it obeys the limit and is the best so far. Returns its peak, or 0 where it is
-// no faster than what is known.
+// Keeps the plan if it obeys the limit and is the best so far, or does with some things computed
+// again. Returns its peak without that, or 0 where it is no faster than what is known.
 double MeshSearch::consider(const Values& values, double seconds) {
   remember(values, seconds);
   if (plan_ && seconds >= seconds_) return 0;
-  Plan plan = plan_of(placement_, values, request_.rules, request_.mesh);
+  Plan plan = plan_of(values);
   ShardedProgram local = lower(request_.rules.program, plan, 0, {&request_.prices.comm});
-  MemoryUse use = memory_of(local);
+  const MemoryUse use = memory_of(local);
+  look_at(use);
   const auto peak = static_cast<double>(use.peak);
-  if (smallest_.peak == 0 || use.peak < smallest_.peak) smallest_ = std::move(use);
   if (peak <= request_.memory) {
     seconds_ = seconds;
     plan_ = std::move(plan);
+    recomputed_.clear();
     lowered_ = std::move(local);
+  } else if (request_.recompute) {
+    recompute(plan);
   }
   return peak;
+}
+
+void MeshSearch::look_at(const MemoryUse& use) {
+  if (smallest_.peak == 0 || use.peak < smallest_.peak) smallest_ = use;
+}
+
+// What is chosen to be computed again is predicted to obey the limit; where lowering says otherwise
+// by a little, the prediction gets a lower one.
+void MeshSearch::recompute(const Plan& plan) {
+  request_.report.doing("looking what to compute again");
+  const ProgramRules& rules = request_.rules;
+  const Prices& prices = request_.prices;
+  const ShardedProgram local = lower(in_early_order(rules.program), plan, 0, {&prices.comm});
+  auto limit = static_cast<int64_t>(request_.memory);
+  for (int round = 0; round < kRecomputations; ++round) {
+    const auto choice = choose_recomputation(rules, plan, local, prices, limit);
+    if (!choice) return;
+    const Plan full = with_recomputation(rules.program, plan, choice->recomputed);
+    ShardedProgram lowered = lower(rules.program, full, 0, {&prices.comm});
+    const MemoryUse use = memory_of(lowered);
+    look_at(use);
+    if (static_cast<double>(use.peak) <= request_.memory) {
+      const Program planned = planned_program(rules.program, full);
+      KernelTimes kernels(prices.kernel_seconds);
+      const double seconds = objective_of(ProgramRules(planned, request_.pins), full,
+                                          {prices.cluster, prices.kernel_seconds, prices.comm,
+                                           kernels, prices.distances})
+                                 .seconds();
+      if (seconds >= seconds_) return;
+      seconds_ = seconds;
+      plan_ = plan;
+      recomputed_ = choice->recomputed;
+      lowered_ = std::move(lowered);
+      return;
+    }
+    limit -= std::max<int64_t>(use.peak - static_cast<int64_t>(request_.memory), 1);
+    if (limit <= 0) return;
+  }
 }
 
 }  // namespace tessera

@@ -21,6 +21,7 @@ struct MeshRequest {
   double memory = 0;  // bytes per device
   uint64_t seed = 1;
   Reporter& report;
+  bool recompute = true;  // to obey the limit
 };
 
 NetworkInputs inputs_of(const MeshRequest& request);
@@ -49,10 +50,16 @@ class MeshSearch {
   double settle();
 
   const Mesh& mesh() const { return request_.mesh; }
-  // Obeys the limit; provenance is empty. Its seconds by the network.
+  // Obeys the limit with what is computed again; provenance is empty. Its seconds by the network,
+  // and where something is computed again by predict.h.
   const std::optional<Plan>& plan() const { return plan_; }
+  const std::vector<Recomputation>& recomputed() const { return recomputed_; }
   const ShardedProgram& lowered() const { return *lowered_; }  // of the plan, on the first rank
   double seconds() const { return seconds_; }
+  // Of an assignment of the network; provenance is empty.
+  Plan plan_of(const Values& values) const;
+  // What is fastest without regard to memory.
+  const Values& fastest_values() const { return fastest_; }
   double fastest() const { return fastest_seconds_; }  // seconds, without regard to memory
   // No plan on this mesh that obeys the limit is faster.
   double bound() const { return bound_; }
@@ -67,6 +74,8 @@ class MeshSearch {
   Solution solve_rows(double limit, bool relaxed, int64_t operations);
   void remember(const Values& values, double seconds);
   double consider(const Values& values, double seconds);
+  void recompute(const Plan& plan);
+  void look_at(const MemoryUse& use);
   void try_from(Values values);
 
   const MeshRequest request_;
@@ -77,6 +86,7 @@ class MeshSearch {
   Values fastest_;  // without regard to memory
   double fastest_seconds_ = kForbidden;
   std::optional<Plan> plan_;
+  std::vector<Recomputation> recomputed_;
   std::optional<ShardedProgram> lowered_;
   double seconds_ = kForbidden;
   double bound_ = 0;

@@ -1,19 +1,23 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "ir/normalize.h"
 #include "ir/stack_loops.h"
+#include "launcher/budget.h"
 #include "launcher/cluster_file.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/plan_diff.h"
 #include "launcher/exit_code.h"
 #include "launcher/json_text.h"
+#include "launcher/plan_json.h"
 #include "launcher/planning.h"
 #include "launcher/programs.h"
+#include "launcher/report/plan_page.h"
 #include "launcher/standard_streams.h"
-#include "partition/lower.h"
 #include "placement/explain.h"
 #include "storage/atomic_file.h"
 
@@ -31,6 +35,9 @@ struct PlanArguments {
   std::string out;
   std::optional<CpuLevel> cpu;
   std::optional<double> search;
+  int alternatives = 0;
+  std::vector<std::string> diff;
+  std::string report;
   bool json = false;
 };
 
@@ -45,60 +52,77 @@ Pin parse_pin(const std::string& text) {
           SourceLocation("--pin " + text, 0)};
 }
 
-nlohmann::json to_json(const Plan& plan, const Program& normal, const Cluster& cluster) {
-  const Prediction& p = plan.predicted;
-  const ClusterCommCost prices(cluster);
-  nlohmann::json traffic = nlohmann::json::object();
-  for (const auto& [kind, moved] :
-       bytes_by_collective(lower(normal, plan, 0, LowerOptions{.cost = &prices})))
-    traffic[kind] = moved.bytes;
-  nlohmann::json templates = nlohmann::json::array();
-  for (const Prediction::Strategy& each : p.templates)
-    templates.push_back(
-        {{"name", each.name}, {"mesh", each.mesh}, {"time_ms", 1e3 * each.seconds}});
-  return {{"time_ms", 1e3 * p.seconds},
-          {"lower_bound_ms", 1e3 * p.lower_bound_seconds},
-          {"gap", p.gap},
-          {"peak_bytes", p.peak_bytes},
-          {"search_s", p.search_seconds},
-          {"mesh", print(plan.mesh)},
-          {"devices", plan.mesh.ranks()},
-          {"templates", templates},
-          {"plan_hash", plan_hash(plan)},
-          {"bytes_by_collective", traffic}};
+// What the config says, but for what the command line says instead. Its mesh is for its own ranks.
+PlanSettings settings_of(const PlanArguments& arguments, const std::optional<Config>& config) {
+  PlanSettings settings;
+  if (config) settings = plan_settings(*config, 1);
+  if (!arguments.cluster.empty() || arguments.devices > 0) settings.mesh.reset();
+  if (!arguments.mesh.empty()) settings.mesh = parse_mesh_option(arguments.mesh);
+  if (!arguments.memory.empty()) settings.memory = parse_memory(arguments.memory);
+  settings.search = arguments.search;
+  for (const std::string& pin : arguments.pins) settings.pins.push_back(parse_pin(pin));
+  if (arguments.cpu) settings.cpu = *arguments.cpu;
+  return settings;
 }
 
-// What a config says of the ranks it wants, or one rank of this host.
-ClusterConfig default_cluster(const std::string& program) {
-  return is_config_file(program) ? load_config(program).cluster : ClusterConfig();
+// The machines to plan for, and their kernels; no kernels are a roofline.
+struct Machines {
+  Cluster cluster;
+  KernelSeconds kernels;
+};
+
+Machines machines_of(const PlanArguments& arguments, const std::optional<Config>& config,
+                     const PlanSettings& settings) {
+  if (!arguments.cluster.empty()) return {load_cluster(arguments.cluster), {}};
+  const int ranks = config ? config->cluster.ranks() : 1;
+  return {cluster_for(arguments.devices > 0 ? arguments.devices : ranks),
+          kernel_seconds_here(settings)};
+}
+
+void print_plan(const PlanArguments& arguments, const PlanFacts& facts, const Planned& planned,
+                const std::vector<BudgetLine>& budget) {
+  if (arguments.json) {
+    nlohmann::json json = plan_json(facts, planned.alternatives);
+    for (const BudgetLine& line : budget)
+      json["budget"][line.key] = {{"allowed", line.allowed}, {"found", line.found}};
+    print_out("{}\n", json_text(json));
+    return;
+  }
+  print_out("{}", explain(facts));
+  if (!planned.alternatives.empty())
+    print_out("\nalternatives, the fastest first\n{}",
+              print(planned.alternatives, planned.plan.predicted));
+  if (!arguments.out.empty())
+    print_out("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
+              arguments.out);
+  if (!arguments.report.empty())
+    print_out("report in {}: open it in a browser; it needs no other file\n", arguments.report);
 }
 
 int plan(const PlanArguments& arguments) {
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = stack_loops(normalize(program));
-  PlanSettings settings;
-  settings.mesh = parse_mesh_option(arguments.mesh);
-  settings.memory = parse_memory(arguments.memory);
-  settings.search = arguments.search;
-  for (const std::string& pin : arguments.pins) settings.pins.push_back(parse_pin(pin));
-  const bool described = !arguments.cluster.empty();
-  const ClusterConfig wanted = default_cluster(arguments.program);
-  settings.cpu = arguments.cpu.value_or(wanted.cpu);
-  const Cluster cluster =
-      described ? load_cluster(arguments.cluster)
-                : cluster_for(arguments.devices > 0 ? arguments.devices : wanted.ranks());
-  const Plan plan =
-      described ? make_plan(normal, cluster, settings) : what_if_plan(normal, cluster, settings);
-  if (!arguments.out.empty()) write_file(arguments.out, to_text(plan));
-  if (arguments.json) {
-    print_out("{}\n", json_text(to_json(plan, normal, cluster)));
-    return kDone;
+  std::optional<Config> config;
+  if (is_config_file(arguments.program)) config = load_config(arguments.program);
+  const PlanSettings settings = settings_of(arguments, config);
+  const auto [cluster, kernels] = machines_of(arguments, config, settings);
+  if (!arguments.diff.empty())
+    return print_plan_diff(normal, arguments.diff, cluster, kernels, arguments.json);
+  std::optional<Planned> planned;
+  try {
+    planned = plan_beside(normal, cluster, settings, kernels, arguments.alternatives);
+  } catch (const NoPlanFits& error) {
+    if (arguments.json) print_out("{}\n", json_text(no_plan_json(error)));
+    throw;
   }
-  print_out("{}", described ? explain(normal, plan, cluster, {})
-                            : explain_here(normal, plan, settings, cluster));
-  if (!arguments.out.empty())
-    print_out("written to {}; use it with `plan: {{file: {}}}` or --plan\n", arguments.out,
-              arguments.out);
+  const PlanFacts facts(normal, planned->plan, cluster, kernels);
+  std::vector<BudgetLine> budget;
+  if (config) budget = budget_of(*config, planned->plan.predicted);
+  if (!arguments.out.empty()) write_file(arguments.out, to_text(planned->plan));
+  if (!arguments.report.empty())
+    write_file(arguments.report, plan_page(facts, planned->alternatives));
+  print_plan(arguments, facts, *planned, budget);
+  check_budget(budget);
   return kDone;
 }
 
@@ -132,6 +156,21 @@ void add_plan_command(CLI::App& app, Action& action) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 1e6));
   command->add_option("--out", arguments->out, "write the plan to this file");
+  command
+      ->add_option(
+          "--alternatives", arguments->alternatives,
+          "also show what the N nearest other meshes and the templates would cost, and why "
+          "they were not taken")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+  command
+      ->add_option("--diff", arguments->diff,
+                   "instead of planning, compare two plans of --out: what they decide differently, "
+                   "and what each difference costs")
+      ->type_name("A B")
+      ->expected(2);
+  command->add_option("--report", arguments->report,
+                      "write a page of HTML: where everything lives, the predicted step, memory");
   command->add_flag("--json", arguments->json, "print one JSON object");
   command->callback([=, &action] { action = [=] { return plan(*arguments); }; });
 }

@@ -10,20 +10,10 @@
 #include "launcher/median.h"
 #include "launcher/report/chart.h"
 #include "launcher/report/html.h"
-#include "launcher/report/page_style.h"
+#include "launcher/report/page_parts.h"
 
 namespace tessera {
 namespace {
-
-std::string section(const std::string& title, const std::string& content) {
-  return content.empty() ? "" : "<h2>" + html(title) + "</h2>\n" + content;
-}
-
-std::string folded(const std::string& summary, const std::string& text) {
-  return text.empty() ? ""
-                      : "<details><summary>" + html(summary) + "</summary><pre>" + html(text) +
-                            "</pre></details>\n";
-}
 
 ChartLine line_of(const std::string& name, const RunSeries& series, bool dots = false) {
   return {name, series.steps, series.values, dots};
@@ -36,10 +26,6 @@ const RunSeries* find(const std::map<std::string, RunSeries>& all, const std::st
 
 double last_of(const RunSeries& series) {
   return series.values.back();
-}
-
-void add_figure(std::string& text, const std::string& value, const std::string& name) {
-  text += "<div><b>" + html(value) + "</b><span>" + html(name) + "</span></div>\n";
 }
 
 std::string head(const RunSummary& run) {
@@ -138,12 +124,6 @@ std::string bars(const ReportedTask& task, double most) {
          bar("predicted", task.predicted_seconds) + "</div>";
 }
 
-// Without its folder, which a pointer that rests on it shows.
-std::string line_cell(const std::string& where) {
-  const std::string name = where.substr(where.rfind('/') + 1);
-  return "<span title=\"" + html(where) + "\">" + html(name) + "</span>";
-}
-
 std::string tasks(const RunSummary& run) {
   if (run.tasks.empty())
     return "<p>The run has left no times of tasks: it goes on, or has ended with an error.</p>\n";
@@ -212,10 +192,8 @@ std::string host(const RunSummary& run) {
 
 std::string report_page(const RunSummary& run) {
   const std::string name = std::filesystem::path(run.folder).filename().string();
-  return "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
-         "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>" +
-         html(name) + "</title>\n<style>" + kPageStyle + "</style></head>\n<body>\n" + head(run) +
-         section("Metrics", metrics(run)) + section("Throughput", throughput(run)) +
+  return page_head(name) + head(run) + section("Metrics", metrics(run)) +
+         section("Throughput", throughput(run)) +
          section("Tasks: predicted against measured", tasks(run)) +
          section("Where ranks waited", waits(run)) + section("Memory", memory(run)) +
          section("Plan", plan(run)) + section("Host", host(run)) +

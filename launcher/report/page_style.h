@@ -2,7 +2,7 @@
 
 namespace tessera {
 
-// The looks of a report: light and dark, as the reader's system has it.
+// The looks of reports: light and dark, as the reader's system has it.
 inline constexpr const char* kPageStyle = R"css(
 :root { --ground: #fff; --text: #1b1f24; --soft: #5c6670; --rule: #d8dde3; --panel: #f5f7f9;
   --c0: #1f6fb4; --c1: #c4510c; --c2: #2d8a4e; --c3: #7a4fb5; }
@@ -38,6 +38,7 @@ th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 .bars { min-width: 170px; width: 24%; }
 .bars i { display: block; height: 6px; margin: 3px 0; border-radius: 3px; min-width: 1px; }
 .measured { background: var(--c0); } .predicted { background: var(--c1); }
+svg .measured { fill: var(--c0); } svg .predicted { fill: var(--c1); }
 .key { display: inline-block; width: 12px; height: 8px; border-radius: 3px; margin: 0 4px 0 10px; }
 pre { background: var(--panel); border-radius: 8px; padding: 12px 14px; overflow-x: auto;
   font: 12.5px/1.45 ui-monospace, monospace; }

@@ -205,6 +205,103 @@ TEST(Plan, SearchesForTheSecondsThatItIsGiven) {
   EXPECT_THAT(wrong.err, HasSubstr("--search"));
 }
 
+TEST(Plan, ShowsAlternativesAndSaysBetweenWhichLinesThereIsCommunication) {
+  const std::vector<std::string> words = {
+      "plan", kConfigs + "quickstart.yaml", "--devices", "8", "--alternatives", "2"};
+  const CommandResult page = run_tessera(words);
+  ASSERT_EQ(page.code, 0) << page.err;
+  EXPECT_THAT(page.out, HasSubstr("alternatives, the fastest first"));
+  EXPECT_THAT(page.out, HasSubstr("why there is communication, what takes longest first"));
+  std::vector<std::string> more = words;
+  more.push_back("--json");
+  const nlohmann::json json = run_tessera(more).json();
+  EXPECT_EQ(json["alternatives"].size(), 6u);  // two meshes, four templates
+  for (const nlohmann::json& each : json["alternatives"]) {
+    EXPECT_GE(each["seconds"], json["costs"]["seconds"]);
+    EXPECT_NE(each["why_not"], "");
+    EXPECT_TRUE(each["seconds_by_kind"].contains("computing"));
+  }
+  ASSERT_FALSE(json["communication"].empty());
+  for (const nlohmann::json& each : json["communication"]) {
+    EXPECT_NE(each["why"], "");
+    EXPECT_FALSE(each["to"].empty());
+  }
+}
+
+TEST(Plan, WritesAPageThatNeedsNothingElse) {
+  const TestFolder folder;
+  const std::string file = folder.file("plan.html");
+  const CommandResult result =
+      run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "8", "--report", file});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string page = read_text(file);
+  for (const char* part : {"The predicted step", "Memory over the step", "Where each tensor lives",
+                           "Communication, and why", "<svg", "</html>"})
+    EXPECT_THAT(page, HasSubstr(part));
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(page.find("http"), std::string::npos);
+}
+
+TEST(Plan, ComparesTwoPlans) {
+  const TestFolder folder;
+  const std::string config = kConfigs + "quickstart.yaml";
+  const std::string a = folder.file("a.json"), b = folder.file("b.json");
+  ASSERT_EQ(run_tessera({"plan", config, "--devices", "4", "--mesh", "data=4", "--out", a}).code,
+            0);
+  ASSERT_EQ(run_tessera({"plan", config, "--devices", "4", "--mesh", "data=4", "--pin",
+                         "w1.pixel=data", "--out", b})
+                .code,
+            0);
+  const std::vector<std::string> words = {"plan", config, "--devices", "4", "--diff", a, b};
+  const CommandResult page = run_tessera(words);
+  ASSERT_EQ(page.code, 0) << page.err;
+  EXPECT_THAT(page.out, HasSubstr("w1 is kept"));
+  EXPECT_THAT(page.out, HasSubstr("decisions differ"));
+  std::vector<std::string> more = words;
+  more.push_back("--json");
+  const nlohmann::json json = run_tessera(more).json();
+  EXPECT_LE(json["a"]["seconds"], json["b"]["seconds"]);
+  EXPECT_FALSE(json["differences"].empty());
+  const CommandResult same = run_tessera({"plan", config, "--devices", "4", "--diff", a, a});
+  EXPECT_THAT(same.out, HasSubstr("both decide the same"));
+  const CommandResult other = run_tessera({"plan", config, "--devices", "2", "--diff", a, b});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("is for 4 devices, and the cluster has 2; compare plans for the "
+                                   "same devices"));
+}
+
+TEST(Plan, FailsWhereABudgetIsExceededAndSaysWhatWasFound) {
+  const TestFolder folder;
+  const auto config = [&](const std::string& budget) {
+    return folder.write("job.yaml",
+                        "program: {model: mlp}\ncluster: {ranks: 2}\nplan: {mesh: {data: 2}, "
+                        "pins: {image: {batch: data}}, budget: " +
+                            budget + "}\n");
+  };
+  EXPECT_EQ(run_tessera({"plan", config("{time: 1 h, communication: 1GiB, memory: 1GiB}")}).code,
+            0);
+  const CommandResult over =
+      run_tessera({"plan", config("{time: 1 h, communication: 1KiB, memory: 2KiB}"), "--json"});
+  EXPECT_EQ(over.code, 2);
+  EXPECT_THAT(over.err, HasSubstr("job.yaml:3:"));
+  EXPECT_THAT(over.err, HasSubstr("the plan exceeds its budget: `plan.budget.communication` is "
+                                  "1.00 KiB, and a device moves "));
+  EXPECT_THAT(over.err, HasSubstr("; `plan.budget.memory` is 2.00 KiB, and a device holds "));
+  EXPECT_EQ(over.err.find("plan.budget.time"), std::string::npos);
+  EXPECT_GT(over.json()["budget"]["communication"]["found"],
+            over.json()["budget"]["communication"]["allowed"]);
+}
+
+TEST(Plan, SaysWhatWouldFitAlsoAsJson) {
+  const CommandResult result = run_tessera(
+      {"plan", kConfigs + "quickstart.yaml", "--devices", "2", "--memory", "100KiB", "--json"});
+  EXPECT_EQ(result.code, 2);
+  const nlohmann::json json = result.json();
+  EXPECT_EQ(json["fits"], false);
+  EXPECT_GT(json["smallest_peak_bytes"], 100 * 1024);
+  EXPECT_FALSE(json["holdings"].empty());
+}
+
 TEST(Plan, TakesADescribedCluster) {
   const CommandResult gpus = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster",
                                           kConfigs + "clusters/gpus.yaml", "--json"});

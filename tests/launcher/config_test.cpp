@@ -160,12 +160,14 @@ TEST(Config, ReadsBackEveryKindOfSetting) {
                    "program: {file: p.tess, dims: {k: 3}}\n"
                    "data: {inputs: {x: x y.npy}, shuffle: false}\n"
                    "train: {optimizer: {adam: {beta1: 0.8, epsilon: 1e-7}}, steps: 20 steps}\n"
-                   "plan: {file: plan.yaml}\n"
+                   "plan: {file: plan.yaml, budget: {time: 20 ms, communication: 3MiB, memory: "
+                   "1GiB}}\n"
                    "weights: {file: x y.npy, rename: ['a.*=b*', 'c=d e']}\n"
                    "output: {dir: 'some where'}\n");
   const Config config = load_config(file);
   EXPECT_EQ(config.data.inputs.at("x"), x);
   EXPECT_EQ(config.program.file, folder / "p.tess");
+  EXPECT_EQ(config.plan.budget, (BudgetConfig{0.02, 3 << 20, 1 << 30}));
   EXPECT_EQ(config.weights.rename, (std::vector<std::string>{"a.*=b*", "c=d e"}));
   EXPECT_EQ(parse_config(print_config(config), "again.yaml"), config);
 }
@@ -324,6 +326,9 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
        "t.yaml:2:14: `plan.mesh` must be auto or axes with sizes such as {data: 2, model: 2}, "
        "found "
        "`2x2`"},
+      {"program: {model: mlp}\nplan: {budget: {bytes: 3}}\n",
+       "t.yaml:2:17: `plan.budget.bytes` is not a known key; `plan.budget` may have time, "
+       "communication, memory"},
       {"program: {model: mlp}\nplan: {memory: 2 gigs}\n",
        "t.yaml:2:16: `plan.memory` must be a size such as 512MiB, 2GiB or a number of bytes, found "
        "`2 gigs`"},

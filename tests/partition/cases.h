@@ -73,7 +73,7 @@ inline Case case_of(const std::string& text) {
 
 // A plan whose choices are drawn at random, storage and outputs too.
 inline Plan random_plan(const Program& program, const Mesh& mesh, RandomSource& random) {
-  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}};
+  Plan plan{program.name(), mesh, {}, {}, {}, {}, {}, {}};
   const Scopes scopes(program);
   for (const Tensor& tensor : tensors_of(scopes.sequence())) {
     if (tensor.role() == Role::carried) continue;
