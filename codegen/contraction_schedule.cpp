@@ -8,6 +8,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "ir/index_range.h"
 
 namespace tessera {
 namespace {
@@ -25,6 +26,7 @@ constexpr double kFarLine = 22;         // a line that is read from memory for o
 constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its width
 constexpr int kDirectRows = 8;          // row pointers that fit general registers
 constexpr int kMostRows = 14, kMostVectors = 4;
+constexpr int64_t kPanelsLookedAt = 128;  // for the share of them that pads meet
 
 // The accumulators, one row of b, a broadcast element of a, and what a pair needs in between.
 bool fits_registers(int rows, int vectors, const Contraction& c, const VectorTarget& target) {
@@ -108,10 +110,51 @@ double pack_cycles(const Expr& operand, const ContractionLayout& layout, const I
 bool rows_are_streams(const Contraction& c, const ContractionLayout& layout,
                       const NarrowProduct& product) {
   if (c.guarded_a || c.guarded_b) return false;
-  const std::optional<Affine> form = simple_address(c.a, product);
+  const Read* read = affine_read(c.a, product);
   const int group = product.group();
-  return form && inner_step(*form, layout.k) == 1 && layout.k.back().extent % group == 0 &&
+  return read != nullptr && inner_step(*address_of(*read), layout.k) == 1 &&
+         layout.k.back().extent % group == 0 &&
          (layout.k.size() == 1 || layout.k.back().extent >= 4 * int64_t{group});
+}
+
+// The share of a's panels that meet a pad. Of many panels some are looked at.
+double edge_share(const Contraction& c, const ContractionLayout& layout,
+                  const ContractionSchedule& s) {
+  struct Way {  // of an edge's index: by m, and from where to where batch and k may bring it
+    std::vector<int64_t> steps;
+    IndexRange others;
+    int64_t extent;
+  };
+  std::vector<Way> ways;
+  for (const Edge& edge : edges_of(*affine_read(c.a, s.product))) {
+    Way way{{}, {edge.index.constant, edge.index.constant}, edge.extent};
+    for (const IndexLevel& level : layout.m) way.steps.push_back(step_of(edge.index, level));
+    for (const IndexLevels* levels : {&layout.batch, &layout.k})
+      for (const IndexLevel& level : *levels) {
+        const int64_t most = step_of(edge.index, level) * (level.extent - 1);
+        (most < 0 ? way.others.low : way.others.high) += most;
+      }
+    ways.push_back(std::move(way));
+  }
+  if (ways.empty()) return 0;
+  const auto meets = [&](int64_t row) {
+    return std::any_of(ways.begin(), ways.end(), [&](const Way& way) {
+      int64_t at = 0, rest = row;
+      for (size_t i = layout.m.size(); i-- > 0; rest /= layout.m[i].extent)
+        at += way.steps[i] * (rest % layout.m[i].extent);
+      return at + way.others.low < 0 || at + way.others.high >= way.extent;
+    });
+  };
+  const int64_t m = volume(layout.m), panels = ceil_div(m, s.rows);
+  const int64_t looked_at = std::min(panels, kPanelsLookedAt);
+  int64_t met = 0;
+  for (int64_t i = 0; i < looked_at; ++i) {
+    int64_t row = i * panels / looked_at * s.rows;
+    const int64_t end = std::min(m, row + s.rows);
+    while (row < end && !meets(row)) ++row;
+    met += row < end ? 1 : 0;
+  }
+  return static_cast<double>(met) / static_cast<double>(looked_at);
 }
 
 // Whole vectors of b lie in order along n.
@@ -254,7 +297,7 @@ double finish_cycles(const ContractionGroup& group, const ContractionLayout& lay
 
 }  // namespace
 
-const Read* simple_read(const Expr& operand, const NarrowProduct& product) {
+const Read* affine_read(const Expr& operand, const NarrowProduct& product) {
   const Read* read = as<Read>(operand);
   if (product.unit != ProductUnit::none) {
     const Apply* apply = as<Apply>(operand);
@@ -263,7 +306,28 @@ const Read* simple_read(const Expr& operand, const NarrowProduct& product) {
     if (read != nullptr && is_half(read->tensor.type()) != (product.unit == ProductUnit::dot_bf16))
       return nullptr;
   }
-  return read != nullptr && !read->pad && address_of(*read) ? read : nullptr;
+  return read != nullptr && address_of(*read) ? read : nullptr;
+}
+
+std::vector<Edge> edges_of(const Read& read) {
+  std::vector<Edge> edges;
+  for (size_t d = 0; d < read.indices.size(); ++d) {
+    const int64_t extent = read.tensor.dims()[d].extent();
+    const std::optional<IndexRange> range = index_range(read.indices[d].value);
+    if (!read.indices[d].padded || (range && range->low >= 0 && range->high < extent)) continue;
+    edges.push_back({*affine_form(read.indices[d].value), extent});
+  }
+  return edges;
+}
+
+std::vector<Edge> edges_of(const ContractionPlan& plan) {
+  if (plan.schedule.a != Feed::direct) return {};
+  return edges_of(*affine_read(plan.group.contraction.a, plan.schedule.product));
+}
+
+const Read* simple_read(const Expr& operand, const NarrowProduct& product) {
+  const Read* read = affine_read(operand, product);
+  return read != nullptr && edges_of(*read).empty() ? read : nullptr;
 }
 
 std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& product) {
@@ -274,7 +338,8 @@ std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& p
 std::optional<Affine> packed_address(const Expr& operand) {
   const Apply* apply = as<Apply>(operand);
   if (apply != nullptr && apply->fn == Fn::cast) return packed_address(apply->args[0]);
-  return simple_address(operand);
+  const Read* read = affine_read(operand);
+  return read == nullptr ? std::nullopt : address_of(*read);
 }
 
 int64_t ContractionSchedule::batch_blocks(const IndexLevels& batch) const {
@@ -316,8 +381,9 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   }
 
   s.cycles = tile_cycles(m, n, k, in_word * cycles_of_pair(c, s.product), s);
-  if (s.a == Feed::packed)
-    s.cycles += static_cast<double>(m * k * ceil_div(n, s.n_block)) *
+  const double packed_of_a = s.a == Feed::packed ? 1 : edge_share(c, layout, s);
+  if (packed_of_a > 0)
+    s.cycles += packed_of_a * static_cast<double>(m * k * ceil_div(n, s.n_block)) *
                 pack_cycles(c.a, layout, layout.m, s, s.rows, target);
   if (s.b == Feed::packed && !s.keeps_b)
     s.cycles +=

@@ -14,7 +14,8 @@ namespace tessera {
 // How an operand reaches the register tile.
 enum class Feed : uint8_t {
   packed,  // copied to a panel first, in the order in which tiles read it
-  direct   // read where it lies
+  direct   // read where it lies; if it is a padded a, by the tiles whose rows nowhere meet the pad,
+           // for the others it is packed
 };
 
 // The structure of a contraction's code: register tile, cache blocks, chunks.
@@ -91,11 +92,25 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
 bool may_be_batched(const ContractionGroup& group, const ContractionLayout& layout,
                     const VectorTarget& target);
 
-// The read of affine, unpadded indices that an operand is, or null. Of a narrow product the operand
-// is its conversion, and what lies in memory is what words hold.
+// The read of affine indices that an operand is, padded or not, or null. Of a narrow product the
+// operand is its conversion, and what lies in memory is what words hold.
+const Read* affine_read(const Expr& operand, const NarrowProduct& product = {});
+// The same where it leaves the tensor nowhere, or null.
 const Read* simple_read(const Expr& operand, const NarrowProduct& product = {});
 std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& product = {});
 // The address of an operand that is a read, or a conversion of one: whole vectors are packed.
 std::optional<Affine> packed_address(const Expr& operand);
+
+// Where a padded read may leave its tensor: an index, which is outside below 0 and from `extent`
+// on.
+//
+//   x[y: oy + ky - 1 pad 0, c]   {oy + ky - 1, extent of y}
+struct Edge {
+  Affine index;
+  int64_t extent;
+};
+std::vector<Edge> edges_of(const Read& read);
+// Those of an a that is read where it lies.
+std::vector<Edge> edges_of(const ContractionPlan& plan);
 
 }  // namespace tessera

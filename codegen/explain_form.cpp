@@ -32,8 +32,9 @@ std::string operand_text(const Expr& operand) {
   return names.empty() ? "numbers" : join(names, " and ");
 }
 
-std::string feed_text(const char* name, const Expr& operand, Feed feed) {
-  const char* how = feed == Feed::direct           ? "read where it lies"
+std::string feed_text(const char* name, const Expr& operand, Feed feed, bool meets_pad = false) {
+  const char* how = meets_pad ? "read where it lies, and packed into panels where rows meet the pad"
+                    : feed == Feed::direct         ? "read where it lies"
                     : as<Read>(operand) != nullptr ? "packed into panels"
                                                    : "computed while it is packed into panels";
   return fmt::format("{} ({}) {}", name, operand_text(operand), how);
@@ -57,7 +58,8 @@ std::vector<ScheduleFact> explain(const ContractionPlan& plan) {
   facts.push_back({"tile", fmt::format("{} x {} of {} in registers", count_of(s.rows, "row"),
                                        count_of(s.vectors, "vector"), count_of(s.lanes, "lane")) +
                                (s.batched ? ", which are batches" : "")});
-  facts.push_back({"fed", feed_text("a", c.a, s.a) + "; " + feed_text("b", c.b, s.b)});
+  facts.push_back(
+      {"fed", feed_text("a", c.a, s.a, !edges_of(plan).empty()) + "; " + feed_text("b", c.b, s.b)});
   if (c.pair)
     facts.push_back({"pairs", "combined as " + ExpressionPrinter({}).definition(c.pair->value)});
   if (c.guarded_a || c.guarded_b)

@@ -30,7 +30,8 @@ class EntryEmitter {
         entry_(entry),
         m_(volume(context.plan.layout.m)),
         n_(volume(context.plan.layout.n)),
-        k_(volume(context.plan.layout.k)) {}
+        k_(volume(context.plan.layout.k)),
+        edges_(edges_of(context.plan)) {}
 
   void emit() {
     emit_parts();
@@ -94,11 +95,15 @@ class EntryEmitter {
             (!rest_n && n_ < s_.columns()))
           continue;
         const int last = rest_n && rest != 0 ? last_lanes() : static_cast<int>(s_.n_lanes());
-        tile_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, false});
-        if (guarded()) careful_[rest_m][rest_n] = emit_tile(c_, {rows, vectors, last, true});
+        const auto tile = [&](bool careful, bool edge) {
+          return emit_tile(c_, {rows, vectors, last, careful, edge});
+        };
+        tile_[rest_m][rest_n] = tile(false, false);
+        if (guarded()) careful_[rest_m][rest_n] = tile(true, false);
+        if (!edges_.empty()) edge_tile_[rest_m][rest_n] = tile(false, true);
       }
     }
-    if (s_.a == Feed::packed) pack_a_ = emit_pack(c_, TileAxis::m);
+    if (s_.a == Feed::packed || !edges_.empty()) pack_a_ = emit_pack(c_, TileAxis::m);
     if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
     if (heads() > 0) head_ = emit_head(c_);
     if (guarded()) not_finite_ = emit_not_finite(c_);
@@ -111,8 +116,10 @@ class EntryEmitter {
       llvm::IRBuilder<> scrap(unused);
       ContractionPoint point;
       (is_a ? point.m : point.n) = num(0);
-      c_.evaluate(scrap, scratch(),
-                  *simple_address(is_a ? contraction().a : contraction().b, s_.product), point);
+      const Read& read = *affine_read(is_a ? contraction().a : contraction().b, s_.product);
+      c_.evaluate(scrap, scratch(), *address_of(read), point);
+      if (is_a)
+        for (const Edge& edge : edges_) c_.evaluate(scrap, scratch(), edge.index, point);
       unused->eraseFromParent();
     }
   }
@@ -125,7 +132,8 @@ class EntryEmitter {
     if (pack_b_ != nullptr)
       packed_b_ =
           c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * s_.width() * element);
-    if (pack_a_ == nullptr) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
+    if (s_.a == Feed::direct) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
+    if (!edges_.empty()) meets_pad_ = c_.reserve(s_.m_block / s_.rows + 1);
     if (!finishes_)
       sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
@@ -149,7 +157,8 @@ class EntryEmitter {
       c_.fill_tables(b_, scratch(), TileAxis::n, n0, n_count_);
       if (pack_b_ != nullptr) pack_all_b();
     });
-    if (pack_a_ == nullptr) fill_rows();
+    if (s_.a == Feed::direct) fill_rows();
+    if (!edges_.empty()) find_edges();
     emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) { emit_k_block(k0); });
   }
 
@@ -203,6 +212,7 @@ class EntryEmitter {
     llvm::Value* end;
     int64_t columns;
     std::function<llvm::Value*(llvm::Value*)> stride, first;
+    std::function<llvm::Value*(llvm::Value*)> is_needed = nullptr;  // all are without it
   };
   void pack_panels(const Panels& panels, llvm::Value* k0, llvm::Value* count) {
     const int64_t strip = packs_along_k(c_, panels.side) ? s_.k_block : kStrip;
@@ -211,9 +221,15 @@ class EntryEmitter {
       emit_loop(b_, num(0), panels.end, panels.columns, [&](llvm::Value* n) {
         llvm::Value* columns = emit_min(b_, num(panels.columns), b_.CreateSub(panels.end, n));
         llvm::Value* stride = panels.stride(n);
-        call(panels.pack,
-             {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride,
-              b_.CreateAdd(k0, k), steps, at(panels.first(n), b_.CreateMul(words(k), stride))});
+        const auto pack = [&] {
+          call(panels.pack,
+               {entry_->getArg(0), scratch(), entry_->getArg(4), n, columns, stride,
+                b_.CreateAdd(k0, k), steps, at(panels.first(n), b_.CreateMul(words(k), stride))});
+        };
+        if (panels.is_needed)
+          emit_if(b_, panels.is_needed(n), pack);
+        else
+          pack();
       });
     });
   }
@@ -239,7 +255,9 @@ class EntryEmitter {
   void pack_block_of_a(llvm::Value* k0, llvm::Value* count) {
     const auto stride = [&](llvm::Value*) { return num(s_.rows); };
     const auto first = [&](llvm::Value* m) { return a_panel(m, count); };
-    pack_panels({pack_a_, TileAxis::m, m_count_, s_.rows, stride, first}, k0, count);
+    Panels panels{pack_a_, TileAxis::m, m_count_, s_.rows, stride, first};
+    if (!edges_.empty()) panels.is_needed = [&](llvm::Value* m) { return meets_pad(m); };
+    pack_panels(panels, k0, count);
     if (!contraction().guarded_b) return;
     begin_other();
     emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
@@ -251,12 +269,14 @@ class EntryEmitter {
   llvm::Value* direct_at(const Expr& operand, TileAxis axis, llvm::Value* index) {
     ContractionPoint point;
     point[axis] = index;
-    const Tensor& tensor = simple_read(operand, s_.product)->tensor;
-    llvm::Value* offset = c_.evaluate(b_, scratch(), *simple_address(operand, s_.product), point);
+    const Read& read = *affine_read(operand, s_.product);
+    const Tensor& tensor = read.tensor;
+    llvm::Value* offset = c_.evaluate(b_, scratch(), *address_of(read), point);
     const auto argument = static_cast<uint64_t>(c_.argument_of(tensor));
     llvm::Value* slot = b_.CreateConstInBoundsGEP1_64(c_.pointer, entry_->getArg(0), argument);
-    return b_.CreateInBoundsGEP(memory_type(c_.llvm, tensor.type()),
-                                b_.CreateLoad(c_.pointer, slot), offset);
+    // Not in bounds for rows that meet a pad, which nobody follows.
+    return b_.CreateGEP(memory_type(c_.llvm, tensor.type()), b_.CreateLoad(c_.pointer, slot),
+                        offset);
   }
 
   void fill_rows() {
@@ -264,6 +284,38 @@ class EntryEmitter {
       llvm::Value* slot = b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
       b_.CreateStore(direct_at(contraction().a, TileAxis::m, m), slot);
     });
+  }
+
+  // Which panels of a's block have a row that is outside of the tensor for some k.
+  void find_edges() {
+    emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* first) {
+      llvm::Value* flag = pad_flag(first);
+      b_.CreateStore(b_.getInt8(0), flag);
+      llvm::Value* end = emit_min(b_, b_.CreateAdd(first, num(s_.rows)), m_count_);
+      emit_loop(b_, first, end, 1, [&](llvm::Value* m) {
+        ContractionPoint point;
+        point.m = m;
+        llvm::Value* meets = b_.getFalse();
+        for (const Edge& edge : edges_) {
+          int64_t low = 0, high = 0;  // what k adds
+          for (const IndexLevel& level : c_.plan.layout.k) {
+            const int64_t most = step_of(edge.index, level) * (level.extent - 1);
+            (most < 0 ? low : high) += most;
+          }
+          llvm::Value* index = c_.evaluate(b_, scratch(), edge.index, point);
+          meets = b_.CreateOr(meets, b_.CreateICmpSLT(index, num(-low)));
+          meets = b_.CreateOr(meets, b_.CreateICmpSGE(index, num(edge.extent - high)));
+        }
+        llvm::Value* before = b_.CreateLoad(b_.getInt8Ty(), flag);
+        b_.CreateStore(b_.CreateOr(before, b_.CreateZExt(meets, b_.getInt8Ty())), flag);
+      });
+    });
+  }
+  llvm::Value* pad_flag(llvm::Value* m) {
+    return b_.CreateInBoundsGEP(b_.getInt8Ty(), buffer(meets_pad_), b_.CreateUDiv(m, num(s_.rows)));
+  }
+  llvm::Value* meets_pad(llvm::Value* m) {
+    return b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pad_flag(m)), b_.getInt8(0));
   }
 
   void emit_k_block(llvm::Value* k0) {
@@ -276,8 +328,8 @@ class EntryEmitter {
   }
 
   void emit_tile_at(llvm::Value* m, llvm::Value* n, llvm::Value* k0, llvm::Value* count) {
-    llvm::Value* a =
-        pack_a_ != nullptr ? a_panel(m, count) : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
+    llvm::Value* a = s_.a == Feed::packed ? a_panel(m, count)
+                                          : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
     llvm::Value* right =
         pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, TileAxis::n, n);
     llvm::Value* sums = finishes_ ? nullptr : buffer(sums_);
@@ -299,7 +351,19 @@ class EntryEmitter {
         if (tile_[rest_m][rest_n] == nullptr) continue;
         llvm::Value* here = b_.CreateAnd(rest_m ? b_.CreateNot(whole_m) : whole_m,
                                          rest_n ? b_.CreateNot(whole_n) : whole_n);
-        emit_if(b_, here, [&] { call_tile(rest_m, rest_n, args); });
+        emit_if(b_, here, [&] {
+          if (edges_.empty()) {
+            call_tile(rest_m, rest_n, args);
+            return;
+          }
+          llvm::Value* edge = meets_pad(m);
+          emit_if(b_, b_.CreateNot(edge), [&] { call(tile_[rest_m][rest_n], args); });
+          emit_if(b_, edge, [&] {
+            std::vector<llvm::Value*> of_panel = args;
+            *std::find(of_panel.begin(), of_panel.end(), a) = a_panel(m, count);
+            call(edge_tile_[rest_m][rest_n], of_panel);
+          });
+        });
       }
     }
     if (finishes_) return;
@@ -328,13 +392,16 @@ class EntryEmitter {
   int64_t m_, n_, k_;
   llvm::Function* tile_[2][2] = {};
   llvm::Function* careful_[2][2] = {};  // of guarded products
+  llvm::Function* edge_tile_[2][2] = {};
+  std::vector<Edge> edges_;  // that rows read where they lie may meet
   llvm::Function* pack_a_ = nullptr;
   llvm::Function* pack_b_ = nullptr;
   llvm::Function* head_ = nullptr;
   llvm::Function* not_finite_ = nullptr;
   llvm::Function* store_ = nullptr;
   bool finishes_ = false;
-  int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, sums_ = 0;  // offsets in scratch
+  // Offsets in scratch.
+  int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, meets_pad_ = 0, sums_ = 0;
   int64_t some_not_finite_ = 0;
   llvm::Value* m_count_ = nullptr;
   llvm::Value* n_count_ = nullptr;

@@ -29,6 +29,7 @@ struct TileShape {
   int vectors;
   int last_lanes;
   bool careful = false;
+  bool edge = false;  // its rows meet the pad: a is packed, though other tiles read it in place
 };
 llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape);
 

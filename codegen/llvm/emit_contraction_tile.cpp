@@ -58,8 +58,9 @@ struct TileCode {
   // Where step p of a direct operand lies, when `from` is where the first one does.
   llvm::Value* at_step(const Expr& operand, llvm::Value* from, llvm::Value* p) {
     const NarrowProduct& product = c.schedule().product;
-    const Affine form = *simple_address(operand, product);
-    llvm::Type* type = memory_type(c.llvm, simple_read(operand, product)->tensor.type());
+    const Read& read = *affine_read(operand, product);
+    const Affine form = *address_of(read);
+    llvm::Type* type = memory_type(c.llvm, read.tensor.type());
     if (product.group() > 1) p = b.CreateMul(p, c.constant(product.group()));
     return b.CreateInBoundsGEP(type, from, c.part(b, scratch(), form, TileAxis::k, p));
   }
@@ -286,7 +287,8 @@ llvm::Function* make_tile(ContractionContext& context, const TileShape& shape, b
   llvm::Type* i64 = context.i64;
   llvm::Type* pointer = context.pointer;
   const std::string name = "tile_" + std::to_string(shape.rows) + "x" +
-                           std::to_string(shape.vectors) + (shape.careful ? "_careful" : "");
+                           std::to_string(shape.vectors) + (shape.careful ? "_careful" : "") +
+                           (shape.edge ? "_edge" : "");
   if (finishes)
     return context.make_function(
         name, {pointer, pointer, pointer, pointer, pointer, i64, i64, i64, i64}, 1);
@@ -305,7 +307,7 @@ llvm::Function* emit_tile(ContractionContext& context, const TileShape& shape) {
                 .function = function,
                 .finishes = finishes,
                 .row_pointers = {}};
-  if (context.schedule().a == Feed::direct)
+  if (context.schedule().a == Feed::direct && !shape.edge)
     for (int r = 0; r < shape.rows; ++r)
       tile.row_pointers.push_back(b.CreateLoad(
           context.pointer, b.CreateConstInBoundsGEP1_64(context.pointer, tile.operand_a(),

@@ -1,5 +1,6 @@
 #include "codegen/contraction.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -219,6 +220,31 @@ TEST(Contraction, CapsulesAndConvolutions) {
       "input image[b, ci, y, x]\ninput filter[co, ci, ky, kx]\n"
       "out = sum[ky, kx, ci](image[y: y + ky - 1 pad 0, x: x + kx - 1 pad 0] * filter)\n"
       "output out[b, co, y, x]\n");
+}
+
+// Rows that nowhere meet the pad are read where they lie, the others are packed.
+TEST(Contraction, PadsAreMetAtTheEdgesOnly) {
+  const auto padded = [](int x, int taps, const std::string& index, const std::string& type) {
+    return fmt::format(
+        "program padded\ndim b = 2, y = 6, x = {}, ox = {}, ky = 3, kx = {}, ci = 16, co = 24\n"
+        "input image[b, y, x, ci] : {}\ninput filter[ky, kx, ci, co] : {}\n"
+        "out = sum[ky, kx, ci](image[y: y + ky - 1 pad 3, x: {} pad 3] * filter)\n"
+        "output out[b, y, ox, co]\n",
+        x, x, taps, type, type, index);
+  };
+  const Program program = normalize(parse(padded(40, 3, "ox + kx - 1", "f32")));
+  std::optional<ContractionGroup> group = find_contraction(group_of(program));
+  ASSERT_TRUE(group.has_value());
+  VectorTarget target;
+  ContractionPlan plan = plan_contraction(*group, target);
+  EXPECT_EQ(plan.schedule.a, Feed::direct);
+  EXPECT_EQ(edges_of(plan).size(), 2U);
+  for (const char* type : {"f32", "f64", "i32"})
+    for (const int x : {40, 37, 8, 1}) {
+      expect_as_interpreted(padded(x, 3, "ox + kx - 1", type), 3);
+      expect_as_interpreted(padded(x, 5, "ox + 2 * kx - 4", type));
+      expect_as_interpreted(padded(x, 2, "-1 * ox - kx + 20", type));
+    }
 }
 
 TEST(Contraction, BatchesAndGroupsOfDims) {
