@@ -31,6 +31,7 @@
 #include "ir/split_phases.h"
 #include "ir/split_terms.h"
 #include "ir/structure.h"
+#include "ir/with_constants.h"
 
 namespace tessera {
 namespace {
@@ -215,7 +216,7 @@ class Normalizer {
   // Adds a definition, or finds the equal one that is there.
   Tensor define(const std::string& name, const Expr& formula, const Dims& order,
                 const SourceLocation& where) {
-    const Expr unordered = shared_.share(simplify(apart(formula, order)));
+    const Expr unordered = shared_.share(simplify(apart(with_constants(formula), order)));
     if (deriving_) derived_.count(unordered, where);
     const Expr unordered_form = known_.form_of(unordered);
     if (const std::optional<Tensor> known = known_definition(unordered_form, order)) return *known;
