@@ -105,6 +105,14 @@ double pack_cycles(const Expr& operand, const ContractionLayout& layout, const I
               : 0);
 }
 
+// Neighbours along the flattened index that lie side by side in memory, from where a run begins.
+int64_t run_along(const Affine& form, const IndexLevels& levels) {
+  int64_t run = 1;
+  for (size_t i = levels.size(); i-- > 0 && step_of(form, levels[i]) == run;)
+    run *= levels[i].extent;
+  return run;
+}
+
 // Rows of a lie in order along k, so that tiles may read them in place. What a guard leaves out is
 // known of packed operands only.
 bool rows_are_streams(const Contraction& c, const ContractionLayout& layout,
@@ -112,9 +120,10 @@ bool rows_are_streams(const Contraction& c, const ContractionLayout& layout,
   if (c.guarded_a || c.guarded_b) return false;
   const Read* read = affine_read(c.a, product);
   const int group = product.group();
-  return read != nullptr && inner_step(*address_of(*read), layout.k) == 1 &&
-         layout.k.back().extent % group == 0 &&
-         (layout.k.size() == 1 || layout.k.back().extent >= 4 * int64_t{group});
+  if (read == nullptr || inner_step(*address_of(*read), layout.k) != 1 ||
+      layout.k.back().extent % group != 0)
+    return false;
+  return layout.k.size() == 1 || run_along(*address_of(*read), layout.k) >= 4 * int64_t{group};
 }
 
 // The share of a's panels that meet a pad. Of many panels some are looked at.
