@@ -135,7 +135,7 @@ double edge_share(const Contraction& c, const ContractionLayout& layout,
     int64_t extent;
   };
   std::vector<Way> ways;
-  for (const Edge& edge : edges_of(*affine_read(c.a, s.product))) {
+  for (const PadEdge& edge : edges_of(*affine_read(c.a, s.product))) {
     Way way{{}, {edge.index.constant, edge.index.constant}, edge.extent};
     for (const IndexLevel& level : layout.m) way.steps.push_back(step_of(edge.index, level));
     for (const IndexLevels* levels : {&layout.batch, &layout.k})
@@ -318,8 +318,8 @@ const Read* affine_read(const Expr& operand, const NarrowProduct& product) {
   return read != nullptr && address_of(*read) ? read : nullptr;
 }
 
-std::vector<Edge> edges_of(const Read& read) {
-  std::vector<Edge> edges;
+std::vector<PadEdge> edges_of(const Read& read) {
+  std::vector<PadEdge> edges;
   for (size_t d = 0; d < read.indices.size(); ++d) {
     const int64_t extent = read.tensor.dims()[d].extent();
     const std::optional<IndexRange> range = index_range(read.indices[d].value);
@@ -329,7 +329,7 @@ std::vector<Edge> edges_of(const Read& read) {
   return edges;
 }
 
-std::vector<Edge> edges_of(const ContractionPlan& plan) {
+std::vector<PadEdge> edges_of(const ContractionPlan& plan) {
   if (plan.schedule.a != Feed::direct) return {};
   return edges_of(*affine_read(plan.group.contraction.a, plan.schedule.product));
 }

@@ -105,12 +105,12 @@ std::optional<Affine> packed_address(const Expr& operand);
 // on.
 //
 //   x[y: oy + ky - 1 pad 0, c]   {oy + ky - 1, extent of y}
-struct Edge {
+struct PadEdge {
   Affine index;
   int64_t extent;
 };
-std::vector<Edge> edges_of(const Read& read);
+std::vector<PadEdge> edges_of(const Read& read);
 // Those of an a that is read where it lies.
-std::vector<Edge> edges_of(const ContractionPlan& plan);
+std::vector<PadEdge> edges_of(const ContractionPlan& plan);
 
 }  // namespace tessera

@@ -119,7 +119,7 @@ class EntryEmitter {
       const Read& read = *affine_read(is_a ? contraction().a : contraction().b, s_.product);
       c_.evaluate(scrap, scratch(), *address_of(read), point);
       if (is_a)
-        for (const Edge& edge : edges_) c_.evaluate(scrap, scratch(), edge.index, point);
+        for (const PadEdge& edge : edges_) c_.evaluate(scrap, scratch(), edge.index, point);
       unused->eraseFromParent();
     }
   }
@@ -296,7 +296,7 @@ class EntryEmitter {
         ContractionPoint point;
         point.m = m;
         llvm::Value* meets = b_.getFalse();
-        for (const Edge& edge : edges_) {
+        for (const PadEdge& edge : edges_) {
           int64_t low = 0, high = 0;  // what k adds
           for (const IndexLevel& level : c_.plan.layout.k) {
             const int64_t most = step_of(edge.index, level) * (level.extent - 1);
@@ -393,7 +393,7 @@ class EntryEmitter {
   llvm::Function* tile_[2][2] = {};
   llvm::Function* careful_[2][2] = {};  // of guarded products
   llvm::Function* edge_tile_[2][2] = {};
-  std::vector<Edge> edges_;  // that rows read where they lie may meet
+  std::vector<PadEdge> edges_;  // that rows read where they lie may meet
   llvm::Function* pack_a_ = nullptr;
   llvm::Function* pack_b_ = nullptr;
   llvm::Function* head_ = nullptr;
