@@ -120,7 +120,7 @@ class Lowering {
 
   // One bool for each iteration, the same on all ranks.
   Tensor does_hold_somewhere(const Tensor& condition, const Scope& scope) {
-    const Place end{scope, count() - 1};
+    const StepPlace end{scope, count() - 1};
     const Version& version = made_.at(condition);
     const Dims loops = scopes_.dims(scope);
     Tensor local = version.part.local;
@@ -224,7 +224,7 @@ class Lowering {
 
   // The version with one dim widened, or moved, to this rank's window.
   Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window,
-                  const Place& place) {
+                  const StepPlace& place) {
     const Mesh& mesh = plan_.mesh;
     const auto dim = static_cast<size_t>(window.dim);
     CommStep step = unfilled(CommKind::halo, window.axes, from.part.local, tensor);
@@ -337,7 +337,7 @@ class Lowering {
   }
 
   // Where in `scope` something exists that was made at `place`: after the loop that made it.
-  int settled(const Place& place, const Scope& scope) const {
+  int settled(const StepPlace& place, const Scope& scope) const {
     const int loop = child(scope, place.scope);
     if (loop >= 0) return ranges_[static_cast<size_t>(loop)].end - 1;
     if (scope.empty()) return place.after;
@@ -361,7 +361,7 @@ class Lowering {
     const ReshardStep step = outside(inner, scope);
     const Box box = box_of(tensor, step.after);
     const Dims local_dims = dims_.local(tensor.dims(), step.after);
-    Place place{scope, settled(from.made, scope)};
+    StepPlace place{scope, settled(from.made, scope)};
     if (step.kind == CommKind::all_gather)
       place.after = std::max(place.after, ahead(scope, user, options_.prefetch));
     if (!communicates(step.kind)) {

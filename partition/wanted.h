@@ -14,7 +14,7 @@ namespace tessera {
 struct Version {
   Sharding sharding;
   Part part;
-  Place made;
+  StepPlace made;
 };
 
 // What a nest needs of one of its operands. Operands that need the same share it.
