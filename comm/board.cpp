@@ -103,6 +103,42 @@ void Board::wait(const CallInfo& info, uint32_t next, bool interruptible) {
   if (step_in(released()) != next) throw_broken(info);
 }
 
+bool Board::await_peers(const CallInfo& info, const std::function<bool()>& ready,
+                        const std::function<bool(int rank)>& awaited) {
+  if (ready()) return true;
+  const auto elsewhere = [&] {
+    for (int r = 0; r < ranks_; ++r)
+      if (slot(r).arrived.load(std::memory_order_acquire) == step_ + 1) return true;
+    return false;
+  };
+  const auto left = [&](int r) {
+    return awaited(r) && slot(r).left.load(std::memory_order_acquire) != 0;
+  };
+  const auto peers = [&](const auto& holds) {
+    std::vector<int> found;
+    for (int r = 0; r < ranks_; ++r)
+      if (r != member_.rank && holds(r)) found.push_back(member_.world_ranks[r]);
+    return found;
+  };
+  const auto interrupted = [&] {
+    return failure_.look() || breaker_in(released()) != 0 || elsewhere() || !peers(left).empty();
+  };
+  const Wake why =
+      await(memory_->event, CommClock::now() + member_.timeout, spin_, ready, interrupted);
+  // In this order: a rank that did its part and then left, or went on, has done it.
+  const bool others_compare = elsewhere();
+  const std::vector<int> gone = peers(left);
+  if (ready()) return true;
+  if (breaker_in(released()) != 0) throw_broken(info);
+  if (failure_.failed()) throw CommError(ended_text(info, failure_.text()));
+  if (others_compare) return false;
+  const std::string text = why == Wake::timeout
+                               ? timeout_text(info, peers(awaited))
+                               : name_ranks(gone) + " left the group without making this call";
+  failure_.report(text);
+  throw CommError(why == Wake::timeout ? text : ended_text(info, text));
+}
+
 void Board::step(const CallInfo& info) {
   if (breaker_in(released()) != 0) throw_broken(info);
   if (failure_.failed()) throw CommError(ended_text(info, failure_.text()));
@@ -119,7 +155,9 @@ void Board::finish(const CallInfo& info) {
 
 void Board::agree(const CallInfo& info) {
   const size_t place = parity();
-  slot(member_.rank).calls[place] = info.call;
+  Call& mine = slot(member_.rank).calls[place];
+  mine = info.call;
+  mine.before = before_;
   step(info);
   // All compare with rank 0, so all come to the same verdict.
   bool same = true;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,15 @@ class Board {
   // A step that nothing can interrupt, for peers that are known to be on their way to it.
   void finish(const CallInfo& info);
 
+  // For what ranks tell each other besides: waits until ready(), which a rank makes true that then
+  // calls notify(). `awaited` says for which ranks; those are missing when they do not come. False
+  // where a peer is on its way to the next step, and so does not do what this rank does.
+  bool await_peers(const CallInfo& info, const std::function<bool()>& ready,
+                   const std::function<bool(int rank)>& awaited);
+  void notify() { memory_->event.notify(); }
+  // A digest of the calls so far that were not compared; agree() compares it with the next one.
+  void set_before(uint64_t digest) { before_ = digest; }
+
   // Throws on all ranks; every rank must have found the fault, with the same text.
   [[noreturn]] void reject(const CallInfo& info, const std::string& text);
 
@@ -95,6 +105,7 @@ class Board {
   const bool spin_;
   FailureRecord& failure_;
   uint32_t step_ = 0;
+  uint64_t before_ = 0;
 };
 
 }  // namespace tessera

@@ -83,7 +83,7 @@ std::string describe(const Call& call) {
 
 bool same_call(const Call& a, const Call& b) {
   return a.kind == b.kind && a.type == b.type && a.op == b.op && a.root == b.root &&
-         a.number == b.number && a.purpose == b.purpose &&
+         a.number == b.number && a.purpose == b.purpose && a.before == b.before &&
          (!counts_matter(a.kind) || (a.count == b.count && a.counts_hash == b.counts_hash));
 }
 
@@ -133,6 +133,7 @@ std::string mismatch_text(const std::vector<std::string>& texts,
   for (size_t g = 0; g < groups.size(); ++g)
     text += fmt::format("{}{} {} {}", g ? "; " : "", name_ranks(groups[g].second),
                         groups[g].second.size() == 1 ? "makes" : "make", groups[g].first);
+  if (groups.size() == 1) text += ", but took part in different broadcasts before";
   return text + ". All ranks of a group must make the same calls in the same order";
 }
 

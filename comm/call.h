@@ -38,6 +38,8 @@ struct Call {
   // While debugging: which call of its group this is, counted from 1, and a hash of what it is for.
   uint64_t number = 0;
   uint64_t purpose = 0;
+  // A digest of the calls before it that were not compared.
+  uint64_t before = 0;
 };
 
 // True when two ranks make calls that belong together. What one all-to-all or split holds may

@@ -9,7 +9,7 @@ namespace tessera {
 
 enum class Wake { ready, interrupted, timeout };
 
-// One wait's way from impatient to patient: it spins for microseconds (a peer on another core
+// One wait's way from impatient to patient: it spins for a microsecond (a peer on another core
 // answers at once), then yields (the peer may need this core), then sleeps (the peer computes).
 class Backoff {
  public:
@@ -21,7 +21,7 @@ class Backoff {
   std::chrono::microseconds sleep_time();  // grows to its limit
 
  private:
-  static constexpr int kSpins = 400;
+  static constexpr int kSpins = 60;
   int spins_left_;
   bool yielding_ = false;
   std::chrono::steady_clock::time_point yield_until_;

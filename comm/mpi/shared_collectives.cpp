@@ -53,6 +53,7 @@ SharedCollectives::SharedCollectives(std::unique_ptr<SharedRegion> region,
       size_(static_cast<int>(member.world_ranks.size())),
       world_ranks_(member.world_ranks),
       board_(region_->board(), member, failure),
+      posts_(region_->posts(), board_, member),
       direct_(*region_, board_, std::move(windows), member) {}
 
 size_t SharedCollectives::meet(const CallInfo& info, size_t index) {
@@ -71,6 +72,8 @@ void SharedCollectives::broadcast(const CallInfo& info, void* data) {
   const size_t bytes = info.call.count;
   const auto found = std::find(world_ranks_.begin(), world_ranks_.end(), info.call.root);
   const int root = static_cast<int>(found - world_ranks_.begin());
+  // While debugging, every call is compared at once.
+  if (bytes <= Posts::kMost && info.call.number == 0 && posts_.broadcast(info, root, data)) return;
   if (bytes >= kDirect && direct_.meet(info, {data, bytes, data, bytes}))
     return direct_.broadcast(info, root);
   auto* at = static_cast<std::byte*>(data);

@@ -4,14 +4,16 @@
 
 #include "comm/mpi/collectives.h"
 #include "comm/mpi/direct_collectives.h"
+#include "comm/mpi/posts.h"
 #include "comm/mpi/shared_region.h"
 
 namespace tessera {
 
 // Collectives between processes of one machine, through memory that they share. Long vectors that
-// lie in windows stay where they are (direct_collectives.h). Other data passes in
-// chunks: each rank stages what the others need of its chunk, the board steps, each takes its part.
-// One step per chunk suffices because staging areas alternate (see Board).
+// lie in windows stay where they are (direct_collectives.h), and short broadcasts are posted
+// (posts.h). Other data passes in chunks: each rank stages what the others need of its chunk, the
+// board steps, each takes its part. One step per chunk suffices because staging areas alternate
+// (see Board).
 //
 // All-reduce of chunk k, slice r of it being rank r's:
 //   stage the slices of the others | step | reduce own slice, keep it in recv and in `result`
@@ -47,6 +49,7 @@ class SharedCollectives : public Collectives {
   const int size_;
   const std::vector<int> world_ranks_;
   Board board_;
+  Posts posts_;
   DirectCollectives direct_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "comm/mpi/posts.h"
+
 namespace tessera {
 namespace {
 
@@ -30,7 +32,11 @@ constexpr size_t kRankBytes = 2 * (SharedRegion::kChunk + SharedRegion::kResult)
 
 size_t SharedRegion::bytes(int ranks) {
   return board_bytes(ranks) + count_bytes(ranks) + place_bytes(ranks) +
-         static_cast<size_t>(ranks) * kRankBytes;
+         static_cast<size_t>(ranks) * kRankBytes + Posts::bytes(ranks);
+}
+
+std::byte* SharedRegion::posts() const {
+  return staged(0, ranks_);
 }
 
 uint64_t* SharedRegion::counts(size_t parity, int rank) const {

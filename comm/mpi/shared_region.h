@@ -25,6 +25,7 @@ class SharedRegion {
 
   static size_t bytes(int ranks);
 
+  std::byte* posts() const;  // Posts::bytes() of them
   BoardMemory* board() const { return reinterpret_cast<BoardMemory*>(memory_.data()); }
   uint64_t* counts(size_t parity, int rank) const;   // 2 * ranks of them
   Place* places(size_t parity, int rank) const;      // of what it sends, and of what it receives

@@ -148,6 +148,20 @@ TEST_P(Conformance, BroadcastsFromEveryRoot) {
   });
 }
 
+TEST_P(Conformance, ManyShortBroadcastsArriveInOrder) {
+  expect_success([](Communicator& comm) {
+    for (int i = 0; i < 500; ++i) {
+      const int root = i < 200 ? 0 : (i * 7 / 3) % comm.size();
+      const size_t count = 1 + static_cast<size_t>(i * 37) % 1024;
+      const auto wanted = elements<int32_t>(root, count, static_cast<size_t>(i));
+      std::vector<int32_t> got = comm.rank() == root ? wanted : std::vector<int32_t>(count, -1);
+      comm.broadcast(got.data(), count * sizeof(int32_t), root);
+      expect_same(got, wanted, "broadcast");
+      if (i % 100 == 99) comm.barrier();
+    }
+  });
+}
+
 TEST_P(Conformance, MaxAndMinKeepNan) {
   expect_success([](Communicator& comm) {
     const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -75,6 +75,45 @@ TEST_P(FailureConformance, DifferentPurposesAreNamedWhileDebugging) {
   EXPECT_THAT(errors, Each(HasSubstr("call 2 of the group during `task 3, sum of c`")));
 }
 
+// Short broadcasts may be compared as late as with the next call of another kind.
+TEST_P(FailureConformance, DifferentBroadcastsAreFound) {
+  const auto different = [&](const RankBody& odd_one, const RankBody& others) {
+    return run(
+        [&](Communicator& comm) {
+          (comm.rank() == comm.size() - 1 ? odd_one : others)(comm);
+          comm.barrier();
+        },
+        milliseconds(10'000));
+  };
+  const auto broadcast = [](int root, size_t bytes) {
+    return [=](Communicator& comm) {
+      std::vector<char> data(bytes);
+      comm.broadcast(data.data(), bytes, root);
+    };
+  };
+  const RankBody nothing = [](Communicator&) {};
+  const auto disagree = Each(HasSubstr("the ranks disagree on their next call: "));
+  EXPECT_THAT(different(broadcast(1, 8), broadcast(0, 8)), disagree);
+  EXPECT_THAT(different(broadcast(0, 16), broadcast(0, 8)), disagree);
+  EXPECT_THAT(different(broadcast(0, 100'000), broadcast(0, 8)), disagree);
+  EXPECT_THAT(different(nothing, broadcast(0, 8)), disagree);
+  EXPECT_THAT(different(broadcast(0, 8), nothing), disagree);
+}
+
+TEST_P(FailureConformance, ABroadcastThatNobodyPostsTimesOut) {
+  const auto errors = run(
+      [](Communicator& comm) {
+        if (comm.rank() == 0) std::this_thread::sleep_for(milliseconds(700));
+        int value = 0;
+        comm.broadcast(&value, sizeof value, 0);
+        comm.barrier();
+      },
+      milliseconds(300));
+  for (int r = 1; r < ranks(); ++r)
+    EXPECT_THAT(errors[r], HasSubstr("broadcast of 4 bytes from rank 0 "));
+  EXPECT_THAT(errors.back(), HasSubstr("rank 0 has not arrived"));
+}
+
 TEST_P(FailureConformance, DifferentBlocksOfOneTotalAreNamed) {
   const auto errors = run(
       [](Communicator& comm) {
