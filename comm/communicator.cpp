@@ -28,15 +28,12 @@ bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
 }  // namespace
 
 Communicator::Communicator(int rank, std::vector<int> world_ranks, const CommOptions& options)
-    : rank_(rank),
-      world_ranks_(std::move(world_ranks)),
-      activity_(options.activity),
-      debug_(options.debug) {}
+    : rank_(rank), world_ranks_(std::move(world_ranks)), options_(options) {}
 
 Communicator::Running Communicator::begin(Call call) {
   const bool alone = call.kind == CallKind::send || call.kind == CallKind::recv ||
                      call.kind == CallKind::send_recv;
-  if (debug_ && !alone) {
+  if (options_.debug && !alone) {
     call.number = ++calls_;
     call.purpose = alike_.empty() ? 0 : hash_bytes(alike_);
   }
@@ -45,13 +42,17 @@ Communicator::Running Communicator::begin(Call call) {
   info.context = &context_;
   info.world_rank = world_ranks_[rank_];
   info.start = CommClock::now();
-  return {info, activity_.get()};
+  return {info, activity()};
 }
 
 void Communicator::check_peer(int peer, int tag) const {
   TESSERA_CHECK(peer >= 0 && peer < size() && peer != rank())
       << "rank " << rank() << " of " << size() << " cannot exchange with rank " << peer;
   TESSERA_CHECK(tag >= 0 && tag < kMaxTag) << "tag " << tag << "; allowed: 0 to " << kMaxTag - 1;
+}
+
+void Communicator::copy_own(void* to, const void* from, size_t bytes) {
+  copy_bytes(to, from, bytes);
 }
 
 std::unique_ptr<Communicator> Communicator::split(int color, int key) {
@@ -61,6 +62,15 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key) {
 
 std::unique_ptr<SharedBlock> Communicator::share(size_t bytes) {
   return size() == 1 ? nullptr : do_share(begin({.kind = CallKind::share}).info, bytes);
+}
+
+void Communicator::agree(const CallInfo& info) {
+  if (size() > 1) do_barrier(info);
+}
+
+void Communicator::exchange(const CallInfo& info, const Outgoing& out, const Incoming& in,
+                            int tag) {
+  do_send_recv(info, out, in, tag);
 }
 
 void Communicator::barrier() {
@@ -77,7 +87,7 @@ void Communicator::broadcast(void* data, size_t bytes, int root) {
 void Communicator::all_gather(const void* send, void* recv, std::span<const size_t> counts,
                               DType type) {
   TESSERA_CHECK(counts.size() == world_ranks_.size()) << counts.size() << " counts";
-  if (size() == 1) return copy_bytes(recv, send, counts[0] * size_of(type));
+  if (size() == 1) return copy_own(recv, send, counts[0] * size_of(type));
   Running running = begin({.kind = CallKind::all_gather,
                            .type = type,
                            .count = total(counts),
@@ -89,7 +99,7 @@ void Communicator::all_gather(const void* send, void* recv, std::span<const size
 void Communicator::all_reduce(const void* send, void* recv, size_t count, DType type, ReduceOp op) {
   check_reduction(op, type);
   const size_t bytes = count * size_of(type);
-  if (size() == 1) return copy_bytes(recv, send, bytes);
+  if (size() == 1) return copy_own(recv, send, bytes);
   TESSERA_CHECK(send == recv || !overlap(send, bytes, recv, bytes)) << "buffers overlap in part";
   do_all_reduce(begin({.kind = CallKind::all_reduce, .type = type, .op = op, .count = count}).info,
                 send, recv);
@@ -99,7 +109,7 @@ void Communicator::reduce_scatter(const void* send, void* recv, std::span<const 
                                   DType type, ReduceOp op) {
   check_reduction(op, type);
   TESSERA_CHECK(counts.size() == world_ranks_.size()) << counts.size() << " counts";
-  if (size() == 1) return copy_bytes(recv, send, counts[0] * size_of(type));
+  if (size() == 1) return copy_own(recv, send, counts[0] * size_of(type));
   const size_t count = total(counts);
   TESSERA_CHECK(!overlap(send, count * size_of(type), recv, counts[rank_] * size_of(type)))
       << "send and recv overlap";
@@ -119,7 +129,7 @@ void Communicator::all_to_all(const void* send, std::span<const size_t> send_cou
   TESSERA_CHECK(send_counts[rank_] == recv_counts[rank_])
       << "rank " << rank_ << " sends itself " << send_counts[rank_] << " elements and expects "
       << recv_counts[rank_];
-  if (size() == 1) return copy_bytes(recv, send, send_counts[0] * size_of(type));
+  if (size() == 1) return copy_own(recv, send, send_counts[0] * size_of(type));
   Running running =
       begin({.kind = CallKind::all_to_all, .type = type, .count = total(send_counts)});
   running.info.counts = send_counts;
@@ -142,7 +152,7 @@ void Communicator::recv(void* data, size_t bytes, int peer, int tag) {
 void Communicator::send_recv(const Outgoing& out, const Incoming& in, int tag) {
   if (out.peer == rank_ && in.peer == rank_) {
     TESSERA_CHECK(out.bytes == in.bytes) << out.bytes << " bytes sent, " << in.bytes << " expected";
-    return copy_bytes(in.data, out.data, out.bytes);
+    return copy_own(in.data, out.data, out.bytes);
   }
   check_peer(out.peer, tag);
   check_peer(in.peer, tag);

@@ -70,7 +70,8 @@ class Communicator {
   }
 
   // Where this rank says what it is doing; nullptr when nobody asks.
-  Activity* activity() const { return activity_.get(); }
+  Activity* activity() const { return options_.activity.get(); }
+  const CommOptions& options() const { return options_; }
 
   // Ranks with equal colors form a group, ordered by key, then by rank here. A negative color
   // joins no group and gets nullptr. Every rank of this group must call it.
@@ -100,6 +101,13 @@ class Communicator {
   void recv(void* data, size_t bytes, int peer, int tag);
   void send_recv(const Outgoing& out, const Incoming& in, int tag);
 
+  // For transports that are built on this one, on behalf of their own call: a barrier at which the
+  // ranks compare it, and a message beside it.
+  void agree(const CallInfo& info);
+  void exchange(const CallInfo& info, const Outgoing& out, const Incoming& in, int tag);
+  // Why the world of this group has failed, or "". May ask the others for news.
+  virtual std::string failure() = 0;
+
   // Tells the peers that this rank cannot go on: their waits end soon with a CommError that
   // quotes `reason`. Call it when an exception ends this rank's work.
   virtual void fail(const std::string& reason) = 0;
@@ -108,6 +116,7 @@ class Communicator {
   Communicator(int rank, std::vector<int> world_ranks, const CommOptions& options);
 
   const std::string& context() const { return context_; }
+  const std::string& alike() const { return alike_; }
 
   // What a transport provides; arguments are checked, size() > 1.
   virtual std::unique_ptr<Communicator> do_split(const CallInfo& info, int color, int key) = 0;
@@ -122,6 +131,8 @@ class Communicator {
   // An absent part has peer -1.
   virtual void do_send_recv(const CallInfo& info, const Outgoing& out, const Incoming& in,
                             int tag) = 0;
+  // What a group of one does, and a rank with itself.
+  virtual void copy_own(void* to, const void* from, size_t bytes);
 
  private:
   // A call in progress, of which `activity` is told when it begins and ends.
@@ -143,8 +154,7 @@ class Communicator {
 
   const int rank_;
   const std::vector<int> world_ranks_;
-  const std::shared_ptr<Activity> activity_;
-  const bool debug_;
+  const CommOptions options_;
   std::string context_;
   std::string alike_;
   uint64_t calls_ = 0;

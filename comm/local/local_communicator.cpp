@@ -28,6 +28,10 @@ void LocalCommunicator::fail(const std::string& reason) {
   group_->failure->report(name_ranks({world_ranks()[rank()]}) + " failed: " + reason);
 }
 
+std::string LocalCommunicator::failure() {
+  return group_->failure->look() ? group_->failure->text() : "";
+}
+
 void LocalCommunicator::open(const CallInfo& info, const void* send, void* recv) {
   Published& mine = group_->published[rank()];
   mine.send = static_cast<const std::byte*>(send);

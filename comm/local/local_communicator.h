@@ -42,6 +42,7 @@ class LocalCommunicator : public Communicator {
   LocalCommunicator(int rank, std::shared_ptr<LocalGroup> group);
 
   void fail(const std::string& reason) override;
+  std::string failure() override;
 
  protected:
   std::unique_ptr<Communicator> do_split(const CallInfo& info, int color, int key) override;

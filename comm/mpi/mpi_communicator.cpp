@@ -48,6 +48,10 @@ void MpiCommunicator::fail(const std::string& reason) {
   channel_->failure()->report(name_ranks({world_ranks()[rank()]}) + " failed: " + reason);
 }
 
+std::string MpiCommunicator::failure() {
+  return channel_->failure()->look() ? channel_->failure()->text() : "";
+}
+
 // MPI_Comm_split waits without a limit, so the ranks make sure first that all of them are here.
 std::unique_ptr<Communicator> MpiCommunicator::do_split(const CallInfo& info, int color, int key) {
   collectives_->agree(info);

@@ -16,6 +16,7 @@ class MpiCommunicator : public Communicator {
                   const CommOptions& options);
 
   void fail(const std::string& reason) override;
+  std::string failure() override;
 
  protected:
   std::unique_ptr<Communicator> do_split(const CallInfo& info, int color, int key) override;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/comm/conformance.h"
+#include "tests/comm/nccl_ranks.h"
 
 namespace tessera {
 namespace {
@@ -113,6 +114,11 @@ std::vector<Harness> harnesses() {
     all.push_back({"Threads" + std::to_string(ranks), ranks,
                    [ranks](const CommOptions& options, const RankBody& body) {
                      return run_threads(ranks, options, body);
+                   }});
+  for (const int ranks : {1, 2, 3, 4})
+    all.push_back({"Nccl" + std::to_string(ranks), ranks,
+                   [ranks](const CommOptions& options, const RankBody& body) {
+                     return run_nccl_threads(ranks, options, body);
                    }});
   return all;
 }
