@@ -11,6 +11,7 @@
 #include "base/source_location.h"
 #include "codegen/cpu_level.h"
 #include "launcher/hosts.h"
+#include "runtime/device/device_kind.h"
 
 namespace tessera {
 
@@ -101,6 +102,8 @@ struct ClusterConfig {
   double timeout = 60;            // seconds that any wait for a peer may take
   bool debug_comm = false;        // ranks also compare which task each collective belongs to
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
+  DeviceKind device = DeviceKind::cpu;
+  CollectivesKind collectives = CollectivesKind::automatic;  // of GPUs
   int ranks() const;
   bool operator==(const ClusterConfig&) const = default;
 };

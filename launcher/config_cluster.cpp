@@ -106,8 +106,8 @@ void settle_transport(ConfigReader& reader, const YamlNode& node) {
 
 void read_cluster(ConfigReader& reader, const YamlNode& node) {
   ClusterConfig& cluster = reader.config.cluster;
-  node.allow_keys(
-      {"transport", "hosts", "hostfile", "ranks", "threads", "timeout", "cpu", "debug_comm"});
+  node.allow_keys({"transport", "hosts", "hostfile", "ranks", "threads", "timeout", "cpu", "device",
+                   "collectives", "debug_comm"});
   reader.read(node, "transport", cluster.transport, [](const YamlNode& n) {
     return n.as_choice({"mpi", "local"});
   });
@@ -125,6 +125,12 @@ void read_cluster(ConfigReader& reader, const YamlNode& node) {
   });
   reader.read(node, "timeout", cluster.timeout, seconds_of);
   reader.read(node, "cpu", cluster.cpu, cpu_level);
+  reader.read(node, "device", cluster.device, [](const YamlNode& n) {
+    return parse_device_kind(n.as_choice({"cpu", "gpu", "simulated"}), "cluster.device");
+  });
+  reader.read(node, "collectives", cluster.collectives, [](const YamlNode& n) {
+    return parse_collectives_kind(n.as_choice({"auto", "staged", "nccl"}), "cluster.collectives");
+  });
   reader.read(node, "debug_comm", cluster.debug_comm,
               [](const YamlNode& n) { return n.as_bool(); });
 }

@@ -143,6 +143,9 @@ void print_cluster(Printer& out, const ClusterConfig& cluster) {
   out.value("cluster.threads", cluster.threads == 0 ? "auto" : std::to_string(cluster.threads));
   out.value("cluster.timeout", fmt::format("{}", cluster.timeout));
   out.value("cluster.cpu", name_of(cluster.cpu));
+  out.value("cluster.device", name_of(cluster.device));
+  if (cluster.device != DeviceKind::cpu || cluster.collectives != CollectivesKind::automatic)
+    out.value("cluster.collectives", name_of(cluster.collectives));
   if (cluster.debug_comm) out.value("cluster.debug_comm", "true");
 }
 

@@ -118,6 +118,13 @@ int run_on_ranks(const RanksOptions& options, const std::function<void(Communica
   return kDone;
 }
 
+DeviceRequest device_request(DeviceKind kind, CollectivesKind collectives, int threads,
+                             const Communicator& world) {
+  const MpiLaunchInfo info = detect_mpi_launch();
+  if (info.launched()) return {kind, collectives, threads, info.local_rank, info.local_size, false};
+  return {kind, collectives, threads, world.rank(), world.size(), true};
+}
+
 int threads_per_rank(int ranks) {
   const MpiLaunchInfo info = detect_mpi_launch();
   const int here = info.launched() ? info.local_size : ranks;

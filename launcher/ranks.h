@@ -7,6 +7,7 @@
 #include "comm/communicator.h"
 #include "launcher/hosts.h"
 #include "launcher/restarts.h"
+#include "runtime/device/open_device.h"
 
 namespace tessera {
 
@@ -32,6 +33,10 @@ struct RanksOptions {
 //
 // An exception in `body` ends all ranks; it is reported once, by its own text, on standard error.
 int run_on_ranks(const RanksOptions& options, const std::function<void(Communicator&)>& body);
+
+// The device of the kind that this rank asks for.
+DeviceRequest device_request(DeviceKind kind, CollectivesKind collectives, int threads,
+                             const Communicator& world);
 
 // Threads that compute on each rank, so that the ranks of this machine share its cores: of a job of
 // `ranks`, or of what mpirun says.

@@ -62,7 +62,10 @@ class Trainer {
         options_(options),
         threads_(config.cluster.threads > 0 ? config.cluster.threads
                                             : threads_per_rank(world.size())),
-        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}) {}
+        compiler_(CompilerOptions{.worker_threads = threads_, .level = config.cluster.cpu}),
+        device_(open_device(
+            device_request(config.cluster.device, config.cluster.collectives, threads_, world),
+            compiler_, world)) {}
 
   TrainResult run() {
     if (options_.started > 0) result_.startup["launch"] = now_seconds() - options_.started;
@@ -160,7 +163,7 @@ class Trainer {
   }
 
   ExecutableOptions executable_options() const {
-    return {threads_, &*comm_cost_, config_.train.debug_nan};
+    return {threads_, &*comm_cost_, config_.train.debug_nan, device_};
   }
 
   TaskPrices prices() const {
@@ -377,6 +380,7 @@ class Trainer {
   const TrainOptions options_;
   const int threads_;
   Compiler compiler_;
+  const std::shared_ptr<ComputeDevice> device_;
   Cluster cluster_;  // that the ranks make up
   std::optional<ClusterCommCost> comm_cost_;
   Program normal_{"none"};

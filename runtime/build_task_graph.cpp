@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "codegen/fuse.h"
 #include "runtime/build_tasks.h"
 #include "runtime/order_tasks.h"
 #include "runtime/past_caches.h"
@@ -10,8 +11,11 @@ namespace {
 
 class Builder {
  public:
-  explicit Builder(const ShardedProgram& program)
+  Builder(const ShardedProgram& program, const Grouping& grouping)
       : program_(program),
+        grouping_(grouping
+                      ? grouping
+                      : [](const auto& nests, const auto& needed) { return fuse(nests, needed); }),
         depths_(loop_depths(program)),
         readers_(count_readers(program)),
         buffers_(program, graph_) {
@@ -23,7 +27,7 @@ class Builder {
     for (const Border& border : program_.inputs) buffers_.keep(border.local);
     for (const Border& border : program_.stored) buffers_.keep(border.local);
     for (const Border& border : program_.outputs) buffers_.keep(border.local);
-    TaskMaking making{depths_, readers_, buffers_, 0, {}};
+    TaskMaking making{depths_, readers_, buffers_, grouping_, 0, {}};
     made_ = make_tasks(program_.steps, nullptr, {}, {}, making);
     place_updates();
     graph_.tasks = std::move(made_.tasks);
@@ -159,6 +163,7 @@ class Builder {
   }
 
   const ShardedProgram& program_;
+  const Grouping grouping_;
   const std::map<Tensor, size_t> depths_;
   const std::map<Tensor, int> readers_;
   TaskGraph graph_;
@@ -168,8 +173,8 @@ class Builder {
 
 }  // namespace
 
-TaskGraph build_task_graph(const ShardedProgram& program) {
-  return Builder(program).run();
+TaskGraph build_task_graph(const ShardedProgram& program, const Grouping& grouping) {
+  return Builder(program, grouping).run();
 }
 
 }  // namespace tessera

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "codegen/fuse.h"
 #include "ir/structure.h"
 #include "runtime/order_tasks.h"
 #include "runtime/staging.h"
@@ -41,7 +40,7 @@ class Builder {
       for (const Carry& carry : loop_->carries) add_carry(carry);
     find_levels();
     for (const auto& [level, nests] : nests_)
-      for (KernelGroup& group : fuse(nests, needed_)) add_kernel(std::move(group));
+      for (KernelGroup& group : making_.grouping(nests, needed_)) add_kernel(std::move(group));
     for (const Step& step : steps_) {
       if (const CommStep* comm = std::get_if<CommStep>(&step)) add_comm(*comm);
       if (const LoopStep* loop = std::get_if<LoopStep>(&step)) add_loop(step, *loop);

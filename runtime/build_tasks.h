@@ -17,6 +17,7 @@ struct TaskMaking {
   const std::map<Tensor, size_t>& depths;  // loop_depths
   const std::map<Tensor, int>& readers;    // count_readers
   BufferTable& buffers;
+  const Grouping& grouping;
   int loops = 0;              // met so far
   std::vector<int> counters;  // buffers of those around, outermost first
 };

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <ctime>
 
 #include "base/error.h"
@@ -60,7 +59,7 @@ void CheckpointWriter::copy() {
   std::byte* to = copy_.data();
   for (const Border* stored : stored_) {
     const size_t bytes = static_cast<size_t>(volume(stored->box)) * size_of(stored->global.type());
-    if (bytes > 0) std::memcpy(to, executable_.executor().data(stored->local), bytes);
+    executable_.executor().read(stored->local, {to, bytes});
     to += bytes;
   }
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ir/array_box.h"
 #include "partition/simulate.h"
+#include "runtime/device/host_device.h"
 #include "runtime/locate_fault.h"
 #include "runtime/memory_check.h"
 
@@ -48,6 +49,13 @@ ShardedProgram lower_alike(const Program& program, const Plan& plan, Communicato
   return made;
 }
 
+Executor make_executor(const ShardedProgram& program, ComputeDevice& device, Communicator& world,
+                       const ExecutableOptions& options) {
+  TaskGraph graph = build_task_graph(
+      program, [&](const auto& nests, const auto& needed) { return device.groups(nests, needed); });
+  return {std::move(graph), device, world, ExecuteOptions{options.check_finite}};
+}
+
 }  // namespace
 
 Executable::Executable(const Program& program, const Plan& plan, Compiler& compiler,
@@ -57,8 +65,9 @@ Executable::Executable(const Program& program, const Plan& plan, Compiler& compi
       sharded_(lower_alike(program, plan, world, options.comm_cost)),
       world_(&world),
       given_(sharded_),
-      executor_(build_task_graph(sharded_), compiler, world,
-                ExecuteOptions{options.threads, options.check_finite}) {}
+      device_(options.device ? options.device
+                             : std::make_shared<HostDevice>(compiler, options.threads)),
+      executor_(make_executor(sharded_, *device_, world, options)) {}
 
 const Border& Executable::border(const std::vector<Border>& borders, const char* what,
                                  const std::string& name) const {
@@ -72,8 +81,7 @@ const Border& Executable::border(const std::vector<Border>& borders, const char*
 }
 
 void Executable::write(const Border& border, const Array& part) {
-  if (!part.data.empty())
-    std::memcpy(executor_.data(border.local), part.data.data(), part.data.size());
+  executor_.write(border.local, part.data);
 }
 
 void Executable::initialize(uint64_t seed) {
@@ -104,7 +112,7 @@ void Executable::feed_part(const std::string& input, const Array& part) {
 std::span<std::byte> Executable::input_place(const std::string& input) {
   const Border& to = border(sharded_.inputs, "input", input);
   given_.part(input);
-  return {executor_.data(to.local),
+  return {executor_.place_to_write(to.local),
           static_cast<size_t>(volume(to.box)) * size_of(to.global.type())};
 }
 
@@ -156,8 +164,7 @@ Array Executable::gather(const Border& border) {
     require_memory_together(*world_, (split ? 2 * whole_bytes : 0) + volume(border.box) * element,
                             "collecting all of `" + border.name + "` on each rank");
   Array part = make_array(border.global.type(), shape(border.box));
-  if (!part.data.empty())
-    std::memcpy(part.data.data(), executor_.data(border.local), part.data.size());
+  executor_.read(border.local, part.data);
   if (!split) return part;  // each rank holds it all
   const std::vector<int64_t> whole_shape = extents(border.global.dims());
   std::vector<Box> boxes;

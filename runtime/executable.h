@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/array.h"
+#include "codegen/compile.h"
 #include "ir/interpret.h"
 #include "partition/lower.h"
 #include "runtime/execute.h"
@@ -14,11 +15,12 @@
 namespace tessera {
 
 struct ExecutableOptions {
-  int threads = 0;  // per rank; 0: one for each usable core
+  int threads = 0;  // per rank, of this host as a device; 0: one for each usable core
   // Prices that choose between ways of resharding; must be those the plan was made with, and the
   // same on all ranks. Nothing: LinearCommCost. Need not outlive the constructor.
   const CommCost* comm_cost = nullptr;
-  bool check_finite = false;  // runtime/finite_check.h
+  bool check_finite = false;                        // runtime/finite_check.h
+  std::shared_ptr<ComputeDevice> device = nullptr;  // nothing: this host
 };
 
 // A program under a plan, on this rank, ready to run. Arrays are row-major in declared order.
@@ -43,7 +45,7 @@ class Executable {
   const Box& part_of(const std::string& input) const;
   void feed(const std::string& input, const Array& whole);
   void feed_part(const std::string& input, const Array& part);
-  // Where that part lies, for readers that write it without a detour.
+  // Where the next step takes that part from, for readers that write all of it without a detour.
   std::span<std::byte> input_place(const std::string& input);
 
   // One step. Together. The first one compares seed, values and whole feeds across ranks.
@@ -93,6 +95,7 @@ class Executable {
   bool compared_ = false;  // what was given
   bool stepped_ = false;   // ever
   bool ran_ = false;       // in the last step, to its end
+  std::shared_ptr<ComputeDevice> device_;
   Executor executor_;
 };
 

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "base/error.h"
-#include "codegen/compile.h"
 #include "comm/communicator.h"
 #include "runtime/task_graph.h"
 
 namespace tessera {
 
+class ComputeDevice;
+
 struct ExecuteOptions {
-  int threads = 0;            // that compute, per rank; 0: one for each usable core
   bool check_finite = false;  // stop at the first NaN or infinity (runtime/finite_check.h)
 };
 
@@ -39,8 +39,9 @@ class ReadOutside : public UserError {
   using UserError::UserError;
 };
 
-// Runs the task graph of one rank, step after step: kernels on the calling thread and its workers,
-// collectives on a thread of their own, so that the two overlap.
+// Runs the task graph of one rank on a device, step after step: kernels and copies in one stream,
+// for which the calling thread goes through the tasks, collectives in another one, for which a
+// thread of their own does, so that the two overlap. The device's memory is left to the device.
 //
 // A kernel that reads outside a tensor reads 0 there and the step goes on to its end, so that no
 // peer waits in vain; then run() throws the ReadOutside of the lowest rank that has one, on all
@@ -49,18 +50,24 @@ class ReadOutside : public UserError {
 // thread-safe.
 class Executor {
  public:
-  // Compiles the kernels. `compiler` and `world` must outlive it. Splits `world`: every rank must
+  // Compiles the kernels. `device` and `world` must outlive it. Splits `world`: every rank must
   // make its executors in the same order, after all have agreed about their collectives.
-  Executor(TaskGraph graph, Compiler& compiler, Communicator& world, const ExecuteOptions& options);
+  Executor(TaskGraph graph, ComputeDevice& device, Communicator& world,
+           const ExecuteOptions& options);
   ~Executor();
   Executor(Executor&&) noexcept;
 
-  // The place of a tensor, valid between steps: for inputs, parameters, states and outputs.
-  std::byte* data(const Tensor& tensor) const;
+  // Between steps, of inputs, parameters, states and outputs: from and to memory of the host.
+  void write(const Tensor& tensor, std::span<const std::byte> bytes);
+  void read(const Tensor& tensor, std::span<std::byte> bytes) const;
+  // Memory of the host in which whoever writes all of a tensor may leave it; the next step takes it
+  // from there.
+  std::byte* place_to_write(const Tensor& tensor);
 
   void run();
 
   const TaskGraph& graph() const;
+  // Where kernels run beside the host, when the host had started them, unless they are recorded.
   const std::vector<TaskTime>& times() const;
 
   // From the next step on, the runs of all tasks are recorded, up to `most` of each stream; 0: no
@@ -73,7 +80,7 @@ class Executor {
     int64_t lost = 0;
   };
   Recorded take_recorded();
-  // Bytes of arena and scratch.
+  // Bytes of arena and scratch, on the device.
   size_t memory_bytes() const;
 
  private:

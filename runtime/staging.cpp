@@ -1,8 +1,7 @@
 #include "runtime/staging.h"
 
-#include <cstring>
-
 #include "base/error.h"
+#include "runtime/device/device.h"
 
 namespace tessera {
 namespace {
@@ -35,16 +34,18 @@ std::vector<size_t> counts_of(const View& view, const std::vector<Interval>& blo
 }
 
 // From the tensor's order to blocks back to back, or the other way round.
-void move_blocks(const View& view, const std::vector<Interval>& blocks, const std::byte* from,
-                 std::byte* to, bool packing) {
+void move_blocks(DeviceStream& stream, const View& view, const std::vector<Interval>& blocks,
+                 const std::byte* from, std::byte* to, bool packing) {
   size_t packed = 0;
   for (const Interval& block : blocks) {
     const size_t row = static_cast<size_t>(block.size()) * view.inner;
-    for (size_t o = 0; o < view.outer && row > 0; ++o) {
-      const size_t loose = (o * view.extent + static_cast<size_t>(block.begin)) * view.inner;
-      std::memcpy(to + (packing ? packed : loose), from + (packing ? loose : packed), row);
-      packed += row;
-    }
+    const size_t whole = view.extent * view.inner;
+    const size_t loose = static_cast<size_t>(block.begin) * view.inner;
+    if (packing)
+      stream.copy_rows(to + packed, row, from + loose, whole, row, view.outer);
+    else
+      stream.copy_rows(to + loose, whole, from + packed, row, row, view.outer);
+    packed += row * view.outer;
   }
 }
 
@@ -87,13 +88,14 @@ size_t staging_bytes(const CommStep& step) {
   return pack_bytes(step) + unpack_bytes(step);
 }
 
-void run_collective(const CommStep& step, Communicator& group, const std::byte* input,
-                    std::byte* output, std::byte* staging) {
+void run_collective(const CommStep& step, Communicator& group, DeviceStream& stream,
+                    const std::byte* input, std::byte* output, std::byte* staging) {
   const DType type = step.input.type();
   const std::byte* send = input;
   std::byte* recv = output;
   if (pack_bytes(step) > 0) {
-    move_blocks(view_of(step.input, step.scatter_dim), step.scatter_blocks, input, staging, true);
+    move_blocks(stream, view_of(step.input, step.scatter_dim), step.scatter_blocks, input, staging,
+                true);
     send = staging;
   }
   if (unpack_bytes(step) > 0) recv = staging + pack_bytes(step);
@@ -122,7 +124,8 @@ void run_collective(const CommStep& step, Communicator& group, const std::byte* 
       TESSERA_CHECK(false) << name_of(step.kind) << " is no collective";
   }
   if (unpack_bytes(step) > 0)
-    move_blocks(view_of(step.output, step.gather_dim), step.gather_blocks, recv, output, false);
+    move_blocks(stream, view_of(step.output, step.gather_dim), step.gather_blocks, recv, output,
+                false);
 }
 
 }  // namespace tessera

@@ -7,6 +7,8 @@
 
 namespace tessera {
 
+class DeviceStream;
+
 // A collective joins or splits blocks along one dim, while a transport moves contiguous blocks.
 // Where the dim is not the outermost, blocks are packed and unpacked in a staging buffer.
 //
@@ -16,8 +18,9 @@ namespace tessera {
 // Bytes of the staging buffer; 0 when blocks are contiguous as they are.
 size_t staging_bytes(const CommStep& step);
 
-// Runs the collective on the rank's buffers. `staging` has staging_bytes(step) bytes.
-void run_collective(const CommStep& step, Communicator& group, const std::byte* input,
-                    std::byte* output, std::byte* staging);
+// Runs the collective on the rank's buffers, which are where `group` takes them, in the order of
+// `stream`. `staging` has staging_bytes(step) bytes.
+void run_collective(const CommStep& step, Communicator& group, DeviceStream& stream,
+                    const std::byte* input, std::byte* output, std::byte* staging);
 
 }  // namespace tessera

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,13 +90,17 @@ struct TaskGraph {
 // Calls `body` for each task that is no loop, those inside loops too, in order.
 void each_task(const std::vector<Task>& tasks, const std::function<void(const Task&)>& body);
 
+// How nests become kernels: as fuse() does it, when there is nothing.
+using Grouping = std::function<std::vector<KernelGroup>(const std::vector<Nest>& nests,
+                                                        const std::set<Tensor>& needed_outside)>;
+
 // Fuses nests into kernels (never across a collective or loop that lies between them), orders tasks
 // so that collectives start early and are waited for late, lets updates happen in place where no
 // reader of the old value is left, and gives every buffer its place.
 //
 // Collectives keep the order of `program`, which is the same on every rank; each rank may order
 // its kernels as suits it. No rank can wait in a circle: the order is topological on each.
-TaskGraph build_task_graph(const ShardedProgram& program);
+TaskGraph build_task_graph(const ShardedProgram& program, const Grouping& grouping = {});
 
 // Throws InternalError unless dependencies point backwards and every task that reads a tensor
 // surely starts after the one that writes it ended.

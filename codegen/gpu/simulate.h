@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/gpu/gpu_kernel.h"
+#include "codegen/gpu/simulated_block.h"
 
 namespace tessera {
 
@@ -26,9 +27,17 @@ class GpuSimulator {
   // different places.
   int64_t run(const GpuKernel& kernel, const std::vector<void*>& arguments);
 
+  // The code of each launch, in their order, nullptr where there is nothing to do. It lives as long
+  // as the simulator, and runs on any thread. Any number of threads may link.
+  std::vector<SimulatedBlock::Entry> link(const GpuKernel& kernel);
+
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// All blocks of a launch, one after the other; `pointers` as GpuLaunch says.
+void run_blocks(SimulatedBlock& block, SimulatedBlock::Entry entry, const GpuLaunch& launch,
+                const std::vector<void*>& pointers);
 
 }  // namespace tessera

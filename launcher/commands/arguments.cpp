@@ -67,6 +67,13 @@ void add_weights_options(CLI::App& command, WeightsConfig& weights) {
       ->allow_extra_args(false);
 }
 
+void add_device_option(CLI::App& command, std::optional<DeviceKind>& kind) {
+  command.add_option_function<std::string>(
+      "--device", [&kind](const std::string& text) { kind = parse_device_kind(text, "--device"); },
+      "what ranks compute on: cpu, gpu (NVIDIA's), or simulated: kernels for GPUs run thread by "
+      "thread on this host, slowly");
+}
+
 CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level) {
   return command.add_option_function<std::string>(
       "--cpu", [&level](const std::string& text) { level = parse_cpu_level(text, "--cpu"); },

@@ -10,6 +10,7 @@
 #include "codegen/cpu_level.h"
 #include "launcher/config.h"
 #include "partition/mesh.h"
+#include "runtime/device/device_kind.h"
 
 namespace tessera {
 
@@ -28,6 +29,9 @@ std::optional<Mesh> parse_mesh_option(const std::string& value);
 
 // --weights and --rename, read into `weights`.
 void add_weights_options(CLI::App& command, WeightsConfig& weights);
+
+// --device, read into `kind` when it is given.
+void add_device_option(CLI::App& command, std::optional<DeviceKind>& kind);
 
 // --cpu, read into `level` when it is given.
 CLI::Option* add_cpu_option(CLI::App& command, std::optional<CpuLevel>& level);

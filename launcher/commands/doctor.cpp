@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/units.h"
 #include "codegen/machine.h"
 #include "codegen/object_cache.h"
 #include "launcher/commands/commands.h"
@@ -16,6 +18,7 @@
 #include "launcher/standard_streams.h"
 #include "launcher/subprocess.h"
 #include "launcher/versions.h"
+#include "runtime/cuda/gpu_device.h"
 #include "runtime/worker_pool.h"
 
 namespace tessera {
@@ -72,6 +75,27 @@ Check check_processor() {
   if (machine.vectors.vector_bytes < 32) {
     check.verdict = Verdict::warning;
     check.advice = "no AVX2: kernels run at a fraction of what newer processors reach";
+  }
+  return check;
+}
+
+// A machine without a GPU is a good one: `--device cpu` is what it is for.
+Check check_gpus() {
+  Check check{"gpus", Verdict::good, "", ""};
+  try {
+    const int count = count_gpus();
+    check.found = "NVIDIA driver for CUDA " + cuda_version();
+    for (int number = 0; number < count; ++number) {
+      const GpuDevice gpu(number);
+      check.found += fmt::format("; {}: {}, {}, {}", number, gpu.name(), gpu.arch(),
+                                 human_bytes(gpu.memory_bytes()));
+    }
+    if (count > 0) return check;
+    check.verdict = Verdict::warning;
+    check.found += ", and no GPU";
+    check.advice = "in a container, let it see them: docker run --gpus all …";
+  } catch (const DeviceError& error) {
+    check.found = std::string("none, so devices are cpu and simulated; ") + error.what();
   }
   return check;
 }
@@ -177,9 +201,9 @@ Check check_limits() {
 }
 
 int doctor(bool json) {
-  const std::vector<Check> checks = {check_processor(),   check_mpirun(),        check_root(),
-                                     check_ranks_start(), check_shared_memory(), check_cache(),
-                                     check_dataset(),     check_limits()};
+  const std::vector<Check> checks = {check_processor(), check_gpus(),        check_mpirun(),
+                                     check_root(),      check_ranks_start(), check_shared_memory(),
+                                     check_cache(),     check_dataset(),     check_limits()};
   bool bad = false;
   nlohmann::json list = nlohmann::json::array();
   for (const Check& check : checks) {

@@ -43,6 +43,7 @@ void ExecutionArguments::add_options(CLI::App& command) {
       .add_option("--timeout", timeout, "seconds that any wait for a rank may take (default: 60)")
       ->check(positive_seconds());
   add_cpu_option(command, cpu);
+  add_device_option(command, device);
 }
 
 RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {
@@ -85,6 +86,10 @@ Executable ExecutionArguments::make(const Program& program, const Program& norma
     return std::vector{statement_of_build(cpu.value_or(CpuLevel::host)), statement_of(program),
                        RankStatement{"the command line", "mesh " + mesh}};
   });
+  std::shared_ptr<ComputeDevice> opened =
+      open_device(device_request(device.value_or(DeviceKind::cpu), CollectivesKind::automatic,
+                                 threads_on(world), world),
+                  compiler, world);
   const Cluster here = cluster_of(world);
   const Plan shared = share_plan(world, [&] {
     PlanSettings settings;
@@ -95,7 +100,8 @@ Executable ExecutionArguments::make(const Program& program, const Program& norma
     return plan_here(normal, here, settings);
   });
   const ClusterCommCost prices(here);
-  return {normal, shared, compiler, world, ExecutableOptions{threads_on(world), &prices}};
+  return {normal, shared, compiler, world,
+          ExecutableOptions{threads_on(world), &prices, false, std::move(opened)}};
 }
 
 }  // namespace tessera

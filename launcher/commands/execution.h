@@ -7,6 +7,7 @@
 #include "codegen/compile.h"
 #include "launcher/commands/commands.h"
 #include "launcher/ranks.h"
+#include "runtime/device/device_kind.h"
 #include "runtime/executable.h"
 
 namespace tessera {
@@ -22,6 +23,7 @@ struct ExecutionArguments {
   std::string plan;
   double timeout = 60;  // seconds that any wait for a peer may take
   std::optional<CpuLevel> cpu;
+  std::optional<DeviceKind> device;
   bool debug_comm = false;
 
   void add_options(CLI::App& command);

@@ -24,6 +24,7 @@ struct RunArguments {
   std::string config;
   std::vector<std::string> overrides;
   std::optional<CpuLevel> cpu;
+  std::optional<DeviceKind> device;
   WeightsConfig weights;
   std::string resume;
   std::string trace;
@@ -146,6 +147,7 @@ void add_resume(std::vector<std::string>& overrides, std::string resume) {
 int run(const RunArguments& arguments, const CommandLine& line) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.cpu) overrides.push_back("cluster.cpu=" + name_of(*arguments.cpu));
+  if (arguments.device) overrides.push_back("cluster.device=" + name_of(*arguments.device));
   add_resume(overrides, arguments.resume);
   if (!arguments.trace.empty()) overrides.push_back("train.trace.steps=" + arguments.trace);
   add_overrides(overrides, arguments.weights);
@@ -196,6 +198,7 @@ void add_run_command(CLI::App& app, const CommandLine& line, Action& action) {
                     "go on from the newest checkpoint of the job, or with --resume=PATH from that "
                     "one (resume: true or PATH)");
   add_cpu_option(*command, arguments->cpu);
+  add_device_option(*command, arguments->device);
   command->add_flag("--trace{5}", arguments->trace,
                     "record what each rank does in 5 steps, or with --trace=N in N, for `tessera "
                     "trace` (train.trace)");

@@ -27,6 +27,7 @@ CudaDriver load_driver() {
   CudaDriver driver{};
   find(library, "cuInit", driver.init);
   find(library, "cuGetErrorString", driver.get_error);
+  find(library, "cuDriverGetVersion", driver.version);
   find(library, "cuDeviceGetCount", driver.device_count);
   find(library, "cuDeviceGet", driver.device);
   find(library, "cuDeviceGetName", driver.device_name);
@@ -34,6 +35,7 @@ CudaDriver load_driver() {
   find(library, "cuDevicePrimaryCtxRetain", driver.retain_context);
   find(library, "cuDevicePrimaryCtxRelease_v2", driver.release_context);
   find(library, "cuCtxSetCurrent", driver.set_context);
+  find(library, "cuMemGetInfo_v2", driver.memory_info);
   find(library, "cuCtxSynchronize", driver.synchronize);
   find(library, "cuModuleLoadDataEx", driver.load_module);
   find(library, "cuModuleUnload", driver.unload_module);
@@ -45,6 +47,18 @@ CudaDriver load_driver() {
   find(library, "cuMemcpyDtoD_v2", driver.copy);
   find(library, "cuMemsetD8_v2", driver.fill_bytes);
   find(library, "cuLaunchKernel", driver.launch);
+  find(library, "cuMemHostAlloc", driver.allocate_on_host);
+  find(library, "cuMemFreeHost", driver.free_on_host);
+  find(library, "cuMemcpyHtoDAsync_v2", driver.to_device_in);
+  find(library, "cuMemcpyDtoHAsync_v2", driver.to_host_in);
+  find(library, "cuMemcpyDtoDAsync_v2", driver.copy_in);
+  find(library, "cuMemcpy2DAsync_v2", driver.copy_rows_in);
+  find(library, "cuMemsetD32Async", driver.fill_words_in);
+  find(library, "cuStreamCreate", driver.make_stream);
+  find(library, "cuStreamDestroy_v2", driver.destroy_stream);
+  find(library, "cuStreamSynchronize", driver.wait_for_stream);
+  find(library, "cuStreamQuery", driver.ask_stream);
+  find(library, "cuStreamWaitEvent", driver.let_stream_wait);
   find(library, "cuEventCreate", driver.make_event);
   find(library, "cuEventDestroy_v2", driver.destroy_event);
   find(library, "cuEventRecord", driver.record_event);

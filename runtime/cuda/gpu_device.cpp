@@ -17,11 +17,27 @@ constexpr int kErrorText = 5, kErrorTextBytes = 6;
 
 }  // namespace
 
-GpuDevice::GpuDevice() : driver_(cuda_driver()) {
+int count_gpus() {
+  const CudaDriver& driver = cuda_driver();
   int count = 0;
-  driver_.check(driver_.device_count(&count), "counting devices");
+  driver.check(driver.device_count(&count), "counting devices");
+  return count;
+}
+
+std::string cuda_version() {
+  const CudaDriver& driver = cuda_driver();
+  int version = 0;
+  driver.check(driver.version(&version), "asking for the version");
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+GpuDevice::GpuDevice(int number) : driver_(cuda_driver()) {
+  const int count = count_gpus();
   if (count == 0) throw DeviceError("the NVIDIA driver finds no GPU");
-  driver_.check(driver_.device(&device_, 0), "opening the device");
+  if (number >= count)
+    throw DeviceError(
+        fmt::format("there is no GPU {}: this machine has {}, counted from 0", number, count));
+  driver_.check(driver_.device(&device_, number), "opening the device");
   std::array<char, 256> name{};
   driver_.check(driver_.device_name(name.data(), static_cast<int>(name.size()), device_),
                 "asking for the name");
@@ -34,13 +50,23 @@ GpuDevice::GpuDevice() : driver_(cuda_driver()) {
   arch_ = fmt::format("sm_{}{}", attribute(kMajor), attribute(kMinor));
   multiprocessors_ = attribute(kMultiprocessors);
   cache_bytes_ = attribute(kCacheBytes);
-  CudaDriver::Handle context = nullptr;
-  driver_.check(driver_.retain_context(&context, device_), "making a context");
-  driver_.check(driver_.set_context(context), "making a context");
+  driver_.check(driver_.retain_context(&context_, device_), "making a context");
+  use();
+}
+
+void GpuDevice::use() const {
+  driver_.check(driver_.set_context(context_), "taking its context");
 }
 
 GpuDevice::~GpuDevice() {
   driver_.release_context(device_);
+}
+
+int64_t GpuDevice::memory_bytes() const {
+  use();
+  size_t available = 0, total = 0;
+  driver_.check(driver_.memory_info(&available, &total), "asking for its memory");
+  return static_cast<int64_t>(total);
 }
 
 void GpuDevice::wait() const {
@@ -110,17 +136,27 @@ GpuModule::~GpuModule() {
 
 GpuModule::GpuModule(GpuModule&& other) noexcept : module_(std::exchange(other.module_, nullptr)) {}
 
-void GpuModule::launch(const std::string& symbol, int64_t blocks, int threads,
-                       std::vector<CudaDriver::Pointer> arguments) const {
+CudaDriver::Handle GpuModule::function(const std::string& symbol) const {
   const CudaDriver& driver = cuda_driver();
   CudaDriver::Handle function = nullptr;
   driver.check(driver.function(&function, module_, symbol.c_str()), "finding " + symbol);
+  return function;
+}
+
+void GpuModule::launch(CudaDriver::Handle function, int64_t blocks, int threads,
+                       std::vector<CudaDriver::Pointer> arguments, CudaDriver::Handle stream) {
+  const CudaDriver& driver = cuda_driver();
   std::vector<void*> places;
   for (CudaDriver::Pointer& argument : arguments) places.push_back(&argument);
   driver.check(
       driver.launch(function, static_cast<unsigned>(blocks), 1, 1, static_cast<unsigned>(threads),
-                    1, 1, 0, nullptr, places.data(), nullptr),
-      "launching " + symbol);
+                    1, 1, 0, stream, places.data(), nullptr),
+      "launching a kernel");
+}
+
+void GpuModule::launch(const std::string& symbol, int64_t blocks, int threads,
+                       std::vector<CudaDriver::Pointer> arguments) const {
+  launch(function(symbol), blocks, threads, std::move(arguments), nullptr);
 }
 
 LoadedGpuKernel::LoadedGpuKernel(GpuKernel kernel)

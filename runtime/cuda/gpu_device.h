@@ -10,11 +10,12 @@
 
 namespace tessera {
 
-// The first GPU of this machine. It, and what is loaded on it, belongs to the thread that makes it.
+// A GPU of this machine. What is loaded on it belongs to the threads that use() it; the one that
+// makes it does.
 class GpuDevice {
  public:
-  // Throws DeviceError where there is none.
-  GpuDevice();
+  // Of 0, 1, … Throws DeviceError where there is none of this number.
+  explicit GpuDevice(int number = 0);
   ~GpuDevice();
   GpuDevice(const GpuDevice&) = delete;
   GpuDevice& operator=(const GpuDevice&) = delete;
@@ -23,6 +24,11 @@ class GpuDevice {
   const std::string& arch() const { return arch_; }  // "sm_90"
   int multiprocessors() const { return multiprocessors_; }
   int64_t cache_bytes() const { return cache_bytes_; }  // of the second level
+  int64_t memory_bytes() const;
+
+  // Lets the calling thread work with it.
+  void use() const;
+  CudaDriver::Handle context() const { return context_; }
 
   // Seconds of each of `runs` runs of what `launch` launches, between events on the device.
   std::vector<double> time(int runs, const std::function<void()>& launch) const;
@@ -31,10 +37,16 @@ class GpuDevice {
  private:
   const CudaDriver& driver_;
   int device_ = 0;
+  CudaDriver::Handle context_ = nullptr;
   std::string name_, arch_;
   int multiprocessors_ = 0;
   int64_t cache_bytes_ = 0;
 };
+
+// How many GPUs this machine has. Throws DeviceError where there is no driver.
+int count_gpus();
+// Of CUDA, that the driver knows: "13.0". Throws likewise.
+std::string cuda_version();
 
 // Memory of the device. Of 0 bytes: none.
 class GpuMemory {
@@ -66,6 +78,9 @@ class GpuModule {
   GpuModule(const GpuModule&) = delete;
 
   // Of a kernel whose parameters are all pointers.
+  CudaDriver::Handle function(const std::string& symbol) const;
+  static void launch(CudaDriver::Handle function, int64_t blocks, int threads,
+                     std::vector<CudaDriver::Pointer> arguments, CudaDriver::Handle stream);
   void launch(const std::string& symbol, int64_t blocks, int threads,
               std::vector<CudaDriver::Pointer> arguments) const;
 

@@ -140,6 +140,7 @@ TEST(Config, PrintsOriginsAndReadsBack) {
             "  threads: auto                         # default\n"
             "  timeout: 120                          # t.yaml:4:74\n"
             "  cpu: host                             # default\n"
+            "  device: cpu                           # default\n"
             "plan:\n"
             "  mesh: {data: 2, model: 2}             # t.yaml:5:14\n"
             "  memory: 2GiB                          # t.yaml:5:43\n"
@@ -319,6 +320,10 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
       {"program: {model: mlp}\ncluster: {cpu: haswell}\n",
        "t.yaml:2:16: `cluster.cpu` takes a level of processors, host, x86-64-v2, x86-64-v3, "
        "x86-64-v4, not `haswell`"},
+      {"program: {model: mlp}\ncluster: {device: tpu}\n",
+       "t.yaml:2:19: `cluster.device` must be one of cpu, gpu, simulated, found `tpu`"},
+      {"program: {model: mlp}\ncluster: {collectives: rccl}\n",
+       "t.yaml:2:24: `cluster.collectives` must be one of auto, staged, nccl, found `rccl`"},
       {"program: {model: mlp}\nplan: {mesh: {data: 2, model: 2}}\n",
        "t.yaml:2:14: `plan.mesh` is data=2 x model=2, which needs 4 ranks, but the cluster has 1; "
        "change plan.mesh or cluster.ranks"},
