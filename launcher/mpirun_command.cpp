@@ -45,10 +45,34 @@ std::vector<std::string> mpirun_command(const std::vector<std::string>& command,
     // Ranks are numbered host by host. MPI's own shared memory, which ranks that are killed while
     // they start would leave in files on other hosts, is not used: collectives have theirs. The
     // daemons of a host that is cut off end by themselves: a
-    // link that is silent for 10 s is tried three times, 2 s apart.
-    add(argv, {"--host", print_hosts(hosts), "--map-by", "slot", "--mca", "btl", "^vader", "--mca",
-               "orte_local_tmp_base", folder, "--mca", "oob_tcp_keepalive_time", "10", "--mca",
-               "oob_tcp_keepalive_intvl", "2", "--mca", "oob_tcp_keepalive_probes", "3"});
+    // link that is silent for 10 s is tried three times, 2 s apart. Data is sent, not put into the
+    // receiver's memory, and little of it waits in sockets: else acknowledgements of what comes
+    // wait behind what goes, and one direction of a link waits for the other.
+    add(argv, {"--host",
+               print_hosts(hosts),
+               "--map-by",
+               "slot",
+               "--mca",
+               "btl",
+               "^vader",
+               "--mca",
+               "btl_tcp_flags",
+               "send",
+               "--mca",
+               "btl_tcp_sndbuf",
+               "262144",
+               "--mca",
+               "orte_local_tmp_base",
+               folder,
+               "--mca",
+               "oob_tcp_keepalive_time",
+               "10",
+               "--mca",
+               "oob_tcp_keepalive_intvl",
+               "2",
+               "--mca",
+               "oob_tcp_keepalive_probes",
+               "3"});
     add(argv, {"-x", kHostsVariable});
     for (const char* name : {kStartedVariable, kRestartVariable})
       if (std::getenv(name) != nullptr) add(argv, {"-x", name});

@@ -9,7 +9,7 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{8} << 20;  // of a vector reduced at a time
+constexpr size_t kPieceBytes = size_t{2} << 20;  // of a vector reduced at a time
 constexpr size_t kDirectBroadcast = 64 * 1024;
 
 std::byte* bytes_of(void* data) {
@@ -19,8 +19,10 @@ const std::byte* bytes_of(const void* data) {
   return static_cast<const std::byte*>(data);
 }
 
+}  // namespace
+
 // Collects the messages of one exchange; empty ones and those to oneself are left out.
-struct Messages {
+struct MessageCollectives::Messages {
   explicit Messages(int rank) : self(rank) {}
   void send(int peer, const std::byte* data, size_t bytes) {
     if (peer != self && bytes > 0) out.push_back({data, bytes, peer});
@@ -33,8 +35,6 @@ struct Messages {
   std::vector<Incoming> in;
 };
 
-}  // namespace
-
 // Slice r of the piece, at slices[r] from `send`, goes to rank r.
 struct MessageCollectives::Piece {
   const std::byte* send;
@@ -42,7 +42,14 @@ struct MessageCollectives::Piece {
   std::vector<Slice> slices;
 };
 
-void MessageCollectives::reduce_piece(const CallInfo& info, const Piece& piece) {
+// A piece of an all-reduce whose slices are reduced, each by its rank.
+struct MessageCollectives::Reduced {
+  std::byte* data = nullptr;
+  size_t count = 0;
+};
+
+void MessageCollectives::reduce_piece(const CallInfo& info, const Piece& piece,
+                                      const Reduced& before) {
   const size_t element = size_of(info.call.type);
   const int rank = channel_.rank(), size = channel_.size();
   const size_t mine = piece.slices[rank].size;
@@ -55,19 +62,26 @@ void MessageCollectives::reduce_piece(const CallInfo& info, const Piece& piece) 
     messages.receive(r, from_r, mine * element);
     sources.push_back(r == rank ? piece.send + piece.slices[rank].begin * element : from_r);
   }
+  add_slices(info, before, messages);
   channel_.exchange(info, messages.out, messages.in);
   reduce(info.call.type, info.call.op, piece.result, sources, mine);
 }
 
-void MessageCollectives::gather_slices(const CallInfo& info, std::byte* data, size_t count) {
+void MessageCollectives::add_slices(const CallInfo& info, const Reduced& piece,
+                                    Messages& messages) const {
   const size_t element = size_of(info.call.type), size = static_cast<size_t>(channel_.size());
-  Messages messages(channel_.rank());
-  const Slice mine = slice_of(count, size, static_cast<size_t>(channel_.rank()));
+  const Slice mine = slice_of(piece.count, size, static_cast<size_t>(channel_.rank()));
   for (size_t r = 0; r < size; ++r) {
-    const Slice theirs = slice_of(count, size, r);
-    messages.send(static_cast<int>(r), data + mine.begin * element, mine.size * element);
-    messages.receive(static_cast<int>(r), data + theirs.begin * element, theirs.size * element);
+    const Slice theirs = slice_of(piece.count, size, r);
+    messages.send(static_cast<int>(r), piece.data + mine.begin * element, mine.size * element);
+    messages.receive(static_cast<int>(r), piece.data + theirs.begin * element,
+                     theirs.size * element);
   }
+}
+
+void MessageCollectives::gather_slices(const CallInfo& info, const Reduced& piece) {
+  Messages messages(channel_.rank());
+  add_slices(info, piece, messages);
   channel_.exchange(info, messages.out, messages.in);
 }
 
@@ -86,7 +100,7 @@ void MessageCollectives::broadcast(const CallInfo& info, void* data) {
     if (channel_.rank() == peer) messages.receive(root, bytes_of(data) + part.begin, part.size);
   }
   channel_.exchange(info, messages.out, messages.in);
-  if (!direct) gather_slices(info, bytes_of(data), bytes);
+  if (!direct) gather_slices(info, {bytes_of(data), bytes});
 }
 
 void MessageCollectives::all_gather(const CallInfo& info, const void* send, void* recv) {
@@ -118,15 +132,17 @@ void MessageCollectives::all_reduce(const CallInfo& info, const void* send, void
     return reduce(info.call.type, info.call.op, recv, sources, count);
   }
   const size_t each = kPieceBytes / element;
+  Reduced before;
   for (size_t begin = 0; begin < count; begin += each) {
     const size_t n = std::min(each, count - begin);
     std::byte* to = bytes_of(recv) + begin * element;
     Piece piece{bytes_of(send) + begin * element, to, {}};
     for (size_t r = 0; r < size; ++r) piece.slices.push_back(slice_of(n, size, r));
     piece.result = to + piece.slices[static_cast<size_t>(channel_.rank())].begin * element;
-    reduce_piece(info, piece);
-    gather_slices(info, to, n);
+    reduce_piece(info, piece, before);
+    before = {to, n};
   }
+  gather_slices(info, before);
 }
 
 void MessageCollectives::reduce_scatter(const CallInfo& info, const void* send, void* recv) {
@@ -143,7 +159,7 @@ void MessageCollectives::reduce_scatter(const CallInfo& info, const void* send, 
       block += count;
     }
     piece.result += std::min(begin, info.counts[channel_.rank()]) * element;
-    reduce_piece(info, piece);
+    reduce_piece(info, piece, {});
   }
 }
 

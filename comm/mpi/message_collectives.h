@@ -10,7 +10,8 @@ namespace tessera {
 //
 //   all-gather, all-to-all   every rank sends to every other at once
 //   reduce-scatter           all-to-all of the blocks, then a local reduction in rank order
-//   all-reduce               reduce-scatter of equal slices, then all-gather of them
+//   all-reduce               in pieces: reduce-scatter of equal slices, then all-gather of them,
+//                            beside the reduce-scatter of the next piece
 //   broadcast                direct when short, else scatter and all-gather
 //
 // so each rank moves the least possible bytes, in size() - 1 messages per exchange.
@@ -27,11 +28,14 @@ class MessageCollectives : public Collectives {
 
  private:
   void check_pairs(const CallInfo& info);
-  // Sends each rank its slice of a vector, and receives the own slice from each into temporary
-  // memory; then reduces them into `result`.
+  struct Messages;
   struct Piece;
-  void reduce_piece(const CallInfo& info, const Piece& piece);
-  void gather_slices(const CallInfo& info, std::byte* data, size_t count);
+  struct Reduced;
+  // Sends each rank its slice of a vector, and receives the own slice from each into temporary
+  // memory, while the slices of the piece before are gathered; then reduces them into `result`.
+  void reduce_piece(const CallInfo& info, const Piece& piece, const Reduced& before);
+  void add_slices(const CallInfo& info, const Reduced& piece, Messages& messages) const;
+  void gather_slices(const CallInfo& info, const Reduced& piece);
 
   Channel& channel_;
   std::vector<std::byte> arrived_;  // kept between calls
