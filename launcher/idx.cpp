@@ -1,53 +1,16 @@
 #include "launcher/idx.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <memory>
 
 #include "base/error.h"
-#include "base/read_file.h"
+#include "launcher/gzip_file.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kMaxBytes = int64_t{1} << 36;
-
-struct CloseGzip {
-  void operator()(gzFile file) const { gzclose(file); }
-};
-using GzipFile = std::unique_ptr<gzFile_s, CloseGzip>;
-
-// Reads up to `size` bytes; fewer only at the end of the file.
-size_t read_some(gzFile stream, const std::string& file, uint8_t* into, size_t size) {
-  size_t done = 0;
-  while (done < size) {
-    const auto chunk = static_cast<unsigned>(std::min<size_t>(size - done, 1u << 24));
-    const int got = gzread(stream, into + done, chunk);
-    if (got < 0) {
-      int code = 0;
-      const char* reason = gzerror(stream, &code);
-      throw UserError(file +
-                      ": cannot be unpacked: " + (code == Z_ERRNO ? std::strerror(errno) : reason));
-    }
-    if (got == 0) break;
-    done += static_cast<size_t>(got);
-  }
-  return done;
-}
-
-GzipFile open_gzip(const std::string& file) {
-  require_regular_file(file);
-  errno = 0;
-  GzipFile stream(gzopen(file.c_str(), "rb"));
-  if (!stream)
-    throw UserError(file + ": cannot be opened: " + std::strerror(errno ? errno : ENOMEM));
-  gzbuffer(stream.get(), 1 << 18);
-  return stream;
-}
 
 std::vector<int64_t> read_shape(gzFile stream, const std::string& file) {
   uint8_t magic[4] = {};

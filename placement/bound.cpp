@@ -99,8 +99,9 @@ void DualBound::move_multipliers(double target, double step) {
   }
   std::vector<double> slope;
   double norm = 0;
+  const std::vector<double> usages = usages_of(network_, least);
   for (size_t r = 0; r < network_.rows.size(); ++r) {
-    double over = usage_of(network_, network_.rows[r], least) - network_.rows[r].limit;
+    double over = usages[r] - network_.rows[r].limit;
     if (over < 0 && multipliers_[r] == 0) over = 0;
     slope.push_back(over);
     norm += over * over;

@@ -105,9 +105,9 @@ class RowSolver {
     result_.operations += plan_.operations + static_cast<int64_t>(costs.size());
     Evaluation result{minimum.cost, {}, std::move(minimum.values)};
     if (result.bound == kForbidden) return result;
+    const std::vector<double> usages = usages_of(network_, result.values);
     for (size_t r = 0; r < network_.rows.size(); ++r) {
-      result.over.push_back(usage_of(network_, network_.rows[r], result.values) -
-                            network_.rows[r].limit);
+      result.over.push_back(usages[r] - network_.rows[r].limit);
       result.bound -= multipliers[r] * network_.rows[r].limit;
     }
     if (std::all_of(result.over.begin(), result.over.end(), [](double o) { return o <= 0; }))

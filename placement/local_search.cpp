@@ -57,8 +57,7 @@ uint64_t LocalSearch::random() {
 
 void LocalSearch::load(const Values& values) {
   values_ = values;
-  usage_.clear();
-  for (const Network::Row& row : network_.rows) usage_.push_back(usage_of(network_, row, values_));
+  usage_ = usages_of(network_, values_);
 }
 
 size_t LocalSearch::factor_stride(const Network::Factor& factor, int32_t v) const {

@@ -1,6 +1,7 @@
 #include "placement/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -45,6 +46,14 @@ void Network::add_row(double limit, const std::vector<RowItem>& items) {
   rows.push_back(row);
 }
 
+void Network::add_span(int32_t variable, int32_t begin_row, int32_t end_row,
+                       std::span<const double> values) {
+  TESSERA_CHECK(begin_row >= 0 && begin_row < end_row && end_row <= std::ssize(rows));
+  TESSERA_CHECK(values.size() == static_cast<size_t>(domain(variable)));
+  spans.push_back({variable, begin_row, end_row, bytes.size()});
+  bytes.insert(bytes.end(), values.begin(), values.end());
+}
+
 double cost_of(const Network& network, const Values& values) {
   TESSERA_CHECK(values.size() == static_cast<size_t>(network.size()));
   double total = 0;
@@ -62,19 +71,50 @@ double cost_of(const Network& network, const Values& values) {
   return total;
 }
 
-double usage_of(const Network& network, const Network::Row& row, const Values& values) {
-  double total = 0;
-  for (size_t i = row.begin; i < row.end; ++i) {
-    const Network::Entry& entry = network.entries[i];
-    total += network.bytes[entry.bytes + values[entry.variable]];
+double more_than_any(const Network& network) {
+  double total = 1;
+  for (int32_t v = 0; v < network.size(); ++v) {
+    double most = 0;
+    for (const double cost : network.unary(v))
+      if (cost != kForbidden) most = std::max(most, std::abs(cost));
+    total += most;
+  }
+  for (const Network::Edge& edge : network.edges) {
+    const size_t entries = static_cast<size_t>(network.domain(edge.a)) * network.domain(edge.b);
+    double most = 0;
+    for (size_t i = 0; i < entries; ++i)
+      if (const double cost = network.tables[edge.table + i]; cost != kForbidden)
+        most = std::max(most, std::abs(cost));
+    total += most;
   }
   return total;
 }
 
+std::vector<double> usages_of(const Network& network, const Values& values) {
+  std::vector<double> change(network.rows.size() + 1, 0);
+  for (const Network::Span& span : network.spans) {
+    double taken = network.bytes[span.bytes + values[span.variable]];
+    change[span.begin] += taken;
+    change[span.end] -= taken;
+  }
+  std::vector<double> usages(network.rows.size());
+  double level = 0;
+  for (size_t r = 0; r < usages.size(); ++r) {
+    level += change[r];
+    usages[r] = level;
+    for (size_t i = network.rows[r].begin; i < network.rows[r].end; ++i) {
+      const Network::Entry& entry = network.entries[i];
+      usages[r] += network.bytes[entry.bytes + values[entry.variable]];
+    }
+  }
+  return usages;
+}
+
 double excess_of(const Network& network, const Values& values) {
+  std::vector<double> usages = usages_of(network, values);
   double worst = 0;
-  for (const Network::Row& row : network.rows)
-    worst = std::max(worst, usage_of(network, row, values) - row.limit);
+  for (size_t r = 0; r < usages.size(); ++r)
+    worst = std::max(worst, usages[r] - network.rows[r].limit);
   return worst;
 }
 

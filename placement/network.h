@@ -16,7 +16,9 @@ constexpr double kForbidden = std::numeric_limits<double>::infinity();
 // the sum of bytes that values take. Values are numbered from 0. The task is the assignment of
 // least total cost that obeys every row.
 //
-// Everything lies in flat vectors, so that a hundred thousand variables are no problem.
+// Everything lies in flat vectors, so that a hundred thousand variables are no problem. Where rows
+// follow each other like moments of time, a variable that takes the same bytes in all rows of a
+// range says so once, as a span.
 //
 //   Network n;
 //   int32_t a = n.add_variable({0, 3}), b = n.add_variable({1, 0});
@@ -56,8 +58,16 @@ struct Network {
     size_t begin;  // entries[begin ... end)
     size_t end;
   };
+  // The same in each of the rows [begin, end), beside what their entries say.
+  struct Span {
+    int32_t variable;
+    int32_t begin;
+    int32_t end;
+    size_t bytes;
+  };
   std::vector<Row> rows;
   std::vector<Entry> entries;
+  std::vector<Span> spans;
   std::vector<double> bytes;
 
   struct RowItem {
@@ -83,14 +93,20 @@ struct Network {
   size_t factor_entries(const Factor& factor) const;
   // One item per variable at most.
   void add_row(double limit, const std::vector<RowItem>& items);
+  // `values` are the bytes of each value of the variable, in rows that exist.
+  void add_span(int32_t variable, int32_t begin_row, int32_t end_row,
+                std::span<const double> values);
 };
 
 using Values = std::vector<int32_t>;
 
 // Sum of all costs; kForbidden when some choice is not allowed.
 double cost_of(const Network& network, const Values& values);
-// Bytes that the assignment takes in one row.
-double usage_of(const Network& network, const Network::Row& row, const Values& values);
+// More than any assignment of finite cost costs, to put in place of what is forbidden; factors are
+// left out.
+double more_than_any(const Network& network);
+// Bytes that the assignment takes in each row.
+std::vector<double> usages_of(const Network& network, const Values& values);
 // The largest excess over a limit, 0 when every row is obeyed.
 double excess_of(const Network& network, const Values& values);
 

@@ -4,24 +4,31 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "placement/presolve_rows.h"
 
 namespace tessera {
 namespace {
 
 constexpr size_t kLargestFold = 1 << 16;  // entries of a table made by minimising out a variable
 
+std::vector<std::vector<double>> unary_of(const Network& network) {
+  std::vector<std::vector<double>> unary;
+  for (int32_t v = 0; v < network.size(); ++v) {
+    auto costs = network.unary(v);
+    unary.emplace_back(costs.begin(), costs.end());
+  }
+  return unary;
+}
+
 // The network in a form that can shrink: dropped values have an infinite unary cost.
 class Presolver {
  public:
-  Presolver(const Network& network, int64_t operations) : budget_(operations) {
+  Presolver(const Network& network, int64_t operations, const Stop& stop)
+      : budget_(operations), stop_(stop), unary_(unary_of(network)), rows_(network, unary_) {
     result_.original_size = network.size();
-    for (int32_t v = 0; v < network.size(); ++v) {
-      auto costs = network.unary(v);
-      unary_.emplace_back(costs.begin(), costs.end());
-    }
+    result_.instead.resize(network.size());
     gone_.assign(network.size(), false);
     at_.resize(network.size());
-    rows_at_.resize(network.size());
     for (const Network::Edge& edge : network.edges) {
       size_t size = unary_[edge.a].size() * unary_[edge.b].size();
       const double* table = network.tables.data() + edge.table;
@@ -33,25 +40,17 @@ class Presolver {
       add_factor({network.scope.begin() + factor.begin, network.scope.begin() + factor.end},
                  {table, table + network.factor_entries(factor)});
     }
-    for (const Network::Row& row : network.rows) {
-      limits_.push_back(row.limit);
-      for (size_t i = row.begin; i < row.end; ++i) {
-        const Network::Entry& entry = network.entries[i];
-        const double* from = network.bytes.data() + entry.bytes;
-        rows_at_[entry.variable].push_back(
-            {limits_.size() - 1, {from, from + unary_[entry.variable].size()}});
-      }
-    }
   }
 
   Reduced run() {
     bool changed = true;
-    while (changed && !result_.infeasible) {
+    while (changed && !result_.infeasible && !stop_()) {
       changed = drop_unsupported();
       if (result_.infeasible) break;
-      changed |= simplify_rows();
+      changed |= rows_.simplify();
+      result_.infeasible = rows_.infeasible();
       for (int32_t v = 0; v < size() && !result_.infeasible; ++v)
-        if (!gone_[v]) changed |= reduce(v);
+        if (!gone_[v] && !stop_()) changed |= reduce(v);
     }
     if (!result_.infeasible) compact();
     return std::move(result_);
@@ -66,11 +65,6 @@ class Presolver {
     std::vector<int32_t> scope;
     std::vector<double> table;
   };
-  struct RowBytes {
-    size_t row;
-    std::vector<double> bytes;
-  };
-
   int32_t size() const { return static_cast<int32_t>(unary_.size()); }
   int32_t domain(int32_t v) const { return static_cast<int32_t>(unary_[v].size()); }
   bool alive(int32_t v, int32_t x) const { return unary_[v][x] != kForbidden; }
@@ -84,8 +78,8 @@ class Presolver {
 
   // Adds a table over (a, b), to an edge that exists or as a new one.
   void link(int32_t a, int32_t b, std::vector<double> table) {
-    for (int32_t e : at_[a]) {
-      if (other(e, a) != b) continue;
+    for (int32_t e : at_[at_[a].size() <= at_[b].size() ? a : b]) {
+      if (std::minmax(edges_[e].a, edges_[e].b) != std::minmax(a, b)) continue;
       Edge& edge = edges_[e];
       size_t columns = unary_[b].size(), rows = unary_[a].size();
       for (size_t x = 0; x < rows; ++x)
@@ -169,7 +163,7 @@ class Presolver {
     while (changed) {
       changed = false;
       for (int32_t v = 0; v < size(); ++v) {
-        if (gone_[v]) continue;
+        if (gone_[v] || stop_()) continue;
         int32_t left = 0;
         for (int32_t x = 0; x < domain(v); ++x) {
           if (!alive(v, x)) continue;
@@ -200,49 +194,6 @@ class Presolver {
     return true;
   }
 
-  // Drops rows that hold for every assignment; finds rows that hold for none.
-  bool simplify_rows() {
-    std::vector<double> least(limits_.size(), 0), most(limits_.size(), 0);
-    for (int32_t v = 0; v < size(); ++v) {
-      if (gone_[v]) continue;
-      for (const RowBytes& row : rows_at_[v]) {
-        double low = kForbidden, high = -kForbidden;
-        for (int32_t x = 0; x < domain(v); ++x) {
-          if (!alive(v, x)) continue;
-          low = std::min(low, row.bytes[x]);
-          high = std::max(high, row.bytes[x]);
-        }
-        least[row.row] += low;
-        most[row.row] += high;
-      }
-    }
-    bool changed = false;
-    for (size_t r = 0; r < limits_.size(); ++r)
-      if (least[r] > limits_[r]) result_.infeasible = true;
-    if (result_.infeasible) return true;
-    for (int32_t v = 0; v < size(); ++v)
-      for (const RowBytes& row : rows_at_[v]) changed |= drop_too_big(v, row, least[row.row]);
-    for (int32_t v = 0; v < size(); ++v)
-      changed |= std::erase_if(rows_at_[v], [&](const RowBytes& row) {
-                   return most[row.row] <= limits_[row.row];
-                 }) > 0;
-    return changed;
-  }
-
-  // Drops the values of v that exceed the row even where all others take their least.
-  bool drop_too_big(int32_t v, const RowBytes& row, double least) {
-    bool changed = false;
-    double own = kForbidden;
-    for (int32_t x = 0; x < domain(v); ++x)
-      if (alive(v, x)) own = std::min(own, row.bytes[x]);
-    for (int32_t x = 0; x < domain(v); ++x) {
-      if (!alive(v, x) || least - own + row.bytes[x] <= limits_[row.row]) continue;
-      unary_[v][x] = kForbidden;
-      changed = true;
-    }
-    return changed;
-  }
-
   bool reduce(int32_t v) {
     bool changed = drop_dominated(v);
     std::vector<int32_t> left = values(v);
@@ -251,16 +202,22 @@ class Presolver {
       return true;
     }
     for (int32_t e : at_[v])
-      if (small_merge(e, other(e, v), v) && determines(e, other(e, v), v)) {
-        merge(e, other(e, v), v);
+      if (const int32_t u = other(e, v); small_merge(e, u, v) && determines(e, u, v)) {
+        // Where each determines the other, the one with less to move goes.
+        if (links_of(v) > links_of(u) && small_merge(e, v, u) && determines(e, v, u))
+          merge(e, v, u);
+        else
+          merge(e, u, v);
         return true;
       }
-    if (rows_at_[v].empty() && factors_at_[v].empty() && at_[v].size() <= 2 && small_fold(v)) {
+    if (rows_.of(v).empty() && factors_at_[v].empty() && at_[v].size() <= 2 && small_fold(v)) {
       minimise_out(v);
       return true;
     }
     return changed;
   }
+
+  size_t links_of(int32_t v) const { return at_[v].size() + rows_.of(v).size(); }
 
   // Merging b into a must not blow up the tables of b's neighbours.
   bool small_merge(int32_t e, int32_t a, int32_t b) const {
@@ -285,7 +242,7 @@ class Presolver {
       int32_t u = other(e, v);
       for (int32_t y = 0; y < domain(u); ++y) unary_[u][y] += pair(e, v, x, y);
     }
-    for (const RowBytes& row : rows_at_[v]) limits_[row.row] -= row.bytes[x];
+    rows_.fix(v, x);
     substitute(v, -1, {x});
     result_.folded.push_back({v, {}, {}, {x}});
     remove(v);
@@ -323,19 +280,9 @@ class Presolver {
       link(a, c, std::move(table));
     }
     substitute(b, a, choice);
-    for (const RowBytes& row : rows_at_[b]) {
-      RowBytes* target = row_of(a, row.row);
-      for (int32_t x = 0; x < domain(a); ++x) target->bytes[x] += row.bytes[choice[x]];
-    }
+    rows_.merge(a, b, choice);
     result_.folded.push_back({b, {a}, {domain(a)}, std::move(choice)});
     remove(b);
-  }
-
-  RowBytes* row_of(int32_t v, size_t row) {
-    for (RowBytes& candidate : rows_at_[v])
-      if (candidate.row == row) return &candidate;
-    rows_at_[v].push_back({row, std::vector<double>(unary_[v].size(), 0)});
-    return &rows_at_[v].back();
   }
 
   void minimise_out(int32_t v) {
@@ -379,6 +326,9 @@ class Presolver {
       for (int32_t y : left) {
         if (x == y || !alive(v, x) || !alive(v, y) || !dominates(v, y, x)) continue;
         unary_[v][x] = kForbidden;
+        std::vector<int32_t>& instead = result_.instead[v];
+        if (instead.empty()) instead.assign(unary_[v].size(), -1);
+        instead[x] = y;
         changed = true;
       }
     return changed;
@@ -386,7 +336,7 @@ class Presolver {
 
   // Is y at least as good as x, whatever else happens?
   bool dominates(int32_t v, int32_t y, int32_t x) const {
-    for (const RowBytes& row : rows_at_[v])
+    for (const PresolveRows::Bytes& row : rows_.of(v))
       if (row.bytes[y] > row.bytes[x]) return false;
     double worst = unary_[v][y] - unary_[v][x];
     for (int32_t e : at_[v]) {
@@ -447,35 +397,25 @@ class Presolver {
       }
     for (const Factor& factor : factors_)
       if (!factor.scope.empty()) compact(factor, number);
-    std::vector<std::vector<Network::RowItem>> items(limits_.size());
-    for (int32_t v = 0; v < size(); ++v) {
-      if (gone_[v]) continue;
-      for (const RowBytes& row : rows_at_[v]) {
-        std::vector<double> bytes;
-        for (int32_t x : result_.value[number[v]]) bytes.push_back(row.bytes[x]);
-        items[row.row].push_back({number[v], std::move(bytes)});
-      }
-    }
-    for (size_t r = 0; r < limits_.size(); ++r)
-      if (!items[r].empty()) out.add_row(limits_[r], items[r]);
+    rows_.compact(number, result_.value, out);
   }
 
   Reduced result_;
   int64_t budget_;
+  const Stop& stop_;
   std::vector<std::vector<double>> unary_;
+  PresolveRows rows_;
   std::vector<char> gone_;
   std::vector<Edge> edges_;
   std::vector<std::vector<int32_t>> at_;
-  std::vector<std::vector<RowBytes>> rows_at_;
-  std::vector<double> limits_;
   std::vector<Factor> factors_;  // an empty scope: replaced by another
   std::vector<std::vector<int32_t>> factors_at_;
 };
 
 }  // namespace
 
-Reduced presolve(const Network& network, int64_t operations) {
-  return Presolver(network, operations).run();
+Reduced presolve(const Network& network, int64_t operations, const Stop& stop) {
+  return Presolver(network, operations, stop).run();
 }
 
 }  // namespace tessera

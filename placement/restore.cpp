@@ -18,10 +18,13 @@ Values restore(const Reduced& reduced, const Values& values) {
 }
 
 Values project(const Reduced& reduced, const Values& original) {
-  Values values(reduced.network.size(), 0);
+  Values values(reduced.value.size(), 0);
   for (size_t i = 0; i < values.size(); ++i) {
     const std::vector<int32_t>& kept = reduced.value[i];
-    auto found = std::find(kept.begin(), kept.end(), original[reduced.variable[i]]);
+    const std::vector<int32_t>& instead = reduced.instead[reduced.variable[i]];
+    int32_t value = original[reduced.variable[i]];
+    while (!instead.empty() && instead[value] >= 0) value = instead[value];
+    auto found = std::find(kept.begin(), kept.end(), value);
     auto costs = reduced.network.unary(static_cast<int32_t>(i));
     values[i] =
         found != kept.end()

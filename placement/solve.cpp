@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "placement/bound.h"
 #include "placement/eliminate.h"
 #include "placement/lagrange.h"
@@ -122,7 +123,9 @@ Solution solve(const Network& network, const SolveOptions& options) {
   if (solution.cost != kForbidden) {
     solution.values = restore(reduced, solution.values);
     solution.cost = cost_of(network, solution.values);
-    if (solution.bound > solution.cost) solution.bound = solution.cost;  // rounding
+    TESSERA_CHECK(solution.bound <= solution.cost + 1e-7 * (1 + std::abs(solution.cost)))
+        << "a bound of " << solution.bound << " above a cost of " << solution.cost;
+    solution.bound = std::min(solution.bound, solution.cost);  // but for rounding
   }
   // A start may have been cut off by presolve, which keeps one optimum only.
   Values given = best_start(network, options.starts);

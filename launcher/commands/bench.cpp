@@ -13,6 +13,7 @@
 #include "launcher/bench/prepared_step.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/bench_collectives.h"
+#include "launcher/commands/bench_iopddl.h"
 #include "launcher/commands/bench_suites.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
@@ -141,7 +142,7 @@ void show(const BenchResult& result, bool json) {
 // A name that is no file may be a model's, or was meant to be a suite's.
 void check_name(const std::string& name) {
   if (is_config_file(name) || is_program_file(name)) return;
-  std::vector<std::string> known = {"kernels", "train", "made-up", "collectives"};
+  std::vector<std::string> known = {"kernels", "train", "made-up", "collectives", "iopddl"};
   for (const ModelInfo& model : all_models()) known.push_back(model.name);
   if (std::find(known.begin(), known.end(), name) == known.end())
     throw UserError("there is no file, suite or model `" + name + "`; suites and models are " +
@@ -152,7 +153,7 @@ int bench(const BenchArguments& arguments, const CommandLine& line) {
   if (arguments.program.empty())
     throw UserError(
         "bench takes a PROGRAM (a .tess file, a config, or a model's name), or one of the suites "
-        "kernels, train, made-up and collectives");
+        "kernels, train, made-up, collectives and iopddl");
   check_name(arguments.program);
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = stack_loops(normalize(program));
@@ -190,6 +191,7 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   command->require_subcommand(0, 1);
   add_bench_suites(*command, line, action);
   add_bench_collectives(*command, line, action);
+  add_bench_iopddl(*command, action);
 }
 
 }  // namespace tessera
