@@ -48,8 +48,7 @@ void expect_same_losses(const std::string& config, const std::vector<std::string
 }
 
 TEST(Devices, QuickstartHasTheLossesOfProcessors) {
-  expect_same_losses("quickstart.yaml",
-                     {"program.hidden=[24]", "data.batch=200", "data.limit=2000"},
+  expect_same_losses("quickstart.yaml", {"program.hidden=[8]", "data.batch=200", "data.limit=2000"},
                      {{"--device", "simulated", "cluster.transport=local", "cluster.ranks=1"},
                       {"--device", "simulated", "cluster.transport=local", "cluster.ranks=2",
                        "cluster.collectives=nccl"},
@@ -62,7 +61,8 @@ TEST(Devices, TextModelsHaveTheLossesOfProcessors) {
   for (int i = 0; i < 40; ++i) text += "the quick brown fox jumps over the lazy dog\n";
   const std::vector<std::string> data = {"data.text=" + folder.write("text", text), "data.test=0",
                                          "data.batch=4"};
-  std::vector<std::string> transformer = {"program.time=8", "program.layers=1", "program.model=16"};
+  std::vector<std::string> transformer = {"program.time=8", "program.layers=1",
+                                          "program.hidden=24"};
   transformer.insert(transformer.end(), data.begin(), data.end());
   expect_same_losses("transformer.yaml", transformer,
                      {{"--device", "simulated", "cluster.transport=local", "cluster.ranks=1"}});

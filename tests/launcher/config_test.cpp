@@ -321,9 +321,12 @@ TEST(Config, RefusesWithPlaceAndAdvice) {
        "t.yaml:2:16: `cluster.cpu` takes a level of processors, host, x86-64-v2, x86-64-v3, "
        "x86-64-v4, not `haswell`"},
       {"program: {model: mlp}\ncluster: {device: tpu}\n",
-       "t.yaml:2:19: `cluster.device` must be one of cpu, gpu, simulated, found `tpu`"},
+       "t.yaml:2:19: `cluster.device` must be one of cpu, gpu, simulated, found `tpu` (did "
+       "you mean `cpu`?)"},
       {"program: {model: mlp}\ncluster: {collectives: rccl}\n",
-       "t.yaml:2:24: `cluster.collectives` must be one of auto, staged, nccl, found `rccl`"},
+       "t.yaml:2:24: `cluster.collectives` must be one of auto, staged, nccl, found `rccl` (did "
+       "you "
+       "mean `nccl`?)"},
       {"program: {model: mlp}\nplan: {mesh: {data: 2, model: 2}}\n",
        "t.yaml:2:14: `plan.mesh` is data=2 x model=2, which needs 4 ranks, but the cluster has 1; "
        "change plan.mesh or cluster.ranks"},
