@@ -5,16 +5,51 @@
 
 #include "base/error.h"
 #include "ir/each_child.h"
+#include "ir/seen_nodes.h"
 
 namespace tessera {
 namespace {
 
-void collect(const Expr& expr, std::unordered_set<const ExprNode*>& seen,
-             std::vector<Expr>& found) {
-  if (!seen.insert(&expr.node()).second) return;
+void collect(const Expr& expr, SeenNodes& seen, std::vector<Expr>& found) {
+  if (!seen.insert(&expr.node())) return;
   each_child(expr, [&](const Expr& child) { collect(child, seen, found); });
   found.push_back(expr);
 }
+
+// The tensors that a walk meets, in the order of `subexpressions`. Few are looked for among all.
+class TensorsRead {
+ public:
+  void add_all(const Expr& expr) {
+    if (!seen_.insert(&expr.node())) return;
+    each_child(expr, [&](const Expr& child) { add_all(child); });
+    if (const Read* read = as<Read>(expr)) add(read->tensor);
+    if (const Gradient* gradient = as<Gradient>(expr)) {
+      add(gradient->loss);
+      add(gradient->wrt);
+    }
+  }
+
+  std::vector<Tensor> found() { return std::move(found_); }
+
+ private:
+  static constexpr size_t kFew = 16;
+
+  void add(const Tensor& tensor) {
+    if (found_.size() < kFew) {
+      for (const Tensor& other : found_)
+        if (other.id() == tensor.id()) return;
+      found_.push_back(tensor);
+      return;
+    }
+    if (many_.empty())
+      for (const Tensor& other : found_) many_.insert(other.id());
+    if (many_.insert(tensor.id()).second) found_.push_back(tensor);
+  }
+
+  SeenNodes seen_;
+  std::vector<Tensor> found_;
+  std::unordered_set<const TensorNode*> many_;
+};
 
 using Rewritten = std::unordered_map<const ExprNode*, Expr>;
 
@@ -80,7 +115,7 @@ Expr substitute_node(const Expr& expr, const std::map<Dim, Expr>& replacements, 
 }  // namespace
 
 std::vector<Expr> subexpressions(const Expr& expr) {
-  std::unordered_set<const ExprNode*> seen;
+  SeenNodes seen;
   std::vector<Expr> found;
   collect(expr, seen, found);
   return found;
@@ -102,19 +137,9 @@ std::unordered_set<const ExprNode*> evaluated_nodes(const Expr& expr) {
 }
 
 std::vector<Tensor> tensors_read(const Expr& expr) {
-  std::vector<Tensor> found;
-  std::unordered_set<const TensorNode*> known;
-  const auto add = [&](const Tensor& tensor) {
-    if (known.insert(tensor.id()).second) found.push_back(tensor);
-  };
-  for (const Expr& node : subexpressions(expr)) {
-    if (const Read* read = as<Read>(node)) add(read->tensor);
-    if (const Gradient* gradient = as<Gradient>(node)) {
-      add(gradient->loss);
-      add(gradient->wrt);
-    }
-  }
-  return found;
+  TensorsRead read;
+  read.add_all(expr);
+  return read.found();
 }
 
 bool reads_tensor(const Expr& expr, const Tensor& tensor) {
@@ -186,12 +211,12 @@ std::optional<Tensor> whole_tensor(const Expr& expr) {
 
 // From the root down, so that what a node near it decides is found at once.
 bool any_node(const Expr& expr, const std::function<bool(const Expr&)>& predicate) {
-  std::unordered_set<const ExprNode*> seen;
+  SeenNodes seen;
   std::vector<Expr> open = {expr};
   while (!open.empty()) {
     const Expr node = open.back();
     open.pop_back();
-    if (!seen.insert(&node.node()).second) continue;
+    if (!seen.insert(&node.node())) continue;
     if (predicate(node)) return true;
     each_child(node, [&](const Expr& child) { open.push_back(child); });
   }

@@ -218,34 +218,47 @@ class Explanation {
     section("why there is communication, what takes longest first", rows, {});
   }
 
-  // A loop on an axis that runs through an index which is not affine needs the dim whole: a window
-  // of a block, with halos, is in the space for affine indices only.
-  void whole_reads() {
-    Rows rows = {{"tensor", "read by", "as"}};
-    for (const Communication& each : facts_.communication) {
-      const CommStep& comm = *each.step;
-      if (comm.kind != CommKind::all_gather) continue;
-      const std::string local = comm.output.dims()[static_cast<size_t>(comm.gather_dim)].name();
-      add_whole_reads(comm.origin, local.substr(0, local.find('.')), rows);
-    }
-    section("gathered whole, as these indices are not affine, so that no halo can serve them", rows,
-            {});
-  }
+  // A read whose index is not affine.
+  struct WholeRead {
+    std::string dim;
+    std::string user;
+    std::string index;
+  };
 
-  void add_whole_reads(const std::string& tensor, const std::string& dim, Rows& rows) const {
+  // By the tensor that is read.
+  std::map<std::string, std::vector<WholeRead>> reads_that_are_not_affine() const {
+    std::map<std::string, std::vector<WholeRead>> found;
     for (const Tensor& user : program_.tensors()) {
       if (user.role() != Role::definition) continue;
       for (const Expr& expr : reads_of(nest_of(user))) {
         const Read& read = *as<Read>(expr);
-        if (read.tensor.name() != tensor) continue;
-        for (size_t d = 0; d < read.indices.size(); ++d) {
-          const Expr& index = read.indices[d].value;
-          if (read.tensor.dims()[d].name() != dim || affine_form(index)) continue;
-          const std::vector<std::string> row = {tensor, user.name(), dim + ": " + print(index)};
-          if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
-        }
+        for (size_t d = 0; d < read.indices.size(); ++d)
+          if (const Expr& index = read.indices[d].value; !affine_form(index))
+            found[read.tensor.name()].push_back(
+                {read.tensor.dims()[d].name(), user.name(), print(index)});
       }
     }
+    return found;
+  }
+
+  // A loop on an axis that runs through an index which is not affine needs the dim whole: a window
+  // of a block, with halos, is in the space for affine indices only.
+  void whole_reads() {
+    Rows rows = {{"tensor", "read by", "as"}};
+    std::optional<std::map<std::string, std::vector<WholeRead>>> reads;
+    for (const Communication& each : facts_.communication) {
+      const CommStep& comm = *each.step;
+      if (comm.kind != CommKind::all_gather) continue;
+      if (!reads) reads = reads_that_are_not_affine();
+      const std::string local = comm.output.dims()[static_cast<size_t>(comm.gather_dim)].name();
+      for (const WholeRead& read : (*reads)[comm.origin]) {
+        if (read.dim != local.substr(0, local.find('.'))) continue;
+        const std::vector<std::string> row = {comm.origin, read.user, read.dim + ": " + read.index};
+        if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+      }
+    }
+    section("gathered whole, as these indices are not affine, so that no halo can serve them", rows,
+            {});
   }
 
   void longest_nests() {

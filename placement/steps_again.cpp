@@ -34,11 +34,13 @@ class Walk {
   double seconds() const { return seconds_; }
 
  private:
+  // What it reads is made before it, and is on a stack meanwhile.
   void do_step(const StepsAgain::Step& step, int out) {
-    std::vector<int> in;
-    for (const int tensor : step.in) in.push_back(resolved(tensor));
+    const size_t base = in_.size();
+    for (const int tensor : step.in) in_.push_back(resolved(tensor));
     const int place = static_cast<int>(done_.size());
-    for (const int tensor : in) last_use_[static_cast<size_t>(tensor)] = place;
+    for (size_t i = base; i < in_.size(); ++i) last_use_[static_cast<size_t>(in_[i])] = place;
+    in_.resize(base);
     last_use_[static_cast<size_t>(out)] = std::max(last_use_[static_cast<size_t>(out)], place);
     done_.push_back({now_, out, step.transient});
   }
@@ -63,6 +65,7 @@ class Walk {
   const int tensors_;
   std::vector<char> copied_;
   std::vector<int> last_use_;  // place in `done_`
+  std::vector<int> in_;
   std::vector<Done> done_;
   double seconds_ = 0;
   int now_ = 0;
