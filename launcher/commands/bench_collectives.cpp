@@ -1,7 +1,10 @@
 #include "launcher/commands/bench_collectives.h"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
+#include "base/error.h"
 #include "launcher/bench/collectives.h"
 #include "launcher/bench/suite_report.h"
 #include "launcher/commands/arguments.h"
@@ -16,6 +19,8 @@ namespace {
 
 struct CollectivesArguments {
   int ranks = 2;
+  std::string hosts;
+  std::string hostfile;
   std::string filter;
   int most_mib = 256;
   double seconds = 0.5;
@@ -33,19 +38,30 @@ void show(const SuiteResult& result, bool json) {
   print_out("{}\n", json_text(object));
 }
 
+// Where the ranks run, and which argument says so. A rank of a job on hosts learns it from the
+// launcher: the file of hosts may be there only.
+std::pair<std::vector<Host>, std::string> hosts_of(const CollectivesArguments& arguments) {
+  if (const char* settled = std::getenv(kHostsVariable))
+    return {parse_hosts(settled, kHostsVariable), ""};
+  if (!arguments.hosts.empty()) return {parse_hosts(arguments.hosts, "--host"), "--host"};
+  if (!arguments.hostfile.empty()) return {read_hostfile(arguments.hostfile), "--hostfile"};
+  return {{{"localhost", arguments.ranks}}, "--ranks"};
+}
+
 int bench_collectives(const CollectivesArguments& arguments, const CommandLine& line) {
+  RanksOptions ranks;
+  std::tie(ranks.hosts, ranks.asked_by) = hosts_of(arguments);
+  if (ranks_of(ranks.hosts) < 2)
+    throw UserError(ranks.asked_by + " names one rank; collectives take two or more");
   const std::vector<CollectiveRow> rows = collective_rows(
-      arguments.ranks, static_cast<size_t>(arguments.most_mib) << 20, arguments.filter);
+      ranks_of(ranks.hosts), static_cast<size_t>(arguments.most_mib) << 20, arguments.filter);
   if (arguments.list) {
     for (const CollectiveRow& row : rows) print_out("{}\n", row.name());
     return kDone;
   }
-  RanksOptions ranks;
-  ranks.hosts = {{"localhost", arguments.ranks}};
   ranks.transport = "mpi";
   ranks.timeout = arguments.timeout;
   ranks.command = line.argv;
-  ranks.asked_by = "--ranks";
   bool failed = false;
   const int code = run_on_ranks(ranks, [&](Communicator& world) {
     Progress progress("bench", static_cast<int64_t>(rows.size()), style_of_stderr());
@@ -70,6 +86,12 @@ void add_bench_collectives(CLI::App& bench, const CommandLine& line, Action& act
       bench.add_subcommand("collectives", "Collectives between processes beside MPI's own");
   command->add_option("--ranks", arguments->ranks, "processes of this machine (default: 2)")
       ->check(CLI::Range(2, 1024));
+  CLI::Option* hosts = command->add_option("--host", arguments->hosts,
+                                           "where ranks run instead, as node1:2,node2:2");
+  command
+      ->add_option("--hostfile", arguments->hostfile,
+                   "the same from a file with lines `HOST slots=N`")
+      ->excludes(hosts);
   command->add_option("--filter", arguments->filter,
                       "only those whose name, as in `all-reduce f32 64 MiB`, holds this");
   command->add_option("--most", arguments->most_mib, "MiB of the largest vector (default: 256)")

@@ -167,6 +167,9 @@ TEST(BenchCollectives, AreThoseOfMpi) {
 }
 
 TEST(BenchCollectives, WrongCommandLinesAreExplained) {
+  const CommandResult alone = run_tessera({"bench", "collectives", "--host", "a:1"});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_THAT(alone.err, HasSubstr("--host names one rank; collectives take two or more"));
   const CommandResult none = run_tessera({"bench", "collectives", "--filter", "all-produce"});
   EXPECT_EQ(none.code, 2);
   EXPECT_EQ(none.err,
