@@ -150,6 +150,8 @@ void MeshSearch::fit(int64_t operations) {
 void MeshSearch::seek_smallest(int64_t operations) {
   request_.report.doing("searching the least memory");
   if (smallest_.peak == 0) settle();
+  // Of large programs, what was tried to be computed again has come lower than placements would.
+  if (folded() && request_.recompute) return;
   const int rounds = folded() ? kFoldedRounds : 2 * kRounds;
   double low = 0, high = 2 * static_cast<double>(smallest_.peak);
   for (int round = 0; round < rounds; ++round) {
@@ -241,6 +243,7 @@ void MeshSearch::recompute(const Plan& plan) {
       lowered_ = std::move(lowered);
       return;
     }
+    if (choice->peak > limit) return;  // all that helps is computed again
     limit -= std::max<int64_t>(use.peak - static_cast<int64_t>(request_.memory), 1);
     if (limit <= 0) return;
   }
