@@ -188,12 +188,15 @@ void MessageBound::move_prices(double target) {
   constexpr double kNew = 0.15;
   const std::vector<double> usages = usages_of(network_, suggested_);
   if (average_.empty()) average_ = usages;
-  double norm = 0;
+  // An average near the limits would make for a step that knows no end.
+  double norm = 0, norm_now = 0;
   for (size_t r = 0; r < rows; ++r) {
     average_[r] += kNew * (usages[r] - average_[r]);
-    const double over = average_[r] - use_.limits()[r];
+    const double over = average_[r] - use_.limits()[r], now = usages[r] - use_.limits()[r];
     if (over > 0 || prices_[r] > 0) norm += over * over;
+    if (now > 0 || prices_[r] > 0) norm_now += now * now;
   }
+  norm = std::max(norm, norm_now);
   if (norm == 0) return;
   const double length = step_ * std::max(target - bound_, 1e-4 * std::abs(target)) / norm;
   std::vector<double> moved(rows);

@@ -55,6 +55,7 @@ double RegionSearch::pair(int32_t edge, int32_t v, int32_t x, int32_t y) const {
 void RegionSearch::load(const Values& values) {
   values_ = values;
   next_ = values;
+  shaken_.clear();
   recount();
 }
 
@@ -122,6 +123,8 @@ void RegionSearch::grow(int32_t seed, int32_t size) {
 }
 
 int32_t RegionSearch::seed_variable() {
+  if (!shaken_.empty() && random() % 4 != 0)
+    return shaken_[static_cast<size_t>(random(static_cast<int32_t>(shaken_.size())))];
   if (tight_.empty() || random() % 2) return random(network_.size());
   const int32_t row = tight_[static_cast<size_t>(random(static_cast<int32_t>(tight_.size())))];
   for (int tries = 0; tries < 30; ++tries) {
@@ -400,6 +403,35 @@ double RegionSearch::leave_room(const Window& window) {
     room_[r] = limit - usage_[r] + level;
   }
   return now;
+}
+
+bool RegionSearch::shake() {
+  shaken_.clear();
+  for (const Member& member : region_) place_[member.variable] = -1;
+  region_.clear();
+  grow(seed_variable(), 1 + random(std::min(24, network_.size())));
+  prepare_region();
+  const Member& first = region_.front();
+  base_[first.base + static_cast<size_t>(values_[first.variable])] += forbidden_;
+  minimise(RowUse::sums_of(prices_));
+  std::vector<int32_t> members, changed;
+  for (const Member& member : region_) {
+    members.push_back(member.variable);
+    if (next_[member.variable] != values_[member.variable]) changed.push_back(member.variable);
+  }
+  const double change = change_of(changed, next_);
+  const Window window = window_of(changed);
+  add_changes(changed, next_, window, 1, usage_);
+  const bool fits = cost_ + change < forbidden_ && excess_in(window) <= 0;
+  if (fits) {
+    for (const int32_t v : changed) values_[v] = next_[v];
+    cost_ += change;
+    shaken_ = members;
+  } else {
+    add_changes(changed, next_, window, -1, usage_);
+  }
+  for (const int32_t v : members) next_[v] = values_[v];
+  return fits;
 }
 
 bool RegionSearch::step() {

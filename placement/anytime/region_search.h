@@ -24,6 +24,9 @@ class RegionSearch {
   void set_prices(const std::vector<double>& prices) { prices_ = prices; }
   // Tries one region at random. True when the assignment has become better.
   bool step();
+  // Gives one variable another value, and those around it the best ones then, whatever that costs;
+  // what follows looks mostly there. False when that does not fit.
+  bool shake();
   // Takes over the connected parts of another assignment that make this one better.
   bool blend(const Values& other);
 
@@ -83,6 +86,7 @@ class RegionSearch {
   std::vector<double> usage_;
   double cost_ = 0;
   double excess_ = 0;
+  std::vector<int32_t> shaken_;
   std::vector<int32_t> tight_;  // rows that are nearly full, sampled
 
   std::vector<Member> region_;

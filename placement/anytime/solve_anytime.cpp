@@ -34,6 +34,32 @@ struct Shared {
   std::atomic<bool> shrink = false;       // said by it: hopeless is filled
 };
 
+// Where a search gets no further, shakes it, and takes it back when that has led nowhere.
+class Shaker {
+ public:
+  void after_step(RegionSearch& search, bool better) {
+    without_gain_ = better ? 0 : without_gain_ + 1;
+    const auto size = static_cast<int64_t>(search.values().size());
+    if (!search.feasible() || without_gain_ < (shaken_ ? 30 : 200 + size / 4)) return;
+    without_gain_ = 0;
+    if (!shaken_ || search.cost() <= cost_) {
+      values_ = search.values();
+      cost_ = search.cost();
+    } else {
+      search.load(values_);
+    }
+    for (int time = 0; time < 20; ++time)
+      if (search.shake()) break;
+    shaken_ = true;
+  }
+
+ private:
+  int64_t without_gain_ = 0;
+  bool shaken_ = false;
+  Values values_;  // before the shake
+  double cost_ = 0;
+};
+
 class AnytimeSolver {
  public:
   AnytimeSolver(const Network& network, const AnytimeOptions& options)
@@ -221,6 +247,7 @@ class AnytimeSolver {
   void improve(Shared& shared) {
     RegionSearch search(now_, options_.seed + layers_.size());
     start(search);
+    Shaker shaker;
     int64_t seen = 0;
     bool better = true;
     for (int64_t steps = 0; !closed() && !shared.shrink; ++steps) {
@@ -244,6 +271,7 @@ class AnytimeSolver {
         report();
       }
       better |= search.step();
+      shaker.after_step(search, better);
     }
   }
 
