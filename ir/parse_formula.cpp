@@ -247,6 +247,7 @@ Scalar FormulaBuilder::pad_value(const Syntax& syntax, DType type) {
 Value FormulaBuilder::call(const Syntax& syntax, const Frame* frame) {
   DType type;
   const std::string& text = syntax.text;
+  if (scope_.is_extent(syntax)) return extent(syntax, frame);
   if (syntax.quoted || !is_reserved(text)) return call_def(syntax, frame);
   const std::string shown = "`" + text + "`";
   if (find_function(text) == nullptr && is_reduction(text) && !syntax.brackets)
@@ -361,6 +362,17 @@ FormulaBuilder::CallKey FormulaBuilder::key_of(const Statement& def, const Frame
   for (const auto& [name, dim] : inner.dims) key.dims.push_back(dim);
   for (const Value& arg : args) key.args.push_back(&arg.expr.node());
   return key;
+}
+
+Value FormulaBuilder::extent(const Syntax& syntax, const Frame* frame) {
+  const bool named = !syntax.brackets && syntax.children.size() == 1 &&
+                     syntax.children[0]->kind == Syntax::Kind::name;
+  if (!named)
+    throw UserError(syntax.where, "`extent` takes the name of a dim, as in extent(k); dims are " +
+                                      listed(scope_.dim_names(frame)));
+  const Syntax& name = *syntax.children[0];
+  const Dim dim = scope_.dim({name.text, name.where, name.quoted}, frame);
+  return over(make_literal(static_cast<double>(dim.extent()), true, syntax.where), {}, syntax);
 }
 
 Value FormulaBuilder::call_def(const Syntax& syntax, const Frame* frame) {

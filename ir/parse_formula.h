@@ -48,6 +48,7 @@ class FormulaBuilder {
   Value index(const Syntax& syntax, const Frame* frame);
   Expr substituted(const Expr& base, std::map<Dim, Substitute>& entries, const Syntax& syntax);
   Value call(const Syntax& syntax, const Frame* frame);
+  Value extent(const Syntax& syntax, const Frame* frame);
   Value call_def(const Syntax& syntax, const Frame* frame);
   Value reduction(const Syntax& syntax, const Frame* frame);
   Value gradient(const Syntax& syntax, const Frame* frame);

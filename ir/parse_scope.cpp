@@ -188,9 +188,9 @@ std::string Scope::callable_names(const std::string& found) const {
   std::vector<std::string> known = function_names();
   const std::string functions = join(known);
   known.insert(known.end(), reduction_names().begin(), reduction_names().end());
-  for (const char* name : {"grad", "normal", "uniform"}) known.emplace_back(name);
+  for (const char* name : {"grad", "normal", "uniform", "extent"}) known.emplace_back(name);
   known.insert(known.end(), defs.begin(), defs.end());
-  return "functions are " + functions + "; reductions are " + join(reduction_names()) +
+  return "functions are " + functions + ", extent; reductions are " + join(reduction_names()) +
          "; casts are " + dtype_names() + "; defs are " + listed(defs) + did_you_mean(found, known);
 }
 
@@ -205,6 +205,10 @@ const Statement& Scope::def(const NameAt& name) const {
                   "there is no function `" + name.text + "`; " + callable_names(name.text));
 }
 
+bool Scope::is_extent(const Syntax& call) const {
+  return !call.quoted && call.text == "extent" && defs_.count(call.text) == 0;
+}
+
 void Scope::check_body(const Syntax& body, const Statement& own) const {
   const NameAt name{body.text, body.where, body.quoted};
   const auto check_dim = [&](const NameAt& dim_name) {
@@ -213,7 +217,8 @@ void Scope::check_body(const Syntax& body, const Statement& own) const {
   if (body.kind == Syntax::Kind::name && (body.quoted || !is_number_word(body.text)) &&
       !has(own.values, body.text) && !has(own.dims, body.text))
     value(name, nullptr);
-  if (body.kind == Syntax::Kind::call && (body.quoted || !is_reserved(body.text))) {
+  if (body.kind == Syntax::Kind::call && (body.quoted || !is_reserved(body.text)) &&
+      !is_extent(body)) {
     if (body.text == own.name.text)
       throw UserError(body.where, "`" + body.text +
                                       "` calls itself; a def is put in where it is "

@@ -49,6 +49,8 @@ class Scope {
   Value value(const NameAt& name, const Frame* frame) const;
   Tensor tensor(const NameAt& name, const std::string& purpose) const;
   const Statement& def(const NameAt& name) const;
+  // Is a call the extent of a dim, `extent(k)`? A def of that name goes first.
+  bool is_extent(const Syntax& call) const;
 
   // Throws when some name in the body of a def is neither one of its own nor made above it.
   void check_body(const Syntax& body, const Statement& def) const;

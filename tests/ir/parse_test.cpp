@@ -166,6 +166,28 @@ TEST(Parse, StatementWordsMayBeNames) {
   EXPECT_TRUE(parse(print(p)) == p);
 }
 
+TEST(Parse, TellsExtents) {
+  const std::string text =
+      "program p\ndim k = 5, `a b` = 3\ninput x[k]\n"
+      "def last[d](v) = v[d: extent(d) - 1]\n"
+      "y = last[k](x) + x[k: k % extent(k)] / extent(`a b`)\noutput y\n";
+  EXPECT_NE(print(parse(text)).find("x[k: 4]"), std::string::npos) << print(parse(text));
+  EXPECT_NE(print(parse(text)).find("k % 5"), std::string::npos);
+  EXPECT_NE(print(parse(text)).find("/ 3"), std::string::npos);
+  ParseOptions options;
+  options.dims["k"] = 7;
+  EXPECT_NE(print(parse(text, options)).find("x[k: 6]"), std::string::npos);
+  // Tensors and defs may have that name.
+  EXPECT_NE(print(parse("program p\ndim k = 5\ninput extent[k]\ny = extent * extent(k)\n"
+                        "output y\n"))
+                .find("extent * 5"),
+            std::string::npos);
+  EXPECT_NE(print(parse("program p\ndim k = 5\ninput x[k]\ndef extent(v) = 2 * v\n"
+                        "y = extent(x)\noutput y\n"))
+                .find("2.0 * x"),
+            std::string::npos);
+}
+
 TEST(Parse, PinsSeveralDims) {
   const Program p = parse("program p\ndim a = 2, b = 3\nparam w[a, b]\npin w[a: data, b: model]\n");
   ASSERT_EQ(p.pins().size(), 2u);

@@ -51,6 +51,17 @@ TEST(ScopeErrors, OfSlipsThatLookRight) {
             "<text>:6:5: `argmin` finds a positio");
 }
 
+TEST(ScopeErrors, OfExtentsOfWhatIsNoDim) {
+  EXPECT_EQ(error_of("y = extent(x)\n"),
+            "<text>:6:12: `x` is a tensor where a dim was expected; dims are k, none");
+  EXPECT_EQ(error_of("y = extent(2 * k)\n"),
+            "<text>:6:5: `extent` takes the name of a dim, as in extent(k); dims are k, none");
+  EXPECT_EQ(error_of("y = extent(k, none)\n").substr(0, 45),
+            "<text>:6:5: `extent` takes the name of a dim,");
+  EXPECT_EQ(error_of("def f(v) = extent(kk) * v\ny = f(x)\n").substr(0, 23),
+            "<text>:6:19: `kk` is no");
+}
+
 TEST(ScopeErrors, OfBytesThatAreNoUtf8) {
   EXPECT_EQ(error_of("`caf\xc3\xa9` = x\n"), "no error");
   EXPECT_EQ(error_of("`caf\xe9` = x\n"),

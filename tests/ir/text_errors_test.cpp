@@ -149,14 +149,14 @@ TEST(TextErrors, OfLinesAfterTheBorder) {
       {"v = foo(x)\n",
        "<text>:6:5: there is no function `foo`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
        "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, "
-       "where; reductions "
+       "where, extent; reductions "
        "are sum, prod, max, min, mean, argmax, argmin, any, all, cumsum; casts are f32, f64, bf16, "
        "f16, i32, i64, i8, u8, bool; defs "
        "are none"},
       {"v = xp(x)\n",
        "<text>:6:5: there is no function `xp`; functions are abs, exp, log, sqrt, tanh, sigmoid, "
        "erf, sin, cos, floor, ceil, round, stop_gradient, checkpoint, min, max, random_bits, "
-       "where; reductions "
+       "where, extent; reductions "
        "are sum, prod, max, min, mean, argmax, argmin, any, all, cumsum; casts are f32, f64, bf16, "
        "f16, i32, i64, i8, u8, bool; defs "
        "are none (did you mean `exp`?)"},
