@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -17,6 +16,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/read_file.h"
+#include "base/thread_clock.h"
 #include "codegen/llvm/jit.h"
 #include "codegen/llvm/measure_peak.h"
 #include "codegen/object_cache.h"
@@ -25,13 +25,7 @@
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr size_t kMostFactBytes = size_t{64} << 10;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Bytes of a level of data cache, as far as one processor uses it: asked of the kernel's files,
 // then of the C library, which counts what no core of this host reaches where hosts are shared.
@@ -65,10 +59,10 @@ double triad(std::vector<float>& memory, size_t elements, int passes) {
   const float* c = b + elements;
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
-    const Clock::time_point start = Clock::now();
+    const double start = thread_seconds();
     for (size_t i = 0; i < elements; ++i) a[i] = b[i] + 0.5f * c[i];
     asm volatile("" ::"r"(a) : "memory");  // the stores count
-    best = std::max(best, 12e-9 * static_cast<double>(elements) / seconds_since(start));
+    best = std::max(best, 12e-9 * static_cast<double>(elements) / (thread_seconds() - start));
   }
   return best;
 }
@@ -80,9 +74,10 @@ double triad_in_cache(int64_t bytes) {
   constexpr int kRounds = 50;
   double best = 0;
   for (int round = 0; round < kPasses; ++round) {
-    const Clock::time_point start = Clock::now();
+    const double start = thread_seconds();
     for (int i = 0; i < kRounds; ++i) triad(memory, elements, 1);
-    best = std::max(best, kRounds * 12e-9 * static_cast<double>(elements) / seconds_since(start));
+    best = std::max(best,
+                    kRounds * 12e-9 * static_cast<double>(elements) / (thread_seconds() - start));
   }
   return best;
 }

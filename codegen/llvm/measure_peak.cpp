@@ -5,9 +5,9 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
+#include "base/thread_clock.h"
 #include "codegen/llvm/jit.h"
 
 namespace tessera {
@@ -67,10 +67,10 @@ double measure_peak_gflops(CpuLevel level) {
   double best = 0;
   constexpr int64_t kRounds = 100000;
   for (int i = 0; i < 50; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = thread_seconds();
     peak(kRounds, memory.data());
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 2e-9 * kRounds * kAccumulators * lanes / time.count());
+    const double seconds = thread_seconds() - start;
+    best = std::max(best, 2e-9 * kRounds * kAccumulators * lanes / seconds);
   }
   return best;
 }
