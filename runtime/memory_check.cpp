@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/host_memory.h"
+#include "base/log.h"
 #include "base/units.h"
 
 namespace tessera {
@@ -78,6 +79,10 @@ bool require_memory_together(Communicator& world, int64_t bytes, const std::stri
     if (in_process.bytes > in_process.available) refuse(in_process, process, what, bytes);
     may_map = may_map && on_host.bytes + kSpareAddresses * on_host.ranks <= one.space;
   }
+  if (!may_map)
+    log_info("runtime",
+             "no addresses for the memory of all ranks of a machine ({}); collectives copy",
+             process.source);
   return may_map;
 }
 
