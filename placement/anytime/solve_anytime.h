@@ -22,8 +22,9 @@ struct AnytimeOptions {
 };
 
 // Solves networks of any size as far as time allows, with two threads: one raises a bound by
-// messages and prices of rows, the other one improves an assignment by regions. What the two leave
-// no room for is dropped, and the smaller network presolved again. Rows lie in spans; no factors.
+// messages and prices of rows, the other one improves an assignment by regions, and shakes it where
+// that leads no further. What the two leave no room for is dropped, and the smaller network
+// presolved again. Rows lie in spans; no factors.
 //
 // How far each thread comes by `until` depends on the machine, and so does the answer, unless the
 // optimum is proven before.
