@@ -14,7 +14,7 @@ namespace tessera {
 // leave. What still does not fit is taken back in connected parts, the dearest last.
 //
 // An assignment that exceeds rows, or takes forbidden choices, first loses those. The random
-// numbers are a function of the seed; the outcome is one of the calls.
+// numbers are a function of the seed; the outcome is one of the calls, not of the time they take.
 class RegionSearch {
  public:
   // `network` must outlive this; no factors, rows in spans only.
