@@ -204,8 +204,8 @@ double MeshSearch::consider(const Values& values, double seconds) {
     plan_ = std::move(plan);
     recomputed_.clear();
     lowered_ = std::move(local);
-  } else if (request_.recompute) {
-    recompute(plan);
+  } else if (request_.recompute && static_cast<double>(use.kept) <= request_.memory) {
+    recompute(plan);  // which makes nothing smaller that is kept
   }
   return peak;
 }
