@@ -45,7 +45,7 @@ struct BenchResult {
   double compile_seconds = 0;
   double flops = 0;
   Machine machine;
-  double peak_gflops = 0;  // of the threads in use on all ranks
+  double peak_gflops = 0;  // of the threads in use on all ranks; 0: not on CPUs
   size_t peak_bytes = 0;   // of one rank
   std::string plan_hash;
   std::string task_table;
@@ -91,7 +91,8 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   result.peak_bytes = bench->step.executor().memory_bytes();
   result.machine = machine_facts(bench->compiler.level());
-  result.peak_gflops = result.machine.peak_gflops * threads * world.size();
+  if (arguments.execution.device.value_or(DeviceKind::cpu) == DeviceKind::cpu)
+    result.peak_gflops = result.machine.peak_gflops * threads * world.size();
   if (arguments.tasks) result.task_table = task_table(bench->step.executor());
   if (arguments.show_schedule) {
     result.kernels = kernel_reports(bench->step, bench->compiler, compiling, result.machine);
@@ -127,13 +128,17 @@ void show(const BenchResult& result, bool json) {
   if (result.tuned)
     print_out("{}a step took {:.3f} ms in the median before tuning\n", text_of(*result.tuned),
               1e3 * result.untuned);
+  const std::string share =
+      result.peak_gflops == 0
+          ? ""
+          : fmt::format(", {:.0f} % of the measured peak of {:.0f}",
+                        100 * result.gflops() / result.peak_gflops, result.peak_gflops);
   print_out(
       "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps\n"
-      "  {:.3g} GFLOP a step, {:.1f} GFLOP/s, {:.0f} % of the measured peak of {:.0f}\n"
+      "  {:.3g} GFLOP a step, {:.1f} GFLOP/s{}\n"
       "  {:.1f} MiB per rank, planned and compiled in {:.0f} ms\n{}",
       result.name, 1e3 * result.median(), 1e3 * result.seconds.front(), 1e3 * result.seconds.back(),
-      result.seconds.size(), 1e-9 * result.flops, result.gflops(),
-      100 * result.gflops() / result.peak_gflops, result.peak_gflops,
+      result.seconds.size(), 1e-9 * result.flops, result.gflops(), share,
       static_cast<double>(result.peak_bytes) / (1 << 20), 1e3 * result.compile_seconds,
       result.task_table);
   if (result.kernels) print_out("{}", text_of(*result.kernels));

@@ -187,8 +187,8 @@ TEST(BenchSuites, AMistypedNameIsExplained) {
   EXPECT_EQ(result.code, 2);
   EXPECT_EQ(result.err,
             "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
-            "train, made-up, collectives, mlp, cnn, capsules, transformer, experts, resnet, lstm "
-            "(did you mean `kernels`?)\n");
+            "train, made-up, collectives, iopddl, mlp, cnn, capsules, transformer, experts, "
+            "resnet, lstm (did you mean `kernels`?)\n");
 }
 
 TEST(BenchSuites, WrongCommandLinesAreExplained) {
@@ -200,7 +200,8 @@ TEST(BenchSuites, WrongCommandLinesAreExplained) {
   EXPECT_EQ(folder.run({"--tune", "1"}).code, 2);
   const CommandResult bare = run_tessera({"bench"});
   EXPECT_EQ(bare.code, 2);
-  EXPECT_THAT(bare.err, HasSubstr("one of the suites kernels, train, made-up and collectives"));
+  EXPECT_THAT(bare.err,
+              HasSubstr("one of the suites kernels, train, made-up, collectives and iopddl"));
   const CommandResult missing = run_tessera({"bench", "train", "--folder", folder.path()});
   EXPECT_EQ(missing.code, 2);
   EXPECT_THAT(missing.err, HasSubstr("there are no suites in `" + folder.path() + "/train`"));

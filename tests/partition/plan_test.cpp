@@ -201,7 +201,7 @@ TEST(Plan, ReadErrorsSayWhere) {
   EXPECT_EQ(read_error("\"program\"", "\"programm\""),
             "plan.yaml: the plan has an unknown key `programm` (did you mean `program`?); known "
             "are tessera_plan, program, mesh, predicted, collectives, nests, stored, outputs, "
-            "held, templates");
+            "held, templates, recomputed");
   EXPECT_EQ(read_error("\"tessera_plan\": 1", "\"tessera_plan\": 9"),
             "plan.yaml: the plan has version 9, this build reads 1; plan again");
   EXPECT_EQ(read_error("[\"data\"]", "[\"dato\"]"),
