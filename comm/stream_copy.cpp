@@ -10,9 +10,10 @@
 
 namespace tessera {
 
-bool past_caches(size_t bytes) {
-  constexpr size_t kKept = size_t{16} << 20;
-  return bytes > kKept;
+bool past_caches(size_t bytes, int ranks) {
+  // A quarter of a usual last cache, which holds what is read, and what kernels need next, too.
+  constexpr size_t kKept = size_t{8} << 20;
+  return bytes > kKept / static_cast<size_t>(ranks);
 }
 
 void copy_on(void* to, const void* from, size_t bytes, bool past) {

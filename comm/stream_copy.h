@@ -4,8 +4,9 @@
 
 namespace tessera {
 
-// Whether a vector is too long for caches to keep it until somebody reads it.
-bool past_caches(size_t bytes);
+// Whether what `ranks` ranks of a machine write, a vector of so many bytes each, is too much for
+// caches to keep it until somebody reads it.
+bool past_caches(size_t bytes, int ranks);
 
 // Copies unless the data is there already. `past`: around the caches, so that lines that are
 // written whole are not read from memory first; what was copied so is seen by others after

@@ -55,7 +55,7 @@ void DirectCollectives::broadcast(const CallInfo& info, int root) {
   const Slice mine =
       slice_of(bytes, static_cast<size_t>(size()), static_cast<size_t>(member_.rank));
   const std::byte* from = peers_[static_cast<size_t>(root)].send;
-  const bool past = past_caches(bytes);
+  const bool past = past_caches(bytes, size());
   for (size_t done = 0; done < mine.size; done += kReduceBlock) {
     const size_t at = mine.begin + done, n = std::min(kReduceBlock, mine.size - done);
     for (int r = 0; r < size(); ++r)
@@ -66,7 +66,7 @@ void DirectCollectives::broadcast(const CallInfo& info, int root) {
 
 void DirectCollectives::all_gather(const CallInfo& info) {
   const size_t element = size_of(info.call.type);
-  const bool past = past_caches(info.call.count * element);
+  const bool past = past_caches(info.call.count * element, size());
   std::byte* to = self().recv;
   // Each begins with the next rank's, so that they do not all read from one.
   for (int i = 0; i < size(); ++i) {
@@ -82,7 +82,7 @@ void DirectCollectives::all_reduce(const CallInfo& info) {
   const size_t element = size_of(info.call.type);
   const Slice mine =
       slice_of(info.call.count, static_cast<size_t>(size()), static_cast<size_t>(member_.rank));
-  const bool past = past_caches(info.call.count * element);
+  const bool past = past_caches(info.call.count * element, size());
   const size_t block = kReduceBlock / element;
   alignas(64) std::byte reduced[kReduceBlock];
   std::vector<const void*> sources(peers_.size());
@@ -107,7 +107,7 @@ void DirectCollectives::reduce_scatter(const CallInfo& info) {
 
 void DirectCollectives::all_to_all(const CallInfo& info) {
   const size_t element = size_of(info.call.type);
-  const bool past = past_caches(info.call.count * element);
+  const bool past = past_caches(info.call.count * element, size());
   for (int i = 0; i < size(); ++i) {
     const int r = (member_.rank + i) % size();
     const uint64_t* sent = region_.counts(place_, r);
