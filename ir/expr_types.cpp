@@ -112,11 +112,17 @@ DType result_type(Fn fn, std::vector<Expr>& args, const SourceLocation& where) {
       return type;
     }
     case TypeRule::floating: {
-      for (const Expr& arg : args)
-        if (fn == Fn::div && is_integer(arg.type()) && !adopts_type(arg))
+      for (const Expr& arg : args) {
+        if (!is_integer(arg.type()) || adopts_type(arg)) continue;
+        if (fn == Fn::div)
           throw UserError(where, std::string("`/` divides floats, and this is ") +
                                      name_of(arg.type()) + "; write // to divide integers, or " +
                                      "convert, as in f32(x) / 2");
+        if (fn == Fn::pow)
+          throw UserError(where, std::string("`**` is a power of floats, and this is ") +
+                                     name_of(arg.type()) + "; write a product, as in x * x, or " +
+                                     "convert, as in f32(x) ** 2");
+      }
       for (Expr& arg : args)  // sqrt(2) and 1 / 2 are floats
         if (is_literal(arg) && is_integer(arg.type())) {
           arg = make_literal(as<Constant>(arg)->value.number(), false, arg.where());

@@ -40,6 +40,9 @@ TEST(ScopeErrors, OfSlipsThatLookRight) {
   EXPECT_EQ(error_of("y = n / 2\n"),
             "<text>:6:7: `/` divides floats, and this is i32; write // to divide integers, or "
             "convert, as in f32(x) / 2");
+  EXPECT_EQ(error_of("y = n ** 2\n"),
+            "<text>:6:7: `**` is a power of floats, and this is i32; write a product, as in x * x, "
+            "or convert, as in f32(x) ** 2");
   EXPECT_EQ(error_of("y = 2 / n\n").substr(0, 44), "<text>:6:7: `/` divides floats, and this is ");
   EXPECT_EQ(error_of("y = where(x = 0, 1.0, x)\n"),
             "<text>:6:13: found `=` where `,` or an operator or `)` was expected, to close the `(` "
