@@ -17,7 +17,7 @@ namespace {
 std::string field_for(const Tensor& input, const Config& config, const Dataset& data) {
   const auto it = config.data.inputs.find(input.name());
   if (it != config.data.inputs.end()) return config.data.has_fields() ? it->second : input.name();
-  if (!config.program.model.empty() && !config.data.of_files()) {
+  if (!config.program.model.empty() && !config.data.of_files() && config.data.set != "synthetic") {
     if (input.name() == "image") return "images";
     if (input.name() == "token") return "text";
     if (input.name() == "truth") return config.data.text.empty() ? "labels" : "next";
@@ -41,27 +41,53 @@ int64_t window_of(const Program& program) {
   throw UserError(program.where(), "program `" + program.name() + "` has no input to feed");
 }
 
-// Where an input is the index of a read, what its field holds must lie in the dim indexed.
-void check_range(const Program& program, const Tensor& input, const Field& field,
-                 const std::string& data) {
-  if (field.below == 0) return;
+// The dims that values of an input index.
+Dims indexed_by(const Program& program, const Tensor& input) {
+  Dims dims;
   for (const Tensor& tensor : program.definitions())
     for (const Expr& node : subexpressions(tensor.value())) {
       const Read* read = as<Read>(node);
       if (read == nullptr) continue;
       for (size_t i = 0; i < read->indices.size(); ++i) {
         const Read* index = as<Read>(read->indices[i].value);
-        const Dim& dim = read->tensor.dims()[i];
-        if (index == nullptr || !(index->tensor == input) || read->indices[i].padded ||
-            dim.extent() >= field.below)
-          continue;
-        throw UserError(input.where(), "`" + input.name() + "` indexes the dim `" + dim.name() +
-                                           "`, of extent " + std::to_string(dim.extent()) +
-                                           ", and " + data + " has " + std::to_string(field.below) +
-                                           " different characters; raise `" + dim.name() + "` to " +
-                                           std::to_string(field.below));
+        if (index != nullptr && index->tensor == input && !read->indices[i].padded)
+          dims.push_back(read->tensor.dims()[i]);
       }
     }
+  return dims;
+}
+
+// Where an input is the index of a read, what its field holds must lie in the dim indexed.
+void check_range(const Program& program, const Tensor& input, const Field& field,
+                 const std::string& data) {
+  if (field.below == 0) return;
+  for (const Dim& dim : indexed_by(program, input))
+    if (dim.extent() < field.below)
+      throw UserError(input.where(), "`" + input.name() + "` indexes the dim `" + dim.name() +
+                                         "`, of extent " + std::to_string(dim.extent()) + ", and " +
+                                         data + " has " + std::to_string(field.below) +
+                                         " different characters; raise `" + dim.name() + "` to " +
+                                         std::to_string(field.below));
+}
+
+// Made-up values for every input, such as its reads allow.
+Dataset make_up(const Config& config, Split split) {
+  constexpr int64_t kBatches = 16;  // of training; a quarter of that to test
+  const Program program = evaluation_program(config);
+  std::vector<SyntheticField> fields;
+  for (const Tensor& input : program.inputs()) {
+    SyntheticField field{input.name(), input.type(), extents(input.dims())};
+    field.row_shape.erase(field.row_shape.begin() + batch_axis(input));
+    const Dims dims = indexed_by(program, input);
+    for (size_t i = 0; i < dims.size(); ++i)
+      field.below = i == 0 ? dims[i].extent() : std::min(field.below, dims[i].extent());
+    fields.push_back(std::move(field));
+  }
+  const bool test = split == Split::test;
+  int64_t examples = kBatches * batch_of(program) / (test ? 4 : 1);
+  if (!test) examples = config.data.limit.value_or(examples);
+  return make_synthetic_dataset(fields, examples,
+                                static_cast<uint64_t>(config.train.seed) + (test ? 1 : 0));
 }
 
 // A quarter of what is free, shared by the ranks, may hold data unless the config says how much.
@@ -89,6 +115,7 @@ Dataset load(const Config& config, Split split) {
     const std::string folder = data.dir.empty() ? kFashionMnistFolder : data.dir;
     return load_fashion_mnist(folder, split, split == Split::train ? data.limit : std::nullopt);
   }
+  if (data.set == "synthetic") return make_up(config, split);
   TESSERA_CHECK(data.set.empty()) << "unknown data set " << data.set;
   return load_files_of(config, split);
 }

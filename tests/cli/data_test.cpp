@@ -186,5 +186,23 @@ TEST(Data, LargerThanMemoryIsRead) {
   EXPECT_EQ(result.json()["loss"], 1);
 }
 
+// Values are made up for every input: integers that index a dim lie within it.
+TEST(Data, SyntheticValuesFitWhatTheyIndex) {
+  const TestFolder folder;
+  folder.write("look.tess",
+               "program look\ndim batch = 8, word = 3, k = 4\ninput token[batch] : i32\n"
+               "input x[batch, k]\nparam table[word, k] = normal(0, 1)\n"
+               "loss = mean[batch, k]((table[word: token] - x) ** 2)\noutput loss\n"
+               "update table = table - 0.1 * grad(loss, table)\n");
+  const std::string config =
+      folder.write("look.yaml",
+                   "program: {file: look.tess}\ndata: {set: synthetic, limit: 26}\n"
+                   "train: {steps: 5}\noutput: {dir: " +
+                       folder.file("out") + "}\n");
+  const CommandResult result = run_tessera({"run", config});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out + result.err, HasSubstr("26 examples are 3 batches of 8"));
+}
+
 }  // namespace
 }  // namespace tessera
