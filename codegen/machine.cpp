@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/host_caches.h"
 #include "base/log.h"
 #include "base/read_file.h"
 #include "base/thread_clock.h"
@@ -26,29 +27,6 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMostFactBytes = size_t{64} << 10;
-
-// Bytes of a level of data cache, as far as one processor uses it: asked of the kernel's files,
-// then of the C library, which counts what no core of this host reaches where hosts are shared.
-int64_t cache_bytes(int level, int64_t otherwise) {
-  for (int index = 0; index < 8; ++index) {
-    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index);
-    std::ifstream level_file(folder + "/level"), type_file(folder + "/type");
-    int found = 0;
-    std::string type;
-    if (!(level_file >> found)) break;
-    type_file >> type;
-    if (found != level || type == "Instruction") continue;
-    std::ifstream size_file(folder + "/size");
-    int64_t kilobytes = 0;
-    if (size_file >> kilobytes && kilobytes > 0) return kilobytes << 10;
-  }
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-  const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
-  const int64_t bytes = sysconf(names[level - 1]);
-  if (bytes > 0) return bytes;
-#endif
-  return otherwise;
-}
 
 // The best rate, in GB/s, of some passes over three arrays of `elements` floats.
 constexpr int kPasses = 12;  // of which the fastest counts: others may use the machine, too
@@ -192,9 +170,9 @@ VectorTarget find_vectors(CpuLevel level) {
   if (x86) v.i16_products = 2;
   if (wide && has("avx512bf16")) v.bf16_products = 2;
   if (wide ? has("avx512vnni") : target.vector_bytes == 32 && has("avxvnni")) v.i8_products = 4;
-  v.l1_bytes = cache_bytes(1, 32 << 10);
-  v.l2_bytes = cache_bytes(2, 512 << 10);
-  v.l3_bytes = cache_bytes(3, 8 << 20);
+  v.l1_bytes = data_cache_bytes(1, 32 << 10);
+  v.l2_bytes = data_cache_bytes(2, 512 << 10);
+  v.l3_bytes = data_cache_bytes(3, 8 << 20);
   return v;
 }
 

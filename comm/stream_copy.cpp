@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/host_caches.h"
+
 #ifdef __SSE2__
 #include <immintrin.h>
 #endif
@@ -11,9 +13,10 @@
 namespace tessera {
 
 bool past_caches(size_t bytes, int ranks) {
-  // A quarter of a usual last cache, which holds what is read, and what kernels need next, too.
-  constexpr size_t kKept = size_t{8} << 20;
-  return bytes > kKept / static_cast<size_t>(ranks);
+  // The last cache also holds what is read, and what kernels need next.
+  constexpr int64_t kShare = 4, kUsual = int64_t{32} << 20;
+  static const size_t kept = static_cast<size_t>(data_cache_bytes(3, kUsual) / kShare);
+  return bytes > kept / static_cast<size_t>(ranks);
 }
 
 void copy_on(void* to, const void* from, size_t bytes, bool past) {

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/host_memory.h"
-#include "base/log.h"
 #include "base/units.h"
 
 namespace tessera {
@@ -77,12 +76,9 @@ bool require_memory_together(Communicator& world, int64_t bytes, const std::stri
     }
     if (on_host.bytes > on_host.available) refuse(on_host, host, what, bytes);
     if (in_process.bytes > in_process.available) refuse(in_process, process, what, bytes);
-    may_map = may_map && on_host.bytes + kSpareAddresses * on_host.ranks <= one.space;
+    may_map = may_map && (in_process.ranks == on_host.ranks ||
+                          on_host.bytes + kSpareAddresses * on_host.ranks <= one.space);
   }
-  if (!may_map)
-    log_info("runtime",
-             "no addresses for the memory of all ranks of a machine ({}); collectives copy",
-             process.source);
   return may_map;
 }
 

@@ -1,10 +1,37 @@
 #include "comm/mpi/windows.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "base/log.h"
 
 namespace tessera {
+namespace {
+
+// Why a rank does not share its memory, or does.
+enum class Sharing : char { yes, no_file, no_addresses, no_huge_pages, out_of_reach };
+
+std::string text_of(Sharing sharing) {
+  switch (sharing) {
+    case Sharing::yes:
+      break;
+    case Sharing::no_file:
+      return "the system refuses them files in memory: allow memfd_create where a sandbox forbids "
+             "it, and files of that length (ulimit -f unlimited)";
+    case Sharing::no_addresses:
+      return "they have too few addresses: raise the limit (ulimit -v)";
+    case Sharing::no_huge_pages:
+      return "there are no huge pages for files in memory: they take Linux 6.1 or later, and not "
+             "`deny` in /sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    case Sharing::out_of_reach:
+      return "they may not open each other's files below /proc: start them as one user, in one PID "
+             "namespace (containers: --pid=host and --cap-add=SYS_PTRACE)";
+  }
+  return "";
+}
+
+}  // namespace
 
 class Windows::Block : public SharedBlock {
  public:
@@ -33,7 +60,15 @@ std::unique_ptr<SharedBlock> Windows::open(Channel& channel, const CallInfo& inf
       ranks_per_host > 0 ? static_cast<uint64_t>(info.world_rank / ranks_per_host) : machine_id();
   const SharedFile file((std::max<size_t>(bytes, 1) + kHugePage - 1) / kHugePage * kHugePage);
   SharedMapping own(file);
-  if (own.data() != nullptr && own.use_huge_pages()) mine.file = file.offer();
+  Sharing sharing = Sharing::yes;
+  if (!file.exists())
+    sharing = Sharing::no_file;
+  else if (own.data() == nullptr)
+    sharing = Sharing::no_addresses;
+  else if (!own.use_huge_pages())
+    sharing = Sharing::no_huge_pages;
+  else
+    mine.file = file.offer();
   std::vector<Offer> offers(world.size());
   channel.gather_all(info, &mine, sizeof mine, offers.data());
 
@@ -50,17 +85,22 @@ std::unique_ptr<SharedBlock> Windows::open(Channel& channel, const CallInfo& inf
     windows.push_back({world[r], offers[r].number, mine.number, std::move(memory), {}});
     here.push_back(world[r]);
   }
+  if (sharing == Sharing::yes && here.size() != ranks_here) sharing = Sharing::out_of_reach;
   // This exchange also keeps each file open until all have mapped it.
-  const char reached = here.size() == ranks_here;
-  std::vector<char> all(offers.size());
-  channel.gather_all(info, &reached, 1, all.data());
-  bool together = true;
-  for (size_t r = 0; r < offers.size(); ++r)
-    if (offers[r].host == mine.host) together = together && all[r] != 0;
+  std::vector<Sharing> all(offers.size());
+  channel.gather_all(info, &sharing, sizeof sharing, all.data());
   if (ranks_here == 1) return nullptr;
-  if (!together) {
-    log_info("comm", "ranks of this machine cannot share {} bytes in huge pages; collectives copy",
-             bytes);
+  // A rank that offers nothing is out of reach of the others, which is not why.
+  Sharing why = Sharing::yes;
+  size_t first_here = offers.size();
+  for (size_t r = offers.size(); r-- > 0;) {
+    if (offers[r].host != mine.host) continue;
+    first_here = r;
+    if (why == Sharing::yes || all[r] != Sharing::out_of_reach)
+      why = all[r] == Sharing::yes ? why : all[r];
+  }
+  if (why != Sharing::yes) {
+    if (static_cast<int>(first_here) == channel.rank()) warn_once(text_of(why));
     return nullptr;
   }
   std::sort(here.begin(), here.end());
@@ -72,6 +112,17 @@ std::unique_ptr<SharedBlock> Windows::open(Channel& channel, const CallInfo& inf
     windows_.push_back(std::move(window));
   }
   return std::make_unique<Block>(shared_from_this(), mine.number, data);
+}
+
+void Windows::warn_once(const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(warned_, true)) return;
+  }
+  log_warning("comm",
+              "ranks of this machine cannot read each other's tensors where they lie, so "
+              "collectives copy, which is slower: {}",
+              reason);
 }
 
 void Windows::close(uint64_t block) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "comm/mpi/channel.h"
@@ -27,7 +28,8 @@ struct Place {
 //   const Place place = windows.find(3, {1, 3}, tensor, bytes);   // on rank 3, published
 //   std::byte* theirs = windows.reach(3, place);                  // on rank 1: the same memory
 //
-// One for a world and all groups split from it. Thread-safe.
+// One for a world and all groups split from it. Thread-safe. Where the ranks of a machine cannot do
+// so, a warning says once what to change.
 class Windows : public std::enable_shared_from_this<Windows> {
  public:
   // Together. nullptr, on all ranks of a machine, where one of them cannot reach another's, or
@@ -50,9 +52,12 @@ class Windows : public std::enable_shared_from_this<Windows> {
     std::vector<int> mapped_by;  // world ranks, sorted
   };
   void close(uint64_t block);
+  // What is said on the rank that speaks for the machines with `reason`.
+  void warn_once(const std::string& reason);
 
   mutable std::mutex mutex_;
   uint64_t opened_ = 0;
+  bool warned_ = false;
   std::vector<Window> windows_;
 };
 

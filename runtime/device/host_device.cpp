@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
 #include "codegen/fuse.h"
 #include "runtime/arena.h"
 #include "runtime/memory_check.h"
@@ -101,6 +102,10 @@ DeviceMemory HostDevice::allocate_together(Communicator& world, size_t bytes,
   std::unique_ptr<SharedBlock> shared;
   if (require_memory_together(world, static_cast<int64_t>(bytes), what))
     shared = world.share(bytes);
+  else if (world.rank() == 0)
+    log_warning("runtime",
+                "ranks of a machine have too few addresses to read each other's tensors where they "
+                "lie, so collectives copy, which is slower: raise the limit (ulimit -v)");
   return memory_of(Arena(bytes, std::move(shared)));
 }
 

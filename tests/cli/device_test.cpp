@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "comm/nccl/simulated_nccl.h"
+#include "launcher/command_line.h"
 #include "tests/cli/run_tessera.h"
 
 namespace tessera {
@@ -70,6 +74,38 @@ TEST(Devices, TextModelsHaveTheLossesOfProcessors) {
   lstm.insert(lstm.end(), data.begin(), data.end());
   expect_same_losses("lstm.yaml", lstm,
                      {{"--device", "simulated", "cluster.transport=local", "cluster.ranks=1"}});
+}
+
+// A job without an end on two simulated GPUs whose NCCL is broken by `fault` in the middle of
+// training. Ends this process as the command would.
+[[noreturn]] void end_with_nccl_fault(const std::string& folder, void (*fault)(int rank)) {
+  std::thread([&] {
+    while (read_text(folder + "/out/metrics.jsonl").size() < 500)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    fault(1);
+  }).detach();
+  std::vector<std::string> words = {"tessera",
+                                    "run",
+                                    kConfigs + "quickstart.yaml",
+                                    "output.dir=" + folder + "/out",
+                                    "train.epochs=100000",
+                                    "program.hidden=[8]",
+                                    "data.limit=2000",
+                                    "cluster={device: simulated, transport: local, ranks: 2, "
+                                    "collectives: nccl, timeout: 2 s}"};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  _exit(run_command_line(static_cast<int>(words.size()), argv.data()));
+}
+
+TEST(DevicesDeathTest, AFaultOfNcclIsOneOfThePeersAndEndsTheJobWithCode3) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const TestFolder broken, stalled;
+  EXPECT_EXIT(end_with_nccl_fault(broken.path(), break_simulated_nccl), testing::ExitedWithCode(3),
+              "tessera: rank (0: all-reduce .*rank 1 failed|1: all-reduce .*): NCCL says: remote");
+  EXPECT_EXIT(end_with_nccl_fault(stalled.path(), stall_simulated_nccl), testing::ExitedWithCode(3),
+              "tessera: rank .*NCCL has not ended it in time");
 }
 
 TEST(Devices, SayWhatThereIs) {

@@ -160,6 +160,25 @@ TEST(Fault, SharedMemoryThatIsTooSmallIsNotUsed) {
   }
 }
 
+// Files in memory are files: a limit on their length keeps ranks from sharing their arenas.
+TEST(Fault, RanksThatCannotShareTheirTensorsSaySoOnce) {
+  const std::string large =
+      "program large\ndim n = 8000000\nx[n] = f32(n)\ns = sum[n](x)\noutput s\noutput x\n"
+      "pin x[n: data]\n";
+  const std::string how = " --ranks 3 --transport mpi --mesh data=3";
+  const CommandResult limited = eval_after("ulimit -f 8192", {"sh", "-c"}, large, how);
+  EXPECT_EQ(limited.code, 0) << limited.err;
+  EXPECT_THAT(limited.err, HasSubstr("rank 0 warning [comm] ranks of this machine cannot read each "
+                                     "other's tensors where they lie, so collectives copy, which "
+                                     "is slower: the system refuses them files in memory: "));
+  EXPECT_THAT(limited.err, HasSubstr("(ulimit -f unlimited)\n"));
+  EXPECT_EQ(limited.err.find("cannot read each other"),
+            limited.err.rfind("cannot read each other"));
+  const CommandResult free = eval_after("true", {"sh", "-c"}, large, how);
+  EXPECT_EQ(free.err, "");
+  EXPECT_EQ(free.out, limited.out);
+}
+
 TEST(Fault, AnMpirunWithAnotherProgramAmongItsRanksEnds) {
   const TestFolder folder;
   CommandResult result;
