@@ -1,5 +1,6 @@
 #include "ir/guards.h"
 
+#include "ir/remainders.h"
 #include "ir/split_formula.h"
 #include "ir/structure.h"
 
@@ -71,6 +72,7 @@ Expr without_guards(const Expr& value, ReduceOp op, std::vector<Expr>& condition
 GuardedValue split_guards(const Expr& body, ReduceOp op) {
   GuardedValue result{{}, body};
   result.value = without_guards(body, op, result.conditions);
+  result.conditions = join_remainders(result.conditions);
   return result;
 }
 

@@ -10,7 +10,8 @@ namespace tessera {
 // The parts of nested `where(c, …, 0)`: conditions, split at `and`, and the innermost value. In the
 // place of 0 stands what the operation ignores: 1 for a product, -inf for a maximum. Factors of a
 // term of a sum may be guarded, too: `where(c, x, 0) * y` is `where(c, x * y, 0)`, but for a y that
-// is infinite or NaN where c is false. In a sum, `f32(c)` is `where(c, 1, 0)`.
+// is infinite or NaN where c is false. In a sum, `f32(c)` is `where(c, 1, 0)`. What remainders and
+// quotients say together is one equation (`ir/remainders.h`).
 struct GuardedValue {
   std::vector<Expr> conditions;
   Expr value;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/floor_division.h"
 
 namespace tessera {
 namespace {
@@ -66,10 +67,6 @@ std::optional<Affine> affine_apply(const ExprNode& node, const Apply& apply) {
     default:
       return std::nullopt;
   }
-}
-
-int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
 
 // Interval arithmetic (Moore, 1966) over the integer functions.

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "ir/floor_division.h"
 #include "ir/guards.h"
+#include "ir/remainders.h"
 #include "ir/split_formula.h"
 #include "ir/structure.h"
 
@@ -29,14 +31,6 @@ struct StrideEquation {
   // That are left when the outer dim follows from the others.
   int64_t steps() const { return (taps() + stride - 1) / stride; }
 };
-
-int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
-}
-
-int64_t floor_mod(int64_t a, int64_t b) {
-  return a - floor_div(a, b) * b;
-}
 
 // Of the ways to take `condition` apart the one with the fewest steps; nothing where an equation
 // that is solved without dividing leaves no more.
@@ -151,7 +145,7 @@ bool splits(const GuardedValue& rest, const StrideEquation& e, const Dims& itera
 }
 
 // t of the example.
-Expr sum_of_phases(const Reduce& reduce, const GuardedValue& rest, const StrideEquation& e,
+Expr sum_of_phases(Dims reduced, const GuardedValue& rest, const StrideEquation& e,
                    const Phases& p) {
   std::map<Dim, Expr> solution{{e.outer, outer_index(e, p)}};
   if (!e.tap.empty()) solution.emplace(e.tap[0], tap_index(e, p));
@@ -161,14 +155,13 @@ Expr sum_of_phases(const Reduce& reduce, const GuardedValue& rest, const StrideE
   };
   GuardedValue guarded{{}, put_in(rest.value)};
   for (const Expr& condition : rest.conditions) guarded.conditions.push_back(put_in(condition));
-  Dims reduced = reduce.dims;
   for (const auto& [dim, index] : solution) {
     guard_inside(guarded, index, dim.extent(), ReduceOp::sum);
     reduced = subtract(reduced, {dim});
   }
   const Expr body = join_guards(guarded);
   reduced = unite(reduced, p.step);
-  return reduced.empty() ? body : make_reduce(Reduction::sum, reduced, body, reduce.body.where());
+  return reduced.empty() ? body : make_reduce(Reduction::sum, reduced, body, rest.value.where());
 }
 
 Expr number(int64_t value) {
@@ -212,15 +205,20 @@ Expr split_phases(const Expr& value, const Dims& order, const Dims& iterated,
   if (reduce == nullptr || reduce->op != Reduction::sum) return value;
   const GuardedValue guarded = split_guards(reduce->body);
   for (size_t i = 0; i < guarded.conditions.size(); ++i) {
-    const auto e = stride_equation(guarded.conditions[i], order, reduce->dims);
-    if (!e) continue;
     GuardedValue rest = guarded;
+    Dims reduced = reduce->dims;
+    if (const std::optional<Unfolded> unfolded = unfold_remainder(guarded, i)) {
+      rest = unfolded->guarded;
+      reduced = unite(reduced, {unfolded->quotient});
+    }
+    const auto e = stride_equation(rest.conditions[i], order, reduced);
+    if (!e) continue;
     rest.conditions.erase(rest.conditions.begin() + static_cast<std::ptrdiff_t>(i));
     if (!splits(rest, *e, iterated)) continue;
     const std::optional<Phases> phases = phases_of(*e);
     if (!phases) continue;
     const Tensor made =
-        define(sum_of_phases(*reduce, rest, *e, *phases), replaced(order, *e, *phases));
+        define(sum_of_phases(reduced, rest, *e, *phases), replaced(order, *e, *phases));
     return assembled(made, *e, *phases, value.type());
   }
   return value;

@@ -22,6 +22,10 @@ namespace tessera {
 //                      dx[y]   = t[u: (y - 3*p) // 2, p]  with p = y % 2
 //   2*oy + 4*ky == y   2*(oy + 2*ky) == y, 0 where y is odd
 //
+// A window's gradient that is written as a gather is taken apart as well (`ir/remainders.h`):
+//
+//   where((y - ky) % 2 == 0, g[oy: (y - ky) // 2 pad 0] * w[ky], 0)
+//
 // Of several such equations one is taken apart. `value`, whose result lies as `order` says, is
 // returned where it is no such sum, where no fewer steps would be left than solving the equation
 // for a dim without dividing leaves (as of a window with a dilation and no stride), where `y` is
