@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
       "failed.\ntessera COMMAND --help says more.");
   add_run_command(app, line, action);
   add_plan_command(app, action);
+  add_calibrate_command(app, line, action);
   add_eval_command(app, line, action);
   add_bench_command(app, line, action);
   add_ckpt_command(app, action);

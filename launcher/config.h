@@ -100,6 +100,7 @@ struct ClusterConfig {
   std::vector<Host> hosts = {{"localhost", 1}};
   int threads = 0;                // per rank; 0: the machine's cores shared out
   double timeout = 60;            // seconds that any wait for a peer may take
+  std::string measured;           // a file of `tessera calibrate`; "": ranks find out
   bool debug_comm = false;        // ranks also compare which task each collective belongs to
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
   DeviceKind device = DeviceKind::cpu;

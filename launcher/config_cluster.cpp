@@ -107,7 +107,7 @@ void settle_transport(ConfigReader& reader, const YamlNode& node) {
 void read_cluster(ConfigReader& reader, const YamlNode& node) {
   ClusterConfig& cluster = reader.config.cluster;
   node.allow_keys({"transport", "hosts", "hostfile", "ranks", "threads", "timeout", "cpu", "device",
-                   "collectives", "debug_comm"});
+                   "collectives", "measured", "debug_comm"});
   reader.read(node, "transport", cluster.transport, [](const YamlNode& n) {
     return n.as_choice({"mpi", "local"});
   });
@@ -131,6 +131,8 @@ void read_cluster(ConfigReader& reader, const YamlNode& node) {
   reader.read(node, "collectives", cluster.collectives, [](const YamlNode& n) {
     return parse_collectives_kind(n.as_choice({"auto", "staged", "nccl"}), "cluster.collectives");
   });
+  reader.read(node, "measured", cluster.measured,
+              [&](const YamlNode& n) { return reader.existing(n); });
   reader.read(node, "debug_comm", cluster.debug_comm,
               [](const YamlNode& n) { return n.as_bool(); });
 }

@@ -146,6 +146,7 @@ void print_cluster(Printer& out, const ClusterConfig& cluster) {
   out.value("cluster.device", name_of(cluster.device));
   if (cluster.device != DeviceKind::cpu || cluster.collectives != CollectivesKind::automatic)
     out.value("cluster.collectives", name_of(cluster.collectives));
+  if (!cluster.measured.empty()) out.value("cluster.measured", quote_yaml(cluster.measured));
   if (cluster.debug_comm) out.value("cluster.debug_comm", "true");
 }
 

@@ -44,23 +44,6 @@ double one_way_seconds(Communicator& world, int peer, bool first, size_t bytes, 
   return median_of(seconds);
 }
 
-// Of ranks 0 and `other`, which is the first one on another host; all get it.
-Link measure(Communicator& world, int other) {
-  world.set_context("measuring the link between hosts");
-  double found[2] = {};
-  if (world.rank() == 0 || world.rank() == other) {
-    const bool first = world.rank() == 0;
-    const int peer = first ? other : 0;
-    one_way_seconds(world, peer, first, 1, 5);  // connects
-    found[0] = one_way_seconds(world, peer, first, 1, 21);
-    found[1] = one_way_seconds(world, peer, first, kLongBytes, 3);
-  }
-  world.broadcast(found, sizeof found, 0);
-  const double latency = std::max(found[0], 1e-7);
-  const double transfer = std::max(found[1] - latency, 1e-7);
-  return {rounded(latency), rounded(static_cast<double>(kLongBytes) / transfer)};
-}
-
 // The ranks of each host, in the order of ranks. Hosts that come again later count anew.
 std::vector<int> runs(const std::vector<HostFacts>& facts) {
   std::vector<int> lengths;
@@ -73,6 +56,22 @@ std::vector<int> runs(const std::vector<HostFacts>& facts) {
 
 }  // namespace
 
+Link measure_link(Communicator& world, int one, int other, size_t bytes) {
+  world.set_context("measuring a link");
+  double found[2] = {};
+  if (world.rank() == one || world.rank() == other) {
+    const bool first = world.rank() == one;
+    const int peer = first ? other : one;
+    one_way_seconds(world, peer, first, 1, 5);  // connects
+    found[0] = one_way_seconds(world, peer, first, 1, 21);
+    found[1] = one_way_seconds(world, peer, first, bytes, 3);
+  }
+  world.broadcast(found, sizeof found, one);
+  const double latency = std::max(found[0], 1e-7);
+  const double transfer = std::max(found[1] - latency, 1e-7);
+  return {latency, static_cast<double>(bytes) / transfer};
+}
+
 Cluster cluster_of(const std::vector<HostFacts>& facts, const Link& outer) {
   TESSERA_CHECK(!facts.empty()) << "a cluster needs ranks";
   const std::vector<int> lengths = runs(facts);
@@ -81,21 +80,22 @@ Cluster cluster_of(const std::vector<HostFacts>& facts, const Link& outer) {
     for (const HostFacts& one : facts) found = std::min(found, one.*member);
     return found;
   };
-  const double crowding = least(&HostFacts::crowding);
+  const double crowded = least(&HostFacts::crowding);
   Cluster cluster = this_machine(1);
   cluster.devices = static_cast<int>(facts.size());
-  cluster.per_node = 0;
-  for (const int length : lengths) cluster.per_node = std::gcd(cluster.per_node, length);
+  int per_node = 0;
+  for (const int length : lengths) per_node = std::gcd(per_node, length);
   cluster.device.memory = static_cast<int64_t>(least(&HostFacts::memory));
   cluster.device.flops = least(&HostFacts::flops);
   cluster.device.memory_bandwidth = least(&HostFacts::memory_bandwidth);
-  cluster.inner = {5e-6 / crowding, 1.5e9 * crowding};
-  if (lengths.size() == 1) {
-    cluster.outer = cluster.inner;
-    return cluster;
-  }
+  cluster.levels = {{"memory", per_node, {5e-6 / crowded, 1.5e9 * crowded}, 0, {}}};
+  if (lengths.size() == 1) return cluster;
   const int most = *std::max_element(lengths.begin(), lengths.end());
-  cluster.outer = {outer.latency, outer.bandwidth * cluster.per_node / most};
+  cluster.levels.push_back({"network",
+                            cluster.devices / per_node,
+                            {outer.latency, outer.bandwidth * per_node / most},
+                            0,
+                            {}});
   return cluster;
 }
 
@@ -110,14 +110,14 @@ Cluster cluster_of(Communicator& world) {
   if (here == world.size()) return this_machine(here);
   const Cluster mine = this_machine(here);
   const HostFacts own{host, static_cast<double>(mine.device.memory), mine.device.flops,
-                      mine.device.memory_bandwidth, 5e-6 / mine.inner.latency};
+                      mine.device.memory_bandwidth, crowding(here)};
   const std::vector<size_t> counts(one_each.size(), sizeof own);
   std::vector<HostFacts> facts(one_each.size());
   world.all_gather(&own, facts.data(), counts, DType::u8);
   const auto other = std::find_if(facts.begin(), facts.end(),
                                   [&](const HostFacts& one) { return one.host != facts[0].host; });
-  const Link outer = measure(world, static_cast<int>(other - facts.begin()));
-  return cluster_of(facts, outer);
+  const Link outer = measure_link(world, 0, static_cast<int>(other - facts.begin()), kLongBytes);
+  return cluster_of(facts, {rounded(outer.latency), rounded(outer.bandwidth)});
 }
 
 }  // namespace tessera

@@ -13,10 +13,14 @@ namespace tessera {
 // are alike, so each counts as the weakest. What was measured is rounded to a power of two, so that
 // plans do not change with noise. Together; some 50 ms where there are several hosts.
 //
-// Hosts may have different numbers of ranks; per_node is then the largest number of neighbours that
-// are on one host wherever they begin, and the link is shared by as many more. Hosts with 4, 4 and
-// 2 ranks are five nodes of 2 with half of the link each.
+// Hosts may have different numbers of ranks; a node's ranks are then the largest number of
+// neighbours that are on one host wherever they begin, and the link is shared by as many more.
+// Hosts with 4, 4 and 2 ranks are five nodes of 2 with half of the link each.
 Cluster cluster_of(Communicator& world);
+
+// Latency and bandwidth between two ranks, from messages of one byte and of `bytes`. Together; the
+// same on all ranks.
+Link measure_link(Communicator& world, int one, int other, size_t bytes);
 
 // What a rank says of itself.
 struct HostFacts {

@@ -1,10 +1,13 @@
 #include "launcher/planning.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/read_file.h"
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "comm/work_together.h"
+#include "launcher/host_cluster.h"
 #include "launcher/planning_report.h"
 #include "placement/explain.h"
 #include "runtime/worker_pool.h"
@@ -41,12 +44,28 @@ PlanRequest request_of(const Cluster& cluster, const PlanSettings& settings) {
   return request;
 }
 
+// What `make` gives on rank 0.
+std::string text_of_rank_0(Communicator& world, const std::string& what,
+                           const std::function<std::string()>& make) {
+  std::string text;
+  work_together(world, what, [&] {
+    if (world.rank() == 0) text = make();
+  });
+  auto bytes = static_cast<int64_t>(text.size());
+  world.set_context("sharing what rank 0 made: " + what);
+  world.broadcast(&bytes, sizeof bytes, 0);
+  text.resize(static_cast<size_t>(bytes));
+  world.broadcast(text.data(), text.size(), 0);
+  return text;
+}
+
 }  // namespace
 
 PlanSettings plan_settings(const Config& config, int threads) {
   PlanSettings settings;
   settings.cpu = config.cluster.cpu;
   settings.file = config.plan.file;
+  settings.cluster = config.cluster.measured;
   settings.memory = config.plan.memory;
   settings.threads = threads;
   if (!config.plan.mesh.empty()) {
@@ -68,6 +87,13 @@ PlanSettings plan_settings(const Config& config, int threads) {
 
 KernelSeconds kernel_seconds_here(const PlanSettings& settings) {
   return [machine = machine_facts(settings.cpu), threads = settings.threads](const Nest& local) {
+    return predict_seconds(local, machine, threads);
+  };
+}
+
+KernelSeconds kernel_seconds_of(const ClusterDescription& described) {
+  if (!described.machine) return {};
+  return [machine = *described.machine, threads = described.threads](const Nest& local) {
     return predict_seconds(local, machine, threads);
   };
 }
@@ -107,18 +133,24 @@ Planned plan_beside(const Program& normal, const Cluster& cluster, const PlanSet
   return optimize_beside(normal, cluster, request, alternatives);
 }
 
+Cluster cluster_of_job(Communicator& world, const std::string& file) {
+  if (file.empty()) return cluster_of(world);
+  const std::string text = text_of_rank_0(world, "reading the cluster's description", [&] {
+    const ClusterDescription described = load_cluster(file);
+    if (described.cluster.devices != world.size())
+      throw UserError(fmt::format(
+          "`{}` describes {}, and this job has {} ranks; calibrate with as many, or leave it out",
+          file, describe(described.cluster), world.size()));
+    return print_cluster(described);
+  });
+  return parse_cluster(text, file).cluster;
+}
+
 Plan share_plan(Communicator& world, const std::function<Plan()>& make) {
   if (world.size() == 1) return make();
-  std::string text;
-  work_together(world, "planning, on rank 0", [&] {
-    if (world.rank() == 0) text = to_text(make());
-  });
-  int64_t bytes = static_cast<int64_t>(text.size());
-  world.set_context("sharing the plan");
-  world.broadcast(&bytes, sizeof bytes, 0);
-  text.resize(static_cast<size_t>(bytes));
-  world.broadcast(text.data(), text.size(), 0);
-  return plan_from_text(text, "the plan of rank 0");
+  return plan_from_text(
+      text_of_rank_0(world, "planning, on rank 0", [&] { return to_text(make()); }),
+      "the plan of rank 0");
 }
 
 }  // namespace tessera

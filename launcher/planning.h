@@ -7,6 +7,7 @@
 
 #include "codegen/cpu_level.h"
 #include "comm/communicator.h"
+#include "launcher/cluster_file.h"
 #include "launcher/config.h"
 #include "partition/plan.h"
 #include "placement/cluster.h"
@@ -20,6 +21,7 @@ struct PlanSettings {
   std::optional<Mesh> mesh;       // absent: the optimizer chooses; else also that of the file
   std::optional<int64_t> memory;  // bytes per device
   std::vector<Pin> pins;          // beside those of the program
+  std::string cluster;            // a file that describes the ranks; "": they find out
   std::optional<double> search;   // about how many seconds a search may take
   int threads = 1;                // that compute on each rank
   CpuLevel cpu = CpuLevel::host;  // that kernels are made for
@@ -31,6 +33,10 @@ PlanSettings plan_settings(const Config& config, int threads);
 // The kernel model of codegen with what was measured on this host, for the threads and the level of
 // the settings.
 KernelSeconds kernel_seconds_here(const PlanSettings& settings);
+
+// The same for machines that a file describes; nothing, which is a roofline, where it does not say
+// what a device is.
+KernelSeconds kernel_seconds_of(const ClusterDescription& described);
 
 // The plan of a program in normal form for the ranks of `here`, whose kernels are those of this
 // machine, verified.
@@ -57,6 +63,11 @@ Plan read_plan(const std::string& file);
 std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings);
 std::string explain_here(const Program& normal, const Plan& plan, const PlanSettings& settings,
                          const Cluster& cluster);
+
+// The cluster that the ranks of a job make up: as a file describes it, which rank 0 reads, or else
+// as they find it (host_cluster.h). UserError when the file is of another number of devices.
+// Together; the same on all ranks.
+Cluster cluster_of_job(Communicator& world, const std::string& file);
 
 // Rank 0 makes the plan; all get the same one. Together.
 Plan share_plan(Communicator& world, const std::function<Plan()>& make);

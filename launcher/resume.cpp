@@ -19,6 +19,7 @@ std::string planning_text(const Config& config, int threads) {
   said.plan = config.plan;
   said.cluster.hosts = config.cluster.hosts;
   said.cluster.cpu = config.cluster.cpu;
+  said.cluster.measured = config.cluster.measured;
   said.cluster.threads = threads;
   return print_config(said);
 }

@@ -63,6 +63,7 @@ PlanSettings settings_of(int argc, char** argv) {
   app.add_option("--mesh", mesh);
   app.add_option("--memory", memory);
   app.add_option("--plan", settings.file);
+  app.add_option("--cluster", settings.cluster);
   std::optional<CpuLevel> cpu;
   add_cpu_option(app, cpu);
   try {
@@ -118,7 +119,7 @@ int Session::size() const {
 Executable Session::compile(const Program& program) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
-  const Cluster here = cluster_of(*world_);
+  const Cluster here = cluster_of_job(*world_, settings_.cluster);
   const Plan plan = share_plan(*world_, [&] { return plan_here(normal, here, settings_); });
   const ClusterCommCost prices(here);
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
@@ -138,7 +139,7 @@ Executable Session::compile(const Program& program, const Plan& plan) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
   verify(plan, normal);
-  const ClusterCommCost prices(cluster_of(*world_));
+  const ClusterCommCost prices(cluster_of_job(*world_, settings_.cluster));
   return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
 }
 

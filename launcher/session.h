@@ -15,6 +15,7 @@ namespace tessera {
 //
 //   --threads N   that compute on each rank     --mesh data=2,model=2     --memory 2GiB
 //   --plan FILE   a plan made earlier         --cpu x86-64-v3   that kernels are made for
+//   --cluster FILE   a file of `tessera calibrate`
 //
 //   int main(int argc, char** argv) {
 //     Session session(argc, argv);

@@ -136,7 +136,7 @@ class Trainer {
     });
     normal_ = stack_loops(normalize(program));
     find_first_step();
-    cluster_ = cluster_of(world_);
+    cluster_ = cluster_of_job(world_, config_.cluster.measured);
     comm_cost_.emplace(cluster_);
     const Plan plan = share_plan(world_, [&] {
       if (resumed_)

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
+
+#include "partition/reshard.h"
 
 namespace tessera {
 
@@ -16,25 +20,48 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-// One level of links. A message of n bytes takes latency + n / bandwidth.
+// A message of n bytes takes latency + n / bandwidth.
 struct Link {
   double latency = 5e-6;   // seconds
-  double bandwidth = 2e9;  // bytes per second: of one device inside a node, of the NIC of a node
+  double bandwidth = 2e9;  // bytes per second
 
   bool operator==(const Link&) const = default;
 };
 
-// What the planner knows of the machines: `devices` ranks, `per_node` of them in one machine,
-// neighbours first. Inside a node a rank uses `inner`; between nodes all ranks of a node share one
-// NIC, `outer`.
+// Seconds that collectives took which all devices of a level made together, by what the busiest
+// device moved (ReshardStep::bytes). At least one size for each kind that is there.
+using MeasuredSeconds = std::map<CommKind, std::map<int64_t, double>>;
+
+// What joins `joins` blocks of the level below, which are single devices at the lowest: the cores
+// of a machine, NVLink in a node, a switch between nodes, a link between racks. `link` is how one
+// block reaches the others of its level; all devices of the block share it.
+//
+//   name: nvlink   joins: 8    a block is a device with 450 GB/s of its own
+//   name: rail     joins: 32   a block is a node; its 8 devices share 400 GB/s
+//   name: spine    joins: 4    a block is 32 nodes, which share `link` to the others
+struct LinkLevel {
+  std::string name = "link";
+  int joins = 1;
+  Link link;
+  double total =
+      0;  // bytes per second of all blocks of a level in sum; 0: no less than their links
+  MeasuredSeconds measured;  // nothing: alpha-beta prices
+
+  // Bytes per second of one block while all of them send.
+  double bandwidth() const;
+  bool operator==(const LinkLevel&) const = default;
+};
+
+// What the planner knows of the machines: `devices` ranks, neighbours first, and what joins them,
+// the innermost level first. The last block of a level may be smaller than others.
 struct Cluster {
   int devices = 1;
-  int per_node = 1;
   Device device;
-  Link inner{5e-6, 2e9};
-  Link outer{20e-6, 1.25e9};
+  std::vector<LinkLevel> levels;  // of one device: none
 
-  int nodes() const { return (devices + per_node - 1) / per_node; }
+  // Devices of one block of the innermost level.
+  int per_node() const { return levels.empty() ? 1 : levels[0].joins; }
+  int nodes() const { return (devices + per_node() - 1) / per_node(); }
   bool operator==(const Cluster&) const = default;
 };
 
@@ -42,8 +69,18 @@ struct Cluster {
 // shared between them. Rates are typical ones. Throws UserError unless ranks > 0.
 Cluster this_machine(int ranks);
 
+// Cores for each of `ranks` ranks of this machine, at most 1.
+double crowding(int ranks);
+
 // For "what if" plans: `devices` server CPUs, eight to a node, on 100 Gbit/s Ethernet.
 Cluster imagined_cluster(int devices);
+
+// The same with another number of devices: fewer or more blocks of the outermost level. A machine
+// that is alone has up to eight; beyond that there are more of them, joined by the same link.
+Cluster resized(Cluster cluster, int devices);
+
+// The innermost level within whose blocks `devices` neighbours lie; there is one.
+const LinkLevel& level_of(const Cluster& cluster, int devices);
 
 // Throws UserError naming the first field that makes no sense.
 void verify(const Cluster& cluster);

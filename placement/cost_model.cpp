@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -34,50 +35,109 @@ int members_below(int limit, const Mesh& mesh, const Axes& axes) {
   return limit > 0 ? below + 1 : below;
 }
 
-}  // namespace
-
-ClusterCommCost::Span ClusterCommCost::span_of(const Mesh& mesh, const Axes& axes) const {
-  Span span;
-  span.group = mesh.group_size(axes);
-  span.latency = cluster_.inner.latency;
-  span.ring_bandwidth = span.exchange_bandwidth = cluster_.inner.bandwidth;
-  const int members = members_below(cluster_.per_node, mesh, axes);
-  if (members == span.group) return span;
-  // Groups of one node that cross its border at the same time.
-  double groups = std::max(
-      1.0, std::floor(static_cast<double>(std::min(cluster_.per_node, mesh.ranks())) / members));
-  double share = cluster_.outer.bandwidth / groups;
-  double leaving = static_cast<double>(span.group - members) / (span.group - 1);
-  span.latency = std::max(cluster_.inner.latency, cluster_.outer.latency);
-  span.ring_bandwidth = std::min(cluster_.inner.bandwidth, share);
-  span.exchange_bandwidth = std::min(cluster_.inner.bandwidth, share / (members * leaving));
-  return span;
-}
-
-double ClusterCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
-                                int64_t bytes) const {
-  if (!communicates(kind)) return 0;
-  Span span = span_of(mesh, axes);
-  if (span.group == 1) return 0;
-  double n = static_cast<double>(bytes), g = span.group;
+// Messages, one after another, that a group of `g` sends of the kind.
+double rounds_of(CommKind kind, double g) {
   switch (kind) {
     case CommKind::all_gather:
     case CommKind::reduce_scatter:
-      return (g - 1) * span.latency + n / span.ring_bandwidth;
-    case CommKind::all_reduce: {
-      double ring = 2 * (g - 1) * span.latency + n / span.ring_bandwidth;
-      double rounds = std::ceil(std::log2(g)), whole = n * g / (2 * (g - 1));
-      return std::min(ring, rounds * (span.latency + whole / span.ring_bandwidth));
-    }
     case CommKind::all_to_all:
-      return (g - 1) * span.latency + n / span.exchange_bandwidth;
+      return g - 1;
+    case CommKind::all_reduce:
+      return std::ceil(std::log2(g));
     case CommKind::halo:
-      return 2 * span.latency + n / span.ring_bandwidth;
+      return 2;
     case CommKind::slice:
     case CommKind::mask:
       break;
   }
   return 0;
+}
+
+// Between two sizes a straight line, beyond the largest in proportion.
+double at_size(const std::map<int64_t, double>& measured, double bytes) {
+  const auto next = measured.lower_bound(static_cast<int64_t>(std::ceil(bytes)));
+  if (next == measured.begin()) return next->second;
+  const auto& [before, seconds] = *std::prev(next);
+  if (next == measured.end()) return seconds * bytes / static_cast<double>(before);
+  const double along =
+      (bytes - static_cast<double>(before)) / static_cast<double>(next->first - before);
+  return seconds + along * (next->second - seconds);
+}
+
+// No size faster than a smaller one.
+void make_rising(std::map<int64_t, double>& measured) {
+  double most = 0;
+  for (auto& [bytes, seconds] : measured) seconds = most = std::max(most, seconds);
+}
+
+}  // namespace
+
+ClusterCommCost::ClusterCommCost(const Cluster& cluster) : cluster_(cluster) {
+  for (LinkLevel& level : cluster_.levels)
+    for (auto& [kind, measured] : level.measured) make_rising(measured);
+}
+
+ClusterCommCost::Span ClusterCommCost::span_of(const Mesh& mesh, const Axes& axes) const {
+  Span span;
+  span.group = mesh.group_size(axes);
+  int block = 1;  // devices that share a link of the level
+  for (const LinkLevel& level : cluster_.levels) {
+    const int members = members_below(block, mesh, axes);
+    if (members == span.group) break;
+    // Groups of one block that leave it at the same time.
+    const double groups =
+        std::max(1.0, std::floor(static_cast<double>(std::min(block, mesh.ranks())) / members));
+    const double share = level.bandwidth() / groups;
+    const double leaving = static_cast<double>(span.group - members) / (span.group - 1);
+    span.latency = std::max(span.latency, level.link.latency);
+    span.ring_bandwidth = std::min(span.ring_bandwidth, share);
+    span.exchange_bandwidth = std::min(span.exchange_bandwidth, share / (members * leaving));
+    span.outermost = &level;
+    block = std::min<int64_t>(int64_t{block} * level.joins, cluster_.devices);
+    span.joined = block;
+  }
+  return span;
+}
+
+double ClusterCommCost::model(CommKind kind, const Span& span, double bytes) {
+  const double g = span.group;
+  switch (kind) {
+    case CommKind::all_gather:
+    case CommKind::reduce_scatter:
+    case CommKind::halo:
+      return rounds_of(kind, g) * span.latency + bytes / span.ring_bandwidth;
+    case CommKind::all_reduce: {
+      const double ring = 2 * (g - 1) * span.latency + bytes / span.ring_bandwidth;
+      const double whole = bytes * g / (2 * (g - 1));
+      const double doubling = rounds_of(kind, g) * (span.latency + whole / span.ring_bandwidth);
+      return std::min(ring, doubling);
+    }
+    case CommKind::all_to_all:
+      return rounds_of(kind, g) * span.latency + bytes / span.exchange_bandwidth;
+    case CommKind::slice:
+    case CommKind::mask:
+      break;
+  }
+  return 0;
+}
+
+double ClusterCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
+                                int64_t bytes) const {
+  if (!communicates(kind)) return 0;
+  const Span span = span_of(mesh, axes);
+  if (span.group == 1) return 0;
+  const auto n = static_cast<double>(bytes);
+  const auto found = span.outermost->measured.find(kind);
+  if (found == span.outermost->measured.end()) return model(kind, span, n);
+  // As all devices of the level together took, with the rounds and the bandwidth of this group.
+  const Mesh whole{{{"all", span.joined}}};
+  const Span measured = span_of(whole, {0});
+  const double least = found->second.begin()->second;
+  const auto bandwidth = [&](const Span& each) {
+    return kind == CommKind::all_to_all ? each.exchange_bandwidth : each.ring_bandwidth;
+  };
+  return least * rounds_of(kind, span.group) / rounds_of(kind, measured.group) +
+         (at_size(found->second, n) - least) * bandwidth(measured) / bandwidth(span);
 }
 
 }  // namespace tessera

@@ -408,10 +408,7 @@ class Planner {
   std::optional<int> more_devices() {
     if (!looks_for_devices()) return std::nullopt;
     for (int factor = 2; factor <= kMostTimes; factor *= 2) {
-      Cluster larger = cluster_;
-      larger.devices *= factor;
-      if (cluster_.nodes() == 1 && cluster_.per_node < 8)
-        larger.per_node = std::min(8, larger.devices);
+      const Cluster larger = resized(cluster_, cluster_.devices * factor);
       PlanRequest request = request_;
       request.most_axes = std::min(request.most_axes, 2);
       if (Planner(program_, larger, request).run()) return larger.devices;

@@ -1,13 +1,12 @@
 #include "launcher/commands/bench_collectives.h"
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <tuple>
 
 #include "base/error.h"
 #include "launcher/bench/collectives.h"
 #include "launcher/bench/suite_report.h"
 #include "launcher/commands/arguments.h"
+#include "launcher/commands/processes.h"
 #include "launcher/exit_code.h"
 #include "launcher/json_text.h"
 #include "launcher/progress.h"
@@ -18,13 +17,10 @@ namespace tessera {
 namespace {
 
 struct CollectivesArguments {
-  int ranks = 2;
-  std::string hosts;
-  std::string hostfile;
+  ProcessArguments where;
   std::string filter;
   int most_mib = 256;
   double seconds = 0.5;
-  double timeout = 60;
   bool list = false;
   bool json = false;
 };
@@ -38,19 +34,8 @@ void show(const SuiteResult& result, bool json) {
   print_out("{}\n", json_text(object));
 }
 
-// Where the ranks run, and which argument says so. A rank of a job on hosts learns it from the
-// launcher: the file of hosts may be there only.
-std::pair<std::vector<Host>, std::string> hosts_of(const CollectivesArguments& arguments) {
-  if (const char* settled = std::getenv(kHostsVariable))
-    return {parse_hosts(settled, kHostsVariable), ""};
-  if (!arguments.hosts.empty()) return {parse_hosts(arguments.hosts, "--host"), "--host"};
-  if (!arguments.hostfile.empty()) return {read_hostfile(arguments.hostfile), "--hostfile"};
-  return {{{"localhost", arguments.ranks}}, "--ranks"};
-}
-
 int bench_collectives(const CollectivesArguments& arguments, const CommandLine& line) {
-  RanksOptions ranks;
-  std::tie(ranks.hosts, ranks.asked_by) = hosts_of(arguments);
+  const RanksOptions ranks = arguments.where.ranks_options(line);
   if (ranks_of(ranks.hosts) < 2)
     throw UserError(ranks.asked_by + " names one rank; collectives take two or more");
   const std::vector<CollectiveRow> rows = collective_rows(
@@ -59,9 +44,6 @@ int bench_collectives(const CollectivesArguments& arguments, const CommandLine& 
     for (const CollectiveRow& row : rows) print_out("{}\n", row.name());
     return kDone;
   }
-  ranks.transport = "mpi";
-  ranks.timeout = arguments.timeout;
-  ranks.command = line.argv;
   bool failed = false;
   const int code = run_on_ranks(ranks, [&](Communicator& world) {
     Progress progress("bench", static_cast<int64_t>(rows.size()), style_of_stderr());
@@ -84,14 +66,7 @@ void add_bench_collectives(CLI::App& bench, const CommandLine& line, Action& act
   auto arguments = std::make_shared<CollectivesArguments>();
   CLI::App* command =
       bench.add_subcommand("collectives", "Collectives between processes beside MPI's own");
-  command->add_option("--ranks", arguments->ranks, "processes of this machine (default: 2)")
-      ->check(CLI::Range(2, 1024));
-  CLI::Option* hosts = command->add_option("--host", arguments->hosts,
-                                           "where ranks run instead, as node1:2,node2:2");
-  command
-      ->add_option("--hostfile", arguments->hostfile,
-                   "the same from a file with lines `HOST slots=N`")
-      ->excludes(hosts);
+  arguments->where.add_options(*command);
   command->add_option("--filter", arguments->filter,
                       "only those whose name, as in `all-reduce f32 64 MiB`, holds this");
   command->add_option("--most", arguments->most_mib, "MiB of the largest vector (default: 256)")
@@ -99,10 +74,6 @@ void add_bench_collectives(CLI::App& bench, const CommandLine& line, Action& act
   command
       ->add_option("--seconds", arguments->seconds,
                    "how long to measure each side of a row (default: 0.5)")
-      ->check(positive_seconds());
-  command
-      ->add_option("--timeout", arguments->timeout,
-                   "seconds that a rank waits for another (default: 60)")
       ->check(positive_seconds());
   command->add_flag("--list", arguments->list, "print the names and measure nothing");
   command->add_flag("--json", arguments->json, "end with one JSON object");

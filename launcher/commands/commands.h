@@ -24,6 +24,7 @@ CLI::Validator positive_seconds();
 // do in `action`; nothing happens while the command line is read.
 void add_run_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
+void add_calibrate_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_eval_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_bench_command(CLI::App& app, const CommandLine& line, Action& action);
 void add_trace_command(CLI::App& app, Action& action);

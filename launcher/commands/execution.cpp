@@ -39,6 +39,8 @@ void ExecutionArguments::add_options(CLI::App& command) {
       ->check(CLI::IsMember({"local", "mpi"}));
   command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
+  command.add_option("--cluster", cluster,
+                     "a file of `tessera calibrate`, by which collectives are priced");
   command
       .add_option("--timeout", timeout, "seconds that any wait for a rank may take (default: 60)")
       ->check(positive_seconds());
@@ -90,7 +92,7 @@ Executable ExecutionArguments::make(const Program& program, const Program& norma
       open_device(device_request(device.value_or(DeviceKind::cpu), CollectivesKind::automatic,
                                  threads_on(world), world),
                   compiler, world);
-  const Cluster here = cluster_of(world);
+  const Cluster here = cluster_of_job(world, cluster);
   const Plan shared = share_plan(world, [&] {
     PlanSettings settings;
     settings.file = plan;

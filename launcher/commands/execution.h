@@ -21,6 +21,7 @@ struct ExecutionArguments {
   std::string transport = "local";
   std::string mesh;
   std::string plan;
+  std::string cluster;  // a file that describes the ranks; "": they find out
   double timeout = 60;  // seconds that any wait for a peer may take
   std::optional<CpuLevel> cpu;
   std::optional<DeviceKind> device;

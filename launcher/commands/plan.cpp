@@ -73,7 +73,12 @@ struct Machines {
 
 Machines machines_of(const PlanArguments& arguments, const std::optional<Config>& config,
                      const PlanSettings& settings) {
-  if (!arguments.cluster.empty()) return {load_cluster(arguments.cluster), {}};
+  if (!arguments.cluster.empty()) {
+    const ClusterDescription described = load_cluster(arguments.cluster);
+    const Cluster& all = described.cluster;
+    return {arguments.devices > 0 ? resized(all, arguments.devices) : all,
+            kernel_seconds_of(described)};
+  }
   const int ranks = config ? config->cluster.ranks() : 1;
   return {cluster_for(arguments.devices > 0 ? arguments.devices : ranks),
           kernel_seconds_here(settings)};
@@ -136,14 +141,14 @@ void add_plan_command(CLI::App& app, Action& action) {
       "how far from optimal it can be");
   command->add_option("PROGRAM", arguments->program, "a .tess file, a config, or a model's name")
       ->required();
-  CLI::Option* devices =
-      command->add_option("--devices", arguments->devices, "number of devices; need not exist here")
-          ->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--devices", arguments->devices,
+                   "number of devices, which need not exist here; of --cluster: as many of them")
+      ->check(CLI::Range(1, 1 << 20));
   CLI::Option* cpu = add_cpu_option(*command, arguments->cpu);
   command
       ->add_option("--cluster", arguments->cluster,
-                   "a YAML file that describes the machines, such as configs/clusters/gpus.yaml")
-      ->excludes(devices)
+                   "a YAML file that describes the machines, such as configs/clusters/h100.yaml")
       ->excludes(cpu);
   command->add_option("--mesh", arguments->mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command->add_option("--memory", arguments->memory, "limit per device, as 16GiB");

@@ -57,13 +57,13 @@ std::string mesh(const PlanFacts& facts) {
     const int span = stride;
     stride /= axes[a].size;
     rows.push_back({html(axes[a].name), std::to_string(axes[a].size),
-                    span <= facts.cluster.per_node ? "inside a node" : "between nodes",
-                    std::to_string(stride), html(what_it_splits(facts.plan, a))});
+                    html(level_of(facts.cluster, span).name), std::to_string(stride),
+                    html(what_it_splits(facts.plan, a))});
   }
-  return rows.empty() ? "<p>One device.</p>\n"
-                      : html_table({"axis", "devices", "its neighbours are", "ranks apart",
-                                    "what it splits"},
-                                   rows, {false, true, false, true, false});
+  return rows.empty()
+             ? "<p>One device.</p>\n"
+             : html_table({"axis", "devices", "joined by", "ranks apart", "what it splits"}, rows,
+                          {false, true, false, true, false});
 }
 
 std::string placements(const PlanFacts& facts) {

@@ -324,10 +324,43 @@ TEST(Plan, RefusesAClusterThatMakesNoSense) {
   EXPECT_EQ(key.code, 2);
   EXPECT_THAT(key.err, HasSubstr(file + ":2:1: "));
   EXPECT_THAT(key.err, HasSubstr("did you mean `device`?"));
-  const CommandResult both = run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "2",
-                                          "--cluster", kConfigs + "clusters/laptop.yaml"});
-  EXPECT_EQ(both.code, 2);
-  EXPECT_THAT(both.err, HasSubstr("--devices excludes --cluster"));
+}
+
+TEST(Plan, TakesSomeDevicesOfACluster) {
+  const CommandResult some = run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "16",
+                                          "--cluster", kConfigs + "clusters/h100.yaml"});
+  ASSERT_EQ(some.code, 0) << some.err;
+  EXPECT_THAT(some.out, HasSubstr("for 16 h100 devices of 74.0 GiB in 2 nodes"));
+}
+
+TEST(Calibrate, WritesWhatPlanAndRunRead) {
+  const TestFolder folder;
+  const std::string file = folder.file("two.yaml");
+  const CommandResult found = run_tessera(
+      {"calibrate", "--ranks", "2", "--seconds", "0.2", "--most", "1", "--out", file, "--json"});
+  ASSERT_EQ(found.code, 0) << found.err;
+  EXPECT_EQ(found.json()["devices"], 2);
+  const nlohmann::json level = found.json()["levels"][0];
+  EXPECT_EQ(level["joins"], 2);
+  for (const char* kind : {"all-gather", "reduce-scatter", "all-to-all", "all-reduce"})
+    EXPECT_EQ(level["measured"][kind].size(), 7) << "256 B to 1 MiB";
+  EXPECT_EQ(level["measured"]["all-reduce"].back()["bytes"], 1 << 20);
+  EXPECT_EQ(level["measured"]["all-gather"].back()["bytes"], 1 << 19);
+
+  const CommandResult plan = run_tessera({"plan", kConfigs + "quickstart.yaml", "--cluster", file});
+  ASSERT_EQ(plan.code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("for 2 cpu devices of"));
+  const std::vector<std::string> run = {
+      "run",           kConfigs + "quickstart.yaml",       "data.set=synthetic",
+      "train.steps=2", "output.dir=" + folder.file("out"), "cluster.measured=" + file};
+  const CommandResult two = run_tessera(run);
+  EXPECT_EQ(two.code, 0) << two.err;
+  std::vector<std::string> three = run;
+  three.emplace_back("cluster.ranks=3");
+  const CommandResult wrong = run_tessera(three);
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("`" + file + "` describes 2 cpu devices of"));
+  EXPECT_THAT(wrong.err, HasSubstr("and this job has 3 ranks"));
 }
 
 TEST(Eval, TakesAnExtentOfNothing) {

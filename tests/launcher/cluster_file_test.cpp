@@ -31,42 +31,72 @@ std::string error_of(const std::string& text) {
 TEST(ClusterFile, SaysEverything) {
   Cluster wanted;
   wanted.devices = 8;
-  wanted.per_node = 4;
   wanted.device = {"gpu", int64_t{80} << 30, 60e12, 3e12, 4 * 1e-6};
-  wanted.inner = {500 * 1e-9, 300e9};
-  wanted.outer = {6 * 1e-6, 400 * (1e9 / 8)};
-  EXPECT_EQ(parse_cluster(kGood, "c.yaml"), wanted);
+  wanted.levels = {{"inner", 4, {500 * 1e-9, 300e9}, 0, {}},
+                   {"outer", 2, {6 * 1e-6, 400 * (1e9 / 8)}, 0, {}}};
+  EXPECT_EQ(parse_cluster(kGood, "c.yaml"), (ClusterDescription{wanted, {}, 1}));
+}
+
+constexpr const char* kLevels =
+    "device: {kind: gpu, memory: 80GiB, flops: 60 TFLOP/s, memory_bandwidth: 3 TB/s}\n"
+    "levels:\n"
+    "- {name: NVLink, joins: 8, latency: 3us, bandwidth: 300 GB/s}\n"
+    "- {name: rail, joins: 4, latency: 6us, bandwidth: 50 GB/s,\n"
+    "   measured: {all-reduce: [[64, 20us], [1MiB, 210us]], all-to-all: [[64, 9us]]}}\n"
+    "- {name: spine, joins: 2, latency: 9us, bandwidth: 200 GB/s, total: 250 GB/s}\n";
+
+TEST(ClusterFile, AnyNumberOfLevels) {
+  const Cluster cluster = parse_cluster(kLevels, "c.yaml").cluster;
+  EXPECT_EQ(cluster.devices, 64);
+  EXPECT_EQ(cluster.per_node(), 8);
+  ASSERT_EQ(cluster.levels.size(), 3);
+  EXPECT_EQ(cluster.levels[1].measured.at(CommKind::all_reduce).at(1 << 20), 210 * 1e-6);
+  EXPECT_EQ(cluster.levels[2].bandwidth(), 125e9) << "two that share the total";
+}
+
+TEST(ClusterFile, WhatIsPrintedReadsBack) {
+  ClusterDescription described = parse_cluster(kLevels, "c.yaml");
+  described.machine = Machine{{64, 32, 2, 2, 4, 32768, 1 << 20, 32 << 20}, 2, 116.5, 10.5, 20, 50};
+  described.threads = 2;
+  EXPECT_EQ(parse_cluster(print_cluster(described), "c.yaml"), described);
+  const ClusterDescription one = parse_cluster(
+      "per_node: 1\ndevice: {memory: 6GiB, flops: 150 GFLOP/s, memory_bandwidth: 15 GB/s}\n", "1");
+  EXPECT_EQ(parse_cluster(print_cluster(one), "1"), one);
 }
 
 TEST(ClusterFile, OneNodeHasNoLinksToOthers) {
-  const Cluster laptop = parse_cluster(
-      "per_node: 2\ndevice: {memory: 6GiB, flops: 150 GFLOP/s, memory_bandwidth: 15 GB/s}\n"
-      "inner: {latency: 5us, bandwidth: 1.5 GB/s}\n",
-      "c.yaml");
+  const Cluster laptop =
+      parse_cluster(
+          "per_node: 2\ndevice: {memory: 6GiB, flops: 150 GFLOP/s, memory_bandwidth: 15 GB/s}\n"
+          "inner: {latency: 5us, bandwidth: 1.5 GB/s}\n",
+          "c.yaml")
+          .cluster;
   EXPECT_EQ(laptop.devices, 2);
   EXPECT_EQ(laptop.nodes(), 1);
   EXPECT_EQ(laptop.device.kind, "cpu");
   EXPECT_EQ(laptop.device.launch, 2e-6);
-  EXPECT_EQ(laptop.outer, laptop.inner);
+  EXPECT_EQ(laptop.levels.size(), 1);
 }
 
 TEST(ClusterFile, OneDeviceANodeHasNoLinksInside) {
-  const Cluster cluster = parse_cluster(
-      "nodes: 3\nper_node: 1\n"
-      "device: {memory: 6GiB, flops: 150 GFLOP/s, memory_bandwidth: 15 GB/s}\n"
-      "outer: {latency: 30us, bandwidth: 1 GiB/s}\n",
-      "c.yaml");
+  const Cluster cluster =
+      parse_cluster(
+          "nodes: 3\nper_node: 1\n"
+          "device: {memory: 6GiB, flops: 150 GFLOP/s, memory_bandwidth: 15 GB/s}\n"
+          "outer: {latency: 30us, bandwidth: 1 GiB/s}\n",
+          "c.yaml")
+          .cluster;
   EXPECT_EQ(cluster.devices, 3);
   EXPECT_EQ(cluster.nodes(), 3);
-  EXPECT_EQ(cluster.outer.bandwidth, 1073741824.0);
-  EXPECT_EQ(cluster.inner, cluster.outer);
+  ASSERT_EQ(cluster.levels.size(), 2);
+  EXPECT_EQ(cluster.levels[1].link.bandwidth, 1073741824.0);
+  EXPECT_EQ(cluster.levels[0].link, cluster.levels[1].link);
 }
 
 TEST(ClusterFile, ErrorsSayWhereAndWhat) {
-  EXPECT_EQ(
-      error_of(with("per_node: 4", "per_nodes: 4")),
-      "c.yaml:2:1: `per_nodes` is not a known key; the file may have nodes, per_node, device, "
-      "inner, outer (did you mean `per_node`?)");
+  EXPECT_EQ(error_of(with("per_node: 4", "per_nodes: 4")),
+            "c.yaml:2:1: `per_nodes` is not a known key; the file may have device, levels, nodes, "
+            "per_node, inner, outer (did you mean `per_node`?)");
   EXPECT_EQ(error_of(with("300 GB/s", "300")),
             "c.yaml:4:37: `inner.bandwidth` must be a bandwidth such as 10 GB/s, 500 MB/s or 100 "
             "Gbit/s, found `300`");
@@ -90,6 +120,20 @@ TEST(ClusterFile, ErrorsSayWhereAndWhat) {
   EXPECT_EQ(error_of(with("nodes: 2", "nodes: 1")),
             "c.yaml:5:1: `outer` describes links between nodes, but there is one node; remove it, "
             "or say how many nodes there are");
+  EXPECT_EQ(error_of(std::string(kLevels) + "nodes: 2\n"),
+            "c.yaml:7:1: `nodes` cannot be combined with `levels`; remove one");
+  const auto level = [](const std::string& text) {
+    return "device: {memory: 1GiB, flops: 1 TFLOP/s, memory_bandwidth: 1 GB/s}\n"
+           "levels: [{name: a, joins: 2, latency: 1us, bandwidth: 1 GB/s, " +
+           text + "}]\n";
+  };
+  EXPECT_EQ(
+      error_of(level("measured: {all-reduce: [[64]]}")),
+      "c.yaml:2:87: `levels[0].measured.all-reduce[0]` must be a size and a time, as in [1MiB, "
+      "210us], found 1 values");
+  EXPECT_EQ(error_of(level("measured: {all-reduce: [[64, 1us], [64, 2us]]}")),
+            "c.yaml:2:98: `levels[0].measured.all-reduce[1]` gives a time for that size a second "
+            "time; remove one");
   EXPECT_EQ(error_of("per_node: 2\n"), "c.yaml:1:1: the file must have the key `device`");
   EXPECT_EQ(message_of<UserError>([] { load_cluster("none.yaml"); }),
             "none.yaml: cannot be opened: No such file or directory");
@@ -99,7 +143,7 @@ TEST(ClusterFile, TheExamplesLoad) {
   int files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::string(TESSERA_SOURCE_DIR) + "/configs/clusters")) {
-    const Cluster cluster = load_cluster(entry.path().string());
+    const Cluster cluster = load_cluster(entry.path().string()).cluster;
     EXPECT_NO_THROW(verify(cluster)) << entry.path();
     ++files;
   }

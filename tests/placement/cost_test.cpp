@@ -18,9 +18,7 @@ namespace {
 Cluster two_nodes() {
   Cluster cluster;
   cluster.devices = 8;
-  cluster.per_node = 4;
-  cluster.inner = {1e-6, 8e9};
-  cluster.outer = {10e-6, 4e9};
+  cluster.levels = {{"inner", 4, {1e-6, 8e9}, 0, {}}, {"outer", 2, {10e-6, 4e9}, 0, {}}};
   return cluster;
 }
 
@@ -42,10 +40,54 @@ TEST(CommCost, GroupsAcrossNodesShareTheNic) {
   EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_to_all, flat, {0}, 7'000'000), 70e-6 + 4e-3);
 }
 
+TEST(CommCost, GroupsPassEveryLevelThatTheyLeave) {
+  Cluster cluster;
+  cluster.devices = 16;
+  cluster.levels = {{"nvlink", 4, {1e-6, 400e9}, 0, {}},
+                    {"rail", 2, {5e-6, 50e9}, 0, {}},
+                    {"spine", 2, {9e-6, 100e9}, 40e9, {}}};
+  const ClusterCommCost cost(cluster);
+  const Mesh mesh = parse_mesh("pod=2,node=2,device=4");
+  const auto seconds = [&](const Axes& axes) {
+    return cost.seconds(CommKind::all_gather, mesh, axes, 1'000'000);
+  };
+  EXPECT_DOUBLE_EQ(seconds({2}), 3e-6 + 1e6 / 400e9);
+  EXPECT_DOUBLE_EQ(seconds({1}), 5e-6 + 1e6 / (50e9 / 4)) << "four groups leave a node";
+  EXPECT_DOUBLE_EQ(seconds({1, 2}), 7 * 5e-6 + 1e6 / 50e9);
+  EXPECT_DOUBLE_EQ(seconds({0}), 9e-6 + 1e6 / (40e9 / 2 / 8))
+      << "eight groups leave a pod, whose share of the spine is half of its total";
+}
+
+TEST(CommCost, WhatWasMeasuredIsThePrice) {
+  Cluster cluster = two_nodes();
+  cluster.levels[0].measured[CommKind::all_reduce] = {{64, 4e-6}, {1064, 6e-6}, {2064, 5e-6}};
+  const ClusterCommCost cost(cluster);
+  const Mesh mesh = parse_mesh("data=2,model=4");
+  const auto seconds = [&](int64_t bytes) {
+    return cost.seconds(CommKind::all_reduce, mesh, {1}, bytes);
+  };
+  EXPECT_DOUBLE_EQ(seconds(1), 4e-6);
+  EXPECT_DOUBLE_EQ(seconds(64), 4e-6);
+  EXPECT_DOUBLE_EQ(seconds(564), 5e-6);
+  EXPECT_DOUBLE_EQ(seconds(2064), 6e-6) << "not less than half of the bytes took";
+  EXPECT_DOUBLE_EQ(seconds(4128), 12e-6);
+  // A pair inside the node takes half of the rounds, and as long to move its bytes.
+  EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_reduce, parse_mesh("a=4,b=2"), {1}, 1064),
+                   4e-6 / 2 + 2e-6);
+  // Nothing was measured between the nodes, and of no other collective.
+  const ClusterCommCost model(two_nodes());
+  EXPECT_EQ(cost.seconds(CommKind::all_reduce, mesh, {0}, 500),
+            model.seconds(CommKind::all_reduce, mesh, {0}, 500));
+  EXPECT_EQ(cost.seconds(CommKind::all_gather, mesh, {1}, 500),
+            model.seconds(CommKind::all_gather, mesh, {1}, 500));
+}
+
 TEST(CommCost, CountsTheMembersInANodeAsEnumeratingThemDoes) {
   Cluster cluster = two_nodes();
+  cluster.levels[1].joins = 24;
   for (int per_node = 1; per_node <= 24; ++per_node) {
-    cluster.per_node = per_node;
+    cluster.levels[0].joins = per_node;
+    cluster.devices = 24 * per_node;
     for (const char* text : {"a=24", "a=3,b=7", "a=7,b=3", "a=2,b=3,c=4", "a=5,b=1,c=5"}) {
       const Mesh mesh = parse_mesh(text);
       for (int bits = 1; bits < 1 << mesh.count(); ++bits) {
@@ -78,7 +120,9 @@ TEST(CommCost, SmallAllReducesTakeLogarithmicallyManyRounds) {
 }
 
 TEST(CommCost, NeverFallsWhenBytesGrow) {
-  ClusterCommCost cost(two_nodes());
+  Cluster cluster = two_nodes();
+  cluster.levels[1].measured[CommKind::all_to_all] = {{8, 3e-6}, {90, 2e-6}, {7000, 1e-3}};
+  ClusterCommCost cost(cluster);
   for (const char* text : {"data=8", "data=2,model=4", "data=4,model=2"}) {
     Mesh mesh = parse_mesh(text);
     for (CommKind kind : {CommKind::all_gather, CommKind::reduce_scatter, CommKind::all_reduce,
@@ -185,15 +229,43 @@ TEST(MeshShapes, AreTheFactorisations) {
 
 TEST(Cluster, RejectsNonsense) {
   Cluster cluster = imagined_cluster(2);
-  cluster.inner.bandwidth = 0;
+  cluster.levels[0].link.bandwidth = 0;
   try {
     verify(cluster);
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "cluster: `inner.bandwidth` must be positive, found 0.000000");
+    EXPECT_STREQ(error.what(), "cluster: `memory.bandwidth` must be positive, found 0");
+  }
+  cluster = imagined_cluster(16);
+  cluster.levels.pop_back();
+  try {
+    verify(cluster);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "cluster: its levels join 8 devices, and it has 16; add a level, or let one join more");
   }
   EXPECT_THROW(this_machine(0), UserError);
   EXPECT_EQ(describe(imagined_cluster(64)), "64 cpu devices of 16.0 GiB in 8 nodes");
+}
+
+TEST(Cluster, GrowsAndShrinksByNodes) {
+  Cluster cluster = resized(this_machine(2), 4);
+  EXPECT_EQ(cluster.levels.size(), 1);
+  EXPECT_EQ(cluster.per_node(), 4);
+  cluster = resized(this_machine(2), 32);
+  EXPECT_EQ(cluster.per_node(), 8);
+  EXPECT_EQ(cluster.nodes(), 4);
+  cluster = resized(cluster, 60);
+  EXPECT_EQ(cluster.nodes(), 8);
+  EXPECT_EQ(&level_of(cluster, 8), &cluster.levels[0]);
+  EXPECT_EQ(&level_of(cluster, 9), &cluster.levels[1]);
+  cluster = resized(cluster, 6);
+  EXPECT_EQ(cluster.levels.size(), 1);
+  EXPECT_EQ(cluster.per_node(), 6);
+  EXPECT_TRUE(resized(cluster, 1).levels.empty());
+  EXPECT_NO_THROW(verify(resized(this_machine(1), 16)));
 }
 
 TEST(Units, HaveThreeDigits) {

@@ -48,7 +48,7 @@ void each_small_program(int count, const Visit& visit) {
     if (!program.pins().empty()) continue;
     const Mesh mesh = parse_mesh(seed % 3 == 0 ? "data=3" : "data=2");
     Cluster cluster = imagined_cluster(mesh.ranks());
-    cluster.inner = {1e-7, 1e8};
+    cluster.levels[0].link = {1e-7, 1e8};
     const KernelSeconds seconds = testing_programs::slow_kernels(seed % 2 == 0 ? 1e8 : 1e6);
     AllPlans all(program, mesh, cluster, seconds);
     if (all.count() > kMostPlans) continue;
