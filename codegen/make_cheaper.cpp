@@ -128,7 +128,6 @@ class Search {
 }  // namespace
 
 void make_cheaper(LoopNest& nest, const ScheduleTarget& target) {
-  if (nest.argument_bytes() <= static_cast<double>(target.vectors.l1_bytes)) return;
   if (std::optional<LoopNest> cheaper = Search(nest, target).run()) nest = std::move(*cheaper);
 }
 

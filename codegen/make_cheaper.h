@@ -8,7 +8,7 @@ namespace tessera {
 // (work_prices.h) say that they are clearly cheaper: with all that the nest does, and with the
 // lines of memory that it brings into the caches. Each loop is tried as the lane loop, also with
 // short reductions written out (written_out.h); from the cheapest of these, loops that follow one
-// another are exchanged as long as that helps. What fits the first cache stays as it is.
+// another are exchanged as long as that helps.
 //
 //   y[a, b] = sqrt(x[b, at[a]])   lanes along b, a outside: each element of x is a line of its own;
 //                                 b outside: the lines of a row stay in the first cache

@@ -5,15 +5,13 @@
 #include <cmath>
 #include <set>
 
+#include "codegen/interleave.h"
 #include "codegen/lane_places.h"
 #include "codegen/schedule_model.h"
 #include "codegen/transposed_loads.h"
 
 namespace tessera {
 namespace {
-
-constexpr int kChainCycles = 4;    // from one addition to the next that needs it
-constexpr int kExtremeCycles = 8;  // the same of min and max, which keep NaN
 
 uint64_t bit(int loop) {
   return uint64_t{1} << loop;
@@ -273,20 +271,8 @@ class StageWork {
 
   // A running value is ready for the next step some cycles after it was for the last one.
   void count_stalls() {
-    if (stage_.reductions.empty() || stage_.reduced.empty()) return;
-    double busy = 0;
-    for (const int index : use_.nodes) {
-      const Node& node = nest_.nodes[static_cast<size_t>(index)];
-      if ((node.loops & bit(stage_.reduced.back())) == 0 || node.kind == Node::Kind::constant)
-        continue;
-      busy +=
-          varies(node.loops)
-              ? std::ceil(static_cast<double>(lanes_) / static_cast<double>(width_of(node.type)))
-              : 1;
-    }
-    const Accumulation& first_of = nest_.reductions[static_cast<size_t>(stage_.reductions[0])];
-    const double chain = is_extreme(first_of) ? kExtremeCycles : kChainCycles;
-    if (busy < chain) add(WorkKind::stall, chain - busy, first(order_.size()), 0);
+    const double stalled = stalled_cycles(nest_, stage_, target_);
+    if (stalled > 0) add(WorkKind::stall, stalled, first(order_.size()), 0);
   }
 
   const LoopNest& nest_;

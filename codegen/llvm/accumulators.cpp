@@ -18,8 +18,8 @@ llvm::Value* widened(llvm::IRBuilderBase& b, llvm::Value* value) {
 }  // namespace
 
 Accumulators::Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
-                           ValueEmitter& values)
-    : b_(builder), stage_(stage), values_(values) {
+                           ValueEmitter& values, int turns)
+    : b_(builder), stage_(stage), values_(values), turns_(turns) {
   for (int r : stage.reductions) sums_.push_back({&nest.reductions[static_cast<size_t>(r)]});
 }
 
@@ -52,11 +52,19 @@ llvm::Value* Accumulators::identity_of(const Accumulation& reduction) const {
 }
 
 void Accumulators::reset(const Sum& sum) {
-  b_.CreateStore(widened(b_, identity_of(*sum.reduction)), sum.value);
+  for (llvm::AllocaInst* value : sum.values)
+    b_.CreateStore(widened(b_, identity_of(*sum.reduction)), value);
 }
 
 llvm::Value* Accumulators::read(const Sum& sum, llvm::Value* variable) {
   return b_.CreateLoad(type_of(*sum.reduction), variable);
+}
+
+llvm::Value* Accumulators::of_all_turns(const Sum& sum) {
+  llvm::Value* all = read(sum, sum.values[0]);
+  for (size_t i = 1; i < sum.values.size(); ++i)
+    all = emit_combine(b_, sum.reduction->op, sum.reduction->type, all, read(sum, sum.values[i]));
+  return all;
 }
 
 CompensatedSum Accumulators::total_of(const Sum& sum) {
@@ -73,7 +81,7 @@ void Accumulators::begin_total(const Sum& sum) {
 void Accumulators::start(bool in_blocks) {
   for (Sum& sum : sums_) {
     llvm::Type* type = type_of(*sum.reduction);
-    sum.value = emit_variable(b_, type);
+    for (int i = 0; i < turns_; ++i) sum.values.push_back(emit_variable(b_, type));
     reset(sum);
     if (!in_blocks || !loses_digits(sum.reduction->op, sum.reduction->type)) continue;
     sum.total = emit_variable(b_, type);
@@ -90,7 +98,7 @@ void Accumulators::resume_at(llvm::Value* memory) {
     return place;
   };
   for (Sum& sum : sums_) {
-    if (sum.value == nullptr) sum.value = emit_variable(b_, type_of(*sum.reduction));
+    if (sum.values.empty()) sum.values.push_back(emit_variable(b_, type_of(*sum.reduction)));
     sum.total = next(sum);
     llvm::Value* rest = next(sum);
     if (loses_digits(sum.reduction->op, sum.reduction->type)) sum.rest = rest;
@@ -110,7 +118,7 @@ void Accumulators::begin_block() {
 void Accumulators::end_block() {
   for (const Sum& sum : sums_) {
     if (sum.total == nullptr) continue;
-    llvm::Value* value = read(sum, sum.value);
+    llvm::Value* value = of_all_turns(sum);
     if (sum.rest == nullptr) {
       const auto [op, type, node] = *sum.reduction;
       b_.CreateStore(emit_combine(b_, op, type, read(sum, sum.total), value), sum.total);
@@ -126,9 +134,10 @@ void Accumulators::add(size_t i, llvm::Value* value) {
   const Sum& sum = sums_[i];
   value = splat(b_, value, lanes());
   if (over_reduced()) value = within_tail(sum, value);
-  llvm::Value* before = read(sum, sum.value);
+  llvm::AllocaInst* running = sum.values[turn_];
+  llvm::Value* before = read(sum, running);
   value = emit_combine(b_, sum.reduction->op, sum.reduction->type, before, widened(b_, value));
-  b_.CreateStore(value, sum.value);
+  b_.CreateStore(value, running);
 }
 
 llvm::Value* Accumulators::within_tail(const Sum& sum, llvm::Value* value) {
@@ -152,8 +161,8 @@ void Accumulators::take_in(size_t i, llvm::Value* value, Running running, int re
     b_.CreateStore(after.sum, sum.total);
     b_.CreateStore(after.rest, sum.rest);
   } else {
-    before = read(sum, sum.value);
-    b_.CreateStore(emit_combine(b_, op, type, before, whole), sum.value);
+    before = read(sum, sum.values[0]);
+    b_.CreateStore(emit_combine(b_, op, type, before, whole), sum.values[0]);
   }
   hand_over(i, emit_combine(b_, op, type, splat(b_, before, values_.lanes()), prefix));
 }
@@ -167,7 +176,7 @@ void Accumulators::hand_over(size_t i, llvm::Value* value) {
 void Accumulators::finish(const Across& across) {
   for (size_t i = 0; i < sums_.size(); ++i) {
     const Sum& sum = sums_[i];
-    llvm::Value* value = sum.total == nullptr  ? read(sum, sum.value)
+    llvm::Value* value = sum.total == nullptr  ? of_all_turns(sum)
                          : sum.rest == nullptr ? read(sum, sum.total)
                                                : emit_total(b_, total_of(sum));
     if (over_reduced()) value = emit_fold(b_, sum.reduction->op, sum.reduction->type, value);

@@ -21,8 +21,13 @@ namespace tessera {
 //   start_at(memory); … resume_at(memory); { begin_block(); … } …; resume_at(memory); finish()
 class Accumulators {
  public:
+  // With `turns` running values of each reduction, which steps go into in turns.
   Accumulators(llvm::IRBuilderBase& builder, const LoopNest& nest, const Stage& stage,
-               ValueEmitter& values);
+               ValueEmitter& values, int turns = 1);
+
+  int turns() const { return turns_; }
+  // Into which of them the next steps go.
+  void take_turn(int turn) { turn_ = static_cast<size_t>(turn); }
 
   // Is one of them a sum of floats, which long ones should form in blocks?
   bool lose_digits() const;
@@ -47,9 +52,9 @@ class Accumulators {
  private:
   struct Sum {
     const Accumulation* reduction = nullptr;
-    llvm::AllocaInst* value = nullptr;  // or of the block
-    llvm::Value* total = nullptr;       // variable with that of the blocks before
-    llvm::Value* rest = nullptr;        // and with what it lost, where digits are lost
+    std::vector<llvm::AllocaInst*> values = {};  // or of the block; one for each turn
+    llvm::Value* total = nullptr;                // variable with that of the blocks before
+    llvm::Value* rest = nullptr;                 // and with what it lost, where digits are lost
   };
 
   bool over_reduced() const;
@@ -62,12 +67,15 @@ class Accumulators {
   void reset(const Sum& sum);
   void begin_total(const Sum& sum);
   llvm::Value* read(const Sum& sum, llvm::Value* variable);
+  llvm::Value* of_all_turns(const Sum& sum);
   CompensatedSum total_of(const Sum& sum);
 
   llvm::IRBuilderBase& b_;
   const Stage& stage_;
   ValueEmitter& values_;
   std::vector<Sum> sums_;
+  const int turns_;
+  size_t turn_ = 0;
 };
 
 }  // namespace tessera

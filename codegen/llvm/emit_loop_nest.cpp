@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "codegen/interleave.h"
 #include "codegen/llvm/accumulators.h"
 #include "codegen/llvm/compensated_sum.h"
 #include "codegen/llvm/emit_values.h"
@@ -50,7 +51,7 @@ class NestEmitter {
       : b_(builder),
         nest_(nest),
         function_(function),
-        register_bytes_(target.vector_bytes),
+        target_(target),
         ahead_(read_ahead(nest, target.l2_bytes)),
         values_(builder, nest, function, target.vector_bytes) {}
 
@@ -197,13 +198,13 @@ class NestEmitter {
     if (loop != values_.lane()) {
       const std::vector<int> across = at + 1 == loops.size() ? across_of(loop) : std::vector<int>{};
       if (across.empty())
-        emit_range(extent(loop), 1, cut, inside);
+        emit_range(extent(loop), 1, cut, at + 1 == loops.size(), inside);
       else
         emit_across(loop, across, cut, inside);
       return;
     }
     const int64_t full = extent(loop) / values_.lanes() * values_.lanes();
-    if (full > 0) emit_range(full, values_.lanes(), cut, inside);
+    if (full > 0) emit_range(full, values_.lanes(), cut, at + 1 == loops.size(), inside);
     if (full == extent(loop)) return;
     const ValueEmitter::Scope scope(values_);
     values_.set_tail(extent(loop) - full);
@@ -232,7 +233,7 @@ class NestEmitter {
       const ValueEmitter::Scope scope(values_);
       values_.bind(loop, from);
       for (size_t i = 0; i < nodes.size(); ++i) values_.load_transposed(nodes[i], count, memory[i]);
-      emit_for(b_, i64(0), i64(count), 1, [&](llvm::Value* step) {
+      emit_steps_in_turns(i64(0), i64(count), 1, true, [&](llvm::Value* step) {
         const ValueEmitter::Scope at_step(values_);
         for (size_t i = 0; i < nodes.size(); ++i) {
           llvm::Type* vector = values_.vector_of(nodes[i]);
@@ -246,7 +247,7 @@ class NestEmitter {
       fewer = Blocks{cut->depth, std::max<int64_t>(1, cut->steps / steps), cut->begin, cut->end};
     const int64_t full = extent(loop) / steps * steps;
     if (full > 0)
-      emit_range(full, steps, fewer ? &*fewer : nullptr,
+      emit_range(full, steps, fewer ? &*fewer : nullptr, false,
                  [&](llvm::Value* from) { block(from, steps); });
     if (full == extent(loop)) return;
     if (cut != nullptr) cut->begin();
@@ -254,10 +255,30 @@ class NestEmitter {
     if (cut != nullptr) cut->end();
   }
 
-  void emit_range(int64_t end, int64_t step, const Blocks* cut,
+  // With several running values of each reduction, so many steps of the loop around the body of the
+  // reduction at a time.
+  void emit_steps_in_turns(llvm::Value* begin, llvm::Value* end, int64_t step, bool innermost,
+                           const std::function<void(llvm::Value*)>& inside) {
+    const int turns = innermost && sums_ != nullptr ? sums_->turns() : 1;
+    llvm::Value* rest = begin;
+    if (turns > 1) {
+      llvm::Value* whole = b_.CreateSDiv(b_.CreateNSWSub(end, begin), i64(step * turns));
+      rest = b_.CreateNSWAdd(begin, b_.CreateNSWMul(whole, i64(step * turns)));
+      emit_for(b_, begin, rest, step * turns, [&](llvm::Value* from) {
+        for (int turn = 0; turn < turns; ++turn) {
+          sums_->take_turn(turn);
+          inside(b_.CreateNSWAdd(from, i64(step * turn)));
+        }
+        sums_->take_turn(0);
+      });
+    }
+    emit_for(b_, rest, end, step, inside);
+  }
+
+  void emit_range(int64_t end, int64_t step, const Blocks* cut, bool innermost,
                   const std::function<void(llvm::Value*)>& inside) {
     if (cut == nullptr) {
-      emit_for(b_, i64(0), i64(end), step, inside);
+      emit_steps_in_turns(i64(0), i64(end), step, innermost, inside);
       return;
     }
     const int64_t piece = step * cut->steps;
@@ -265,7 +286,7 @@ class NestEmitter {
       cut->begin();
       llvm::Value* to = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin,
                                                  b_.CreateNSWAdd(from, i64(piece)), i64(end));
-      emit_for(b_, from, to, step, inside);
+      emit_steps_in_turns(from, to, step, innermost, inside);
       cut->end();
     });
   }
@@ -303,15 +324,17 @@ class NestEmitter {
   }
 
   void emit_free_point(const Stage& stage, const Body& hoist) {
-    Accumulators sums(b_, nest_, stage, values_);
+    Accumulators sums(b_, nest_, stage, values_, interleaved_steps(nest_, stage, target_));
     if (stage.scan) {
       emit_scan(stage, hoist, sums);
       return;
     }
     const std::optional<Blocks> blocks = blocks_of(stage, sums);
     sums.start(blocks.has_value());
+    sums_ = &sums;
     emit_loops(
         stage.reduced, 0, hoist, [&] { emit_inner(stage, sums); }, blocks ? &*blocks : nullptr);
+    sums_ = nullptr;
     if (stage.reductions.empty()) return;
     sums.finish();
     emit_outer(stage);
@@ -424,7 +447,8 @@ class NestEmitter {
     if (count != 0) values_.set_tail(count);
     values_.bind(scan.out, b_.CreateNSWSub(in, i64(scan.offset)));
     for (size_t i = 0; i < taken.size(); ++i)
-      sums.take_in(i, taken[i], scan.descending ? Running::down : Running::up, register_bytes_);
+      sums.take_in(i, taken[i], scan.descending ? Running::down : Running::up,
+                   target_.vector_bytes);
     emit_outer(stage);
   }
 
@@ -444,9 +468,10 @@ class NestEmitter {
   llvm::IRBuilderBase& b_;
   const LoopNest& nest_;
   llvm::Function& function_;
-  const int register_bytes_;
+  const VectorTarget& target_;
   const std::vector<Address> ahead_;
   const Stage* stage_ = nullptr;  // whose own loops are being emitted
+  Accumulators* sums_ = nullptr;  // whose reduced loops are being emitted
   ValueEmitter values_;
 };
 
