@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ir/floor_division.h"
+#include "ir/part_range.h"
 
 namespace tessera {
 namespace {
@@ -69,8 +70,10 @@ std::optional<Affine> affine_apply(const ExprNode& node, const Apply& apply) {
   }
 }
 
-// Interval arithmetic (Moore, 1966) over the integer functions.
-std::optional<IndexRange> range_apply(const Apply& apply) {
+// Interval arithmetic (Moore, 1966) over the integer functions; `range_of` says what an argument
+// is.
+template <typename RangeOf>
+std::optional<IndexRange> range_apply(const Apply& apply, const RangeOf& range_of) {
   std::vector<IndexRange> args;
   for (const Expr& arg : apply.args) {
     if (!is_integer(arg.type())) {
@@ -80,7 +83,7 @@ std::optional<IndexRange> range_apply(const Apply& apply) {
       }
       return std::nullopt;
     }
-    const std::optional<IndexRange> range = index_range(arg);
+    const std::optional<IndexRange> range = range_of(arg);
     const bool folded = apply.fn == Fn::mod && args.empty();  // whatever it is
     if (!range && !folded) return std::nullopt;
     args.push_back(range ? *range : IndexRange{least(arg.type()), greatest(arg.type())});
@@ -170,25 +173,34 @@ std::optional<Affine> find_affine(const ExprNode& node) {
   return apply != nullptr ? affine_apply(node, *apply) : std::nullopt;
 }
 
-std::optional<IndexRange> range_of(const Affine& affine) {
+template <typename Part>
+std::optional<IndexRange> range_of(const Affine& affine, const Part& part) {
   IndexRange range{clamp(affine.constant), clamp(affine.constant)};
   for (const auto& [dim, coefficient] : affine.terms) {
-    if (dim.extent() == 0) return std::nullopt;
-    const Wide reach = Wide{coefficient} * (dim.extent() - 1);
-    int64_t& bound = reach < 0 ? range.low : range.high;
-    bound = clamp(bound + reach);
+    const IndexRange of = part(dim);
+    if (of.low > of.high) return std::nullopt;
+    range.low = clamp(range.low + Wide{coefficient} * (coefficient > 0 ? of.low : of.high));
+    range.high = clamp(range.high + Wide{coefficient} * (coefficient > 0 ? of.high : of.low));
   }
   return range;
 }
 
+IndexRange whole(const Dim& dim) {
+  return {0, dim.extent() - 1};
+}
+
+bool wraps(DType type, const std::optional<IndexRange>& range) {
+  return range && is_small_integer(type) &&
+         (range->low < least(type) || range->high > greatest(type));
+}
+
 std::optional<IndexRange> find_range(const ExprNode& node, const std::optional<Affine>& affine) {
-  if (affine) return range_of(*affine);
+  if (affine) return range_of(*affine, whole);
   const auto* apply = std::get_if<Apply>(&node.kind);
   if (apply == nullptr) return std::nullopt;
-  const std::optional<IndexRange> range = range_apply(*apply);
-  const bool wraps = range && is_small_integer(node.type) &&
-                     (range->low < least(node.type) || range->high > greatest(node.type));
-  return wraps ? std::nullopt : range;
+  const std::optional<IndexRange> range =
+      range_apply(*apply, [](const Expr& arg) { return index_range(arg); });
+  return wraps(node.type, range) ? std::nullopt : range;
 }
 
 // Index arithmetic of type i32 must not wrap: kernels do it in 64 bits.
@@ -220,6 +232,22 @@ std::shared_ptr<const IndexFacts> find_index_facts(const ExprNode& node) {
   facts.too_wide = find_too_wide(node, facts);
   if (!facts.affine && !facts.range && !facts.too_wide) return nullptr;
   return std::make_shared<const IndexFacts>(std::move(facts));
+}
+
+std::optional<IndexRange> index_range(const Expr& index,
+                                      const std::function<IndexRange(const Dim&)>& part) {
+  if (const std::optional<Affine> affine = affine_form(index)) return range_of(*affine, part);
+  const Apply* apply = as<Apply>(index);
+  if (apply == nullptr || !index_range(index)) return std::nullopt;
+  const std::optional<IndexRange> range =
+      range_apply(*apply, [&](const Expr& arg) { return index_range(arg, part); });
+  return wraps(index.type(), range) ? std::nullopt : range;
+}
+
+bool may_be_equal(const Expr& left, const Expr& right,
+                  const std::function<IndexRange(const Dim&)>& part) {
+  const std::optional<IndexRange> a = index_range(left, part), b = index_range(right, part);
+  return !a || !b || (a->low <= b->high && b->low <= a->high);
 }
 
 void check_in_range(const Expr& index, const Dim& dim, const SourceLocation& where) {

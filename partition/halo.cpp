@@ -1,34 +1,18 @@
 #include "partition/halo.h"
 
 #include <algorithm>
+#include <set>
 
-#include "ir/index_range.h"
+#include "base/error.h"
 
 namespace tessera {
 namespace {
 
-// The range of an affine index on `rank`, cut to the extent.
-Interval reach(const Affine& form, int64_t extent, const NestRules& rules,
-               const Assignment& assignment, const Mesh& mesh, int rank) {
-  int64_t low = form.constant;
-  int64_t high = form.constant;
-  for (const auto& [dim, coefficient] : form.terms) {
-    const Interval range = block(dim.extent(), rules.loop_axes(dim, assignment), mesh, rank);
-    if (range.size() == 0) return {0, 0};
-    low += coefficient * (coefficient > 0 ? range.begin : range.end - 1);
-    high += coefficient * (coefficient > 0 ? range.end - 1 : range.begin);
-  }
-  const Interval cut{std::max<int64_t>(low, 0), std::min(high + 1, extent)};
-  return cut.size() > 0 ? cut : Interval{0, 0};
-}
-
-Axes axes_of(const Affine& form, const NestRules& rules, const Assignment& assignment,
-             const Mesh& mesh) {
-  Axes axes;
-  for (const auto& [dim, coefficient] : form.terms)
-    for (const int axis : rules.loop_axes(dim, assignment))
-      if (mesh.size(axis) > 1) axes.push_back(axis);
-  return axes;
+// Does a dim that is read there follow its own loop, so that operand_sharding splits it alike?
+bool is_plain(const Expr& index, const Dim& dim) {
+  const std::optional<Affine> form = affine_form(index);
+  const std::optional<Dim> loop = form ? form->plain() : std::nullopt;
+  return loop && loop->extent() == dim.extent();
 }
 
 // Sums of overlaps with many intervals, each in the time of a search.
@@ -73,21 +57,51 @@ std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
   const Read& read = *as<Read>(rules.operands()[operand]);
   HaloDemand demand{without_unit_axes(rules.operand_sharding(operand, assignment), mesh), {}};
   for (size_t i = 0; i < read.indices.size(); ++i) {
-    const std::optional<Affine> form = affine_form(read.indices[i].value);
-    if (!form || !demand.base.split[i].empty()) continue;
-    const Axes axes = axes_of(*form, rules, assignment, mesh);
+    const Expr& index = read.indices[i].value;
+    if (!index_range(index) || !demand.base.split[i].empty()) continue;
+    const Axes axes = axes_of_reach(index, rules, assignment, mesh);
     const bool taken = std::any_of(axes.begin(), axes.end(),
                                    [&demand](int axis) { return uses(demand.base, axis); });
     if (axes.empty() || taken) continue;
-    demand.base.split[i] = axes;
+    const int64_t extent = read.tensor.dims()[i].extent();
     HaloWindow window{static_cast<int>(i), axes, {}};
-    for (const int member : mesh.group(0, axes))
-      window.members.push_back(
-          reach(*form, read.tensor.dims()[i].extent(), rules, assignment, mesh, member));
+    bool whole = true;
+    for (const int member : mesh.group(0, axes)) {
+      const LoopParts parts(rules, assignment, mesh, member);
+      const std::optional<Interval> reach = parts.reach(index, extent);
+      TESSERA_CHECK(reach) << read.tensor.name() << " is read at no range of dim " << i;
+      whole = whole && reach->size() == extent;
+      window.members.push_back(*reach);
+    }
+    if (whole) continue;
+    demand.base.split[i] = axes;
     demand.windows.push_back(std::move(window));
   }
   if (demand.windows.empty()) return std::nullopt;
   return demand;
+}
+
+bool may_have_windows(const NestRules& rules, size_t operand) {
+  const Read& read = *as<Read>(rules.operands()[operand]);
+  std::set<Dim> seen;
+  for (size_t i = 0; i < read.indices.size(); ++i) {
+    const Expr& index = read.indices[i].value;
+    if (!index_range(index) || index.dims().empty()) continue;
+    if (!is_plain(index, read.tensor.dims()[i])) return true;
+    const Dim loop = *affine_form(index)->plain();
+    if (!seen.insert(loop).second || may_narrow(rules, loop)) return true;
+  }
+  return false;
+}
+
+bool exchanges(const HaloWindow& window, int64_t extent, const Mesh& mesh) {
+  const std::vector<int> group = mesh.group(0, window.axes);
+  for (size_t m = 0; m < group.size(); ++m) {
+    const Interval& wanted = window.members[m];
+    if (intersect(wanted, block(extent, window.axes, mesh, group[m])).size() < wanted.size())
+      return true;
+  }
+  return false;
 }
 
 int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
@@ -114,8 +128,9 @@ double halo_seconds(const TensorShape& shape, const HaloDemand& demand, const Me
                     const CommCost& cost) {
   double seconds = 0;
   for (const HaloWindow& window : demand.windows)
-    seconds += cost.seconds(CommKind::halo, mesh, window.axes,
-                            halo_bytes(shape, demand.base, window, mesh));
+    if (exchanges(window, shape.extents[static_cast<size_t>(window.dim)], mesh))
+      seconds += cost.seconds(CommKind::halo, mesh, window.axes,
+                              halo_bytes(shape, demand.base, window, mesh));
   return seconds;
 }
 

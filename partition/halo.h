@@ -3,8 +3,8 @@
 #include <optional>
 #include <vector>
 
+#include "partition/loop_parts.h"
 #include "partition/reshard.h"
-#include "partition/rules.h"
 
 namespace tessera {
 
@@ -13,6 +13,9 @@ namespace tessera {
 //
 //   out[oy] = sum[ky](image[y: 2*oy + ky] * w), oy = 6 and ky = 3 on a=2:
 //   image is needed at y 0 … 6 on the first rank and 6 … 12 on the second
+//   and its gradient, dx[y] = sum[oy, ky](where(2*oy + ky == y, g[oy] * w[ky], 0)), y = 13 on a=2:
+//   g is needed at oy 0 … 3 on the first rank and 3 … 5 on the second
+//   fine[y] = coarse[u: y // 2], y = 12 on a=2:  u 0 … 2 and 3 … 5, what each owns
 struct HaloWindow {
   int dim = 0;                    // position among the tensor's dims
   Axes axes;                      // the group
@@ -29,7 +32,11 @@ struct HaloDemand {
 };
 std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
                                       const Assignment& assignment, const Mesh& mesh);
+// Could there be one under some assignment?
+bool may_have_windows(const NestRules& rules, size_t operand);
 
+// Does anybody need what another one owns, of a dim of `extent`? All ranks find the same.
+bool exchanges(const HaloWindow& window, int64_t extent, const Mesh& mesh);
 // What the busiest rank sends or receives in the exchange of one window, whichever is more.
 int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
                    const Mesh& mesh);

@@ -1,10 +1,11 @@
 #include "partition/local_nest.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
-#include "ir/index_range.h"
 #include "ir/structure.h"
+#include "partition/loop_parts.h"
 
 namespace tessera {
 namespace {
@@ -26,6 +27,12 @@ class Localizer {
       std::erase_if(axes, [&dims](int axis) { return dims.mesh().size(axis) == 1; });
       loops_.emplace(loop, Loop{dims.local(loop, axes), dims.range(loop, axes).begin});
     }
+    const LoopParts parts(rules, assignment, dims.mesh(), dims.rank());
+    for (const Dim& loop : rules.nest().reduced) {
+      const Interval part = parts.of(loop);
+      if (part.size() == loops_.at(loop).local.extent() || !leaves_places_out(loop)) continue;
+      loops_.at(loop) = {Dim(loop.name() + ".part", part.size(), loop.where()), part.begin};
+    }
   }
 
   const Dim& loop(const Dim& global) const { return loops_.at(global).local; }
@@ -43,6 +50,22 @@ class Localizer {
     int64_t begin;
   };
 
+  // Does some operand lack places that the whole loop would read? Then the loop must keep to where
+  // the equations around the body may hold.
+  bool leaves_places_out(const Dim& loop) const {
+    for (size_t k = 0; k < operands_.size(); ++k) {
+      const Read& read = *as<Read>(rules_.operands()[k]);
+      const Sharding sharding = rules_.operand_sharding(k, assignment_);
+      for (size_t i = 0; i < read.indices.size(); ++i) {
+        const Box& box = operands_[k].box;
+        if (sharding.split[i].empty() && contains(read.indices[i].value.dims(), loop) &&
+            box.end[i] - box.begin[i] < read.tensor.dims()[i].extent())
+          return true;
+      }
+    }
+    return false;
+  }
+
   Expr rewrite_node(const Expr& expr) {
     if (const IndexOf* index = as<IndexOf>(expr)) {
       const Loop& known = loops_.at(index->dim);
@@ -54,6 +77,15 @@ class Localizer {
     return after.empty() ? expr : with_children(expr, after);
   }
 
+  // Does an index go through a loop of which this rank has nothing? Of affine ones that is known,
+  // but `y % 4` has bounds whatever y is, and they need not be those of the part.
+  bool never_read(const Expr& index) const {
+    const Dims dims = index.dims();
+    return !affine_form(index) && std::any_of(dims.begin(), dims.end(), [this](const Dim& dim) {
+      return loops_.at(dim).local.extent() == 0;
+    });
+  }
+
   Expr rewrite_read(const Expr& expr, const Read& read) {
     const size_t operand = rules_.operand_of(expr);
     const Part& part = operands_[operand];
@@ -61,7 +93,7 @@ class Localizer {
     std::optional<Scalar> pad = read.pad;
     for (size_t i = 0; i < read.indices.size(); ++i) {
       Index index{rewrite_index(read.indices[i].value, part.box.begin[i]), read.indices[i].padded};
-      if (rules_.guarded(operand, i, assignment_)) {
+      if (rules_.guarded(operand, i, assignment_) || never_read(read.indices[i].value)) {
         index.padded = true;
         if (!pad) pad = Scalar::of_number(read.tensor.type(), 0);
       }

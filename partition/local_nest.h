@@ -40,6 +40,12 @@ struct Part {
 // loops shift by where the rank's block begins, reads by where the part begins.
 //
 //   y[i] = x[i + 1 pad 0] * i, i from 5:   y[i.a] = x[i.a + 6 pad 0] * (i.a + 5)
+//
+// Where a part has a window (halo.h) that an equation leaves of a dim, the reduced loop keeps to
+// it:
+//
+//   d[y] = sum[o, k](where(o + k == y, g[o] * w[k], 0)), y from 8, k = 3, of g only 6 … 15 here:
+//   d[y.a] = sum[o.part, k](where(o.part + 6 + k == y.a + 8, g[o.part] * w[k], 0))
 Nest local_nest(const NestRules& rules, const Assignment& assignment,
                 const std::vector<Part>& operands, LocalDims& dims);
 

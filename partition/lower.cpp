@@ -218,7 +218,8 @@ class Lowering {
       return obtain(tensor, wanted.sharding, user, !wanted.whole);
     Version version = obtain(tensor, wanted.halo->base, user, false);
     for (const HaloWindow& window : wanted.halo->windows)
-      version = widened(tensor, version, window, {scope, settled(version.made, scope)});
+      if (exchanges(window, tensor.dims()[static_cast<size_t>(window.dim)].extent(), plan_.mesh))
+        version = widened(tensor, version, window, {scope, settled(version.made, scope)});
     return version;
   }
 

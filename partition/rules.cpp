@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "ir/index_range.h"
+#include "ir/guards.h"
 #include "ir/structure.h"
 #include "partition/linear.h"
 
@@ -105,6 +105,7 @@ NestRules::NestRules(const Nest& nest, const Dims& iterated) : nest_(nest), iter
   find_operands();
   for (const Dim& dim : nest.out.dims()) out_labels_.push_back(loop_label(nest, dim));
   find_slots();
+  find_equations();
 }
 
 const std::vector<Choice>& NestRules::choices() const {
@@ -148,6 +149,21 @@ void NestRules::find_slots() {
       if (!taken) slots[i].loop = label;
     }
     slots_.push_back(std::move(slots));
+  }
+}
+
+void NestRules::find_equations() {
+  if (!nest_.op) return;
+  for (const Expr& condition : split_guards(nest_.body, *nest_.op).conditions) {
+    const Apply* apply = as<Apply>(condition);
+    if (apply == nullptr || apply->fn != Fn::eq || !is_integer(apply->args[0].type()) ||
+        reads_data(condition))
+      continue;
+    Equation equation{apply->args[0], apply->args[1], equation_of(condition), condition.dims()};
+    if (equation.zero)
+      std::erase_if(equation.dims,
+                    [&](const Dim& dim) { return equation.zero->terms.count(dim) == 0; });
+    equations_.push_back(std::move(equation));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ir/index_range.h"
 #include "ir/nest.h"
 #include "partition/sharding.h"
 
@@ -15,10 +16,13 @@ namespace tessera {
 //
 //   none     every rank along the axis does the same; operands and result are replicated
 //   loop     the ranks share the range of loop `dim`. An operand that indexes a dim by exactly that
-//            loop is split there; one that does not use it, or uses it inside a larger index
-//            (2*oy + ky, x // 2), is replicated; halo.h serves affine ones by windows. The result
-//            is split if the loop is one of its dims, and partial by the nest's op if it is
-//            reduced.
+//            loop is split there; one that does not use it is replicated, and so is one that uses
+//            it inside a larger index, unless a window of a block will do (halo.h):
+//              x[y: 2*oy + ky], oy on the axis    y from 2*oy on, and what ky reaches beyond
+//              x[y: oy // 4], x[y: oy % 4]        the block, where blocks are multiples of 4; all
+//              g[oy] where 2*oy + ky == y         what the equation leaves, when y is on the axis
+//            The result is split if the loop is one of its dims, and partial by the nest's op if
+//            it is reduced.
 //   gather   the ranks share dim `dim` of table `tensors[0]`, which the body reads at indices that
 //            depend on data; each reads 0 outside its block; the result is partial by sum. Only
 //            where the body is linear in those reads. An index outside the table reads 0, too.
@@ -54,6 +58,14 @@ Assignment unassigned(const Mesh& mesh);
 std::string loop_label(const Nest& nest, const Dim& loop);
 std::optional<Dim> find_loop(const Nest& nest, const std::string& label);
 
+// left == right, between integers that read no data, holds wherever a nest adds something.
+struct Equation {
+  Expr left;
+  Expr right;
+  std::optional<Affine> zero;  // left - right, if that is affine
+  Dims dims;                   // that it ties together
+};
+
 // The sharding rules of one nest, derived once and then asked often.
 //
 //   h[batch, hidden] = sum[pixel](image * w1), mesh data=2,model=2, {data: batch, model: hidden}
@@ -83,6 +95,8 @@ class NestRules {
   Sharding result_sharding(const Assignment& assignment) const;
   // The axes that share the range of a loop, outermost first.
   Axes loop_axes(const Dim& loop, const Assignment& assignment) const;
+  // Those around the body of a reduction: 2*oy + ky == y of where(2*oy + ky == y, g * w, 0).
+  const std::vector<Equation>& equations() const { return equations_; }
   // Does the operand, under this assignment, read 0 outside its block of dim `position`?
   bool guarded(size_t operand, size_t position, const Assignment& assignment) const;
 
@@ -93,6 +107,7 @@ class NestRules {
   };
   void find_operands();
   void find_slots();
+  void find_equations();
   void find_choices() const;
 
   Nest nest_;
@@ -101,6 +116,7 @@ class NestRules {
   std::vector<std::vector<Slot>> slots_;                    // by operand, by dim
   std::vector<std::string> out_labels_;                     // by dim of the result
   Dims iterated_;
+  std::vector<Equation> equations_;
   mutable std::vector<Choice> choices_;  // empty: not found yet
 };
 

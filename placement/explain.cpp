@@ -9,6 +9,8 @@
 #include "base/units.h"
 #include "ir/index_range.h"
 #include "ir/print.h"
+#include "partition/halo.h"
+#include "partition/scopes.h"
 #include "placement/table.h"
 
 namespace tessera {
@@ -218,38 +220,53 @@ class Explanation {
     section("why there is communication, what takes longest first", rows, {});
   }
 
-  // A read whose index is not affine.
+  // A read whose index is not affine, and of which no window of a block will do.
   struct WholeRead {
     std::string dim;
     std::string user;
     std::string index;
   };
 
+  static int64_t longest(const HaloWindow& window) {
+    int64_t most = 0;
+    for (const Interval& member : window.members) most = std::max(most, member.size());
+    return most;
+  }
+
   // By the tensor that is read.
-  std::map<std::string, std::vector<WholeRead>> reads_that_are_not_affine() const {
+  std::map<std::string, std::vector<WholeRead>> reads_without_windows() const {
     std::map<std::string, std::vector<WholeRead>> found;
-    for (const Tensor& user : program_.tensors()) {
-      if (user.role() != Role::definition) continue;
-      for (const Expr& expr : reads_of(nest_of(user))) {
-        const Read& read = *as<Read>(expr);
-        for (size_t d = 0; d < read.indices.size(); ++d)
-          if (const Expr& index = read.indices[d].value; !affine_form(index))
+    const Scopes scopes(program_);
+    for (const NestDecision& decision : plan_.nests) {
+      const Tensor user = program_.get(decision.nest);
+      const NestRules rules(nest_of(user), scopes.dims(scopes.of(user)));
+      for (size_t k = 0; k < rules.operands().size(); ++k) {
+        const Read& read = *as<Read>(rules.operands()[k]);
+        const auto halo = halo_demand(rules, k, decision.assignment, plan_.mesh);
+        for (size_t d = 0; d < read.indices.size(); ++d) {
+          const Expr& index = read.indices[d].value;
+          const int64_t extent = read.tensor.dims()[d].extent();
+          const bool served = halo && std::any_of(halo->windows.begin(), halo->windows.end(),
+                                                  [&](const HaloWindow& window) {
+                                                    return window.dim == static_cast<int>(d) &&
+                                                           longest(window) < extent;
+                                                  });
+          if (!affine_form(index) && !served)
             found[read.tensor.name()].push_back(
                 {read.tensor.dims()[d].name(), user.name(), print(index)});
+        }
       }
     }
     return found;
   }
 
-  // A loop on an axis that runs through an index which is not affine needs the dim whole: a window
-  // of a block, with halos, is in the space for affine indices only.
   void whole_reads() {
     Rows rows = {{"tensor", "read by", "as"}};
     std::optional<std::map<std::string, std::vector<WholeRead>>> reads;
     for (const Communication& each : facts_.communication) {
       const CommStep& comm = *each.step;
       if (comm.kind != CommKind::all_gather) continue;
-      if (!reads) reads = reads_that_are_not_affine();
+      if (!reads) reads = reads_without_windows();
       const std::string local = comm.output.dims()[static_cast<size_t>(comm.gather_dim)].name();
       for (const WholeRead& read : (*reads)[comm.origin]) {
         if (read.dim != local.substr(0, local.find('.'))) continue;
@@ -257,8 +274,8 @@ class Explanation {
         if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
       }
     }
-    section("gathered whole, as these indices are not affine, so that no halo can serve them", rows,
-            {});
+    section("gathered whole, as these indices may reach all of a dim from any block of their loops",
+            rows, {});
   }
 
   void longest_nests() {

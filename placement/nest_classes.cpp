@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <unordered_map>
 
 #include "base/error.h"
-#include "ir/index_range.h"
 #include "ir/structure.h"
+#include "partition/halo.h"
 
 namespace tessera {
 namespace {
@@ -101,28 +100,6 @@ int place_of(const Sharding& sharding) {
   return kNowhere;
 }
 
-bool reads_affinely(const Expr& operand) {
-  for (const Index& index : as<Read>(operand)->indices) {
-    const std::optional<Affine> form = affine_form(index.value);
-    if (form && !form->terms.empty() && !form->plain()) return true;
-  }
-  return false;
-}
-
-// Loops that cover a part of a dim index it by themselves, but have other blocks.
-bool reads_partly(const Expr& operand) {
-  const Read& read = *as<Read>(operand);
-  std::set<Dim> seen;
-  for (size_t i = 0; i < read.indices.size(); ++i) {
-    const std::optional<Affine> form = affine_form(read.indices[i].value);
-    const std::optional<Dim> plain = form ? form->plain() : std::nullopt;
-    if (!plain) continue;
-    if (plain->extent() != read.tensor.dims()[i].extent() || !seen.insert(*plain).second)
-      return true;
-  }
-  return false;
-}
-
 NestClass class_of(const NestRules& rules, const std::vector<Choice>& choices, size_t example) {
   NestClass made;
   made.example = example;
@@ -130,8 +107,7 @@ NestClass class_of(const NestRules& rules, const std::vector<Choice>& choices, s
   const size_t operands = rules.operands().size();
   std::vector<Tensor> distinct;
   for (size_t k = 0; k < operands; ++k) {
-    const Expr& operand = rules.operands()[k];
-    made.may_halo.push_back(reads_affinely(operand) || reads_partly(operand));
+    made.may_halo.push_back(may_have_windows(rules, k));
     const Tensor& tensor = rules.operand_tensor(k);
     const auto it = std::find(distinct.begin(), distinct.end(), tensor);
     made.distinct_of.push_back(static_cast<int>(it - distinct.begin()));

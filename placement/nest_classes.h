@@ -27,7 +27,7 @@ struct NestClass {
   std::vector<int> loop;
   // By choice, by operand: the dim that is read only inside of its block; kNowhere.
   std::vector<std::vector<int>> guarded;
-  std::vector<char> may_halo;    // by operand: some index is affine and not plain
+  std::vector<char> may_halo;    // by operand: windows may serve it
   std::vector<int> distinct_of;  // by operand: the number of its tensor among the distinct ones
 };
 

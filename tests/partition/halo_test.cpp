@@ -138,6 +138,131 @@ output blur[x, y]
   EXPECT_GT(exchanges, 100);
 }
 
+// A window in `y` and its gradients by input and by filter.
+std::string gradients_of(const std::string& window, int y, int oy, int ky) {
+  return "program g\ndim y = " + std::to_string(y) + ", oy = " + std::to_string(oy) +
+         ", ky = " + std::to_string(ky) + R"(, c = 2, f = 3
+param x[y, c] = normal(0, 1)
+param w[ky, c, f] = normal(0, 1)
+h = sum[ky, c](x[y: )" +
+         window + R"(] * w)
+loss = sum[oy, f](h * h * h)
+update x = x - 0.1 * grad(loss, x)
+update w = w - 0.1 * grad(loss, w)
+output loss
+)";
+}
+
+const std::vector<std::string>& window_gradients() {
+  static const std::vector<std::string> all = {
+      gradients_of("oy + ky - 1 pad 0", 12, 12, 3),
+      gradients_of("oy + ky", 13, 11, 3),
+      gradients_of("2*oy + ky - 1 pad 0", 12, 6, 3),
+      gradients_of("2*oy + ky", 13, 6, 2),
+      gradients_of("3*oy + ky", 12, 4, 2),
+      gradients_of("oy + 2*ky - 2 pad 0", 11, 11, 3),
+      gradients_of("2*oy + 3*ky - 3 pad 0", 13, 7, 3),
+      gradients_of("2*oy + 4*ky - 3 pad 0", 13, 7, 3),
+      gradients_of("11 - oy - ky", 12, 10, 3),
+      gradients_of("oy // 2", 6, 12, 3),
+      gradients_of("(oy + ky) // 3 pad 0", 5, 11, 4),
+      gradients_of("(2*oy + ky) % 12", 12, 9, 3),
+  };
+  return all;
+}
+
+TEST(Halo, GradientsOfWindowsAgreeWithTheInterpreter) {
+  const FreeHalo cost;
+  LowerOptions options;
+  options.cost = &cost;
+  RandomSource random(10);
+  int64_t exchanges = 0;
+  for (const std::string& text : window_gradients()) {
+    SCOPED_TRACE(text);
+    const Case one = case_of(text);
+    for (const char* mesh : {"a=2", "a=3", "a=7", "a=2,b=2"})
+      for (int trial = 0; trial < 8; ++trial) {
+        const Plan plan = random_plan(one.program, parse_mesh(mesh), random);
+        one.check(plan, 1e-4, options);
+        one.check(plan);
+        if (HasFatalFailure()) return;
+        exchanges += bytes_by_collective(lower(one.program, plan, 0, options))["halo"].count;
+      }
+  }
+  EXPECT_GT(exchanges, 200);
+}
+
+// Every nest that has a loop along the dim splits it; so the whole step is a spatial partition.
+Plan spatial_plan(const Program& program, const Mesh& mesh, const std::vector<std::string>& loops) {
+  Plan plan = default_plan(program, mesh);
+  for (NestDecision& nest : plan.nests)
+    for (const Dim& loop : nest_of(program.get(nest.nest)).loops()) {
+      const bool split = std::find(loops.begin(), loops.end(), loop.name()) != loops.end();
+      if (split) nest.assignment.axes[0] = parse_choice(loop.name());
+      if (split) break;
+    }
+  for (StorageDecision& stored : plan.stored)
+    for (size_t d = 0; d < stored.dims.size(); ++d)
+      if (stored.dims[d] == "y") stored.stored.split[d] = {0};
+  return plan;
+}
+
+// Forward, h needs of x what a window reaches beyond its block, and so does the gradient by the
+// filter; d_x needs as much of d_h.
+TEST(Halo, SpatialStepsMoveBordersOnly) {
+  struct Step {
+    std::string window;
+    int oy, ky;
+    Traffic halo;  // of the rank in the middle of three
+  };
+  // y = 24 in blocks of 8, x two channels and h three, 4 bytes each.
+  for (const Step& step : {
+           // A row from each side.
+           Step{"oy + ky - 1 pad 0", 24, 3, {3, 2 * 2 * 8 + 2 * 12}},
+           // x: 8 … 16, so row 16; d_h: y 8 … 15 from oy 3 … 7, so row 3.
+           Step{"2*oy + ky", 11, 3, {3, 2 * 1 * 8 + 1 * 12}},
+           // Nothing overlaps.
+           Step{"2*oy + ky", 12, 2, {0, 0}},
+           // Two rows from each side.
+           Step{"oy + 2*ky - 2 pad 0", 24, 3, {3, 2 * 4 * 8 + 4 * 12}},
+       }) {
+    SCOPED_TRACE(step.window);
+    const Case one = case_of(gradients_of(step.window, 24, step.oy, step.ky));
+    const Mesh mesh = parse_mesh("a=3");
+    Plan plan = spatial_plan(one.program, mesh, {"y", "oy", "y_unit"});
+    one.check(plan);
+    auto moved = bytes_by_collective(lower(one.program, plan, 1));
+    EXPECT_EQ(moved["halo"], step.halo);
+    EXPECT_EQ(moved["all-gather"], Traffic{}) << print(lower(one.program, plan, 1));
+    EXPECT_EQ(moved["all-to-all"], Traffic{});
+  }
+}
+
+TEST(Halo, AlignedBlocksMoveNothing) {
+  const Case one = case_of(R"(program p
+dim y = 24, u = 12, q = 4, r = 6
+input x[u]
+input z[q, r]
+fine = x[u: y // 2]
+rows = z[q: y // 6, r: y % 6]
+flat = fine[y: q * 6 + r]
+output fine[y]
+output rows[y]
+output flat[q, r]
+)");
+  const FreeHalo cost;
+  LowerOptions options;
+  options.cost = &cost;
+  Plan plan =
+      manual_plan(one.program, parse_mesh("a=2"), {{"x", "u", "a", {}}, {"z", "q", "a", {}}});
+  for (NestDecision& nest : plan.nests) nest.assignment = assign({nest.nest == "flat" ? "q" : "y"});
+  for (StorageDecision& output : plan.outputs) output.stored.split[0] = {0};
+  one.check(plan, 1e-4, options);
+  EXPECT_TRUE(bytes_by_collective(lower(one.program, plan, 0, options)).empty());
+  one.check(plan);
+  EXPECT_TRUE(bytes_by_collective(lower(one.program, plan, 0)).empty());
+}
+
 TEST(Halo, AWindowIsExchangedOnceForANest) {
   const Case one = case_of(R"(program p
 dim y = 12
