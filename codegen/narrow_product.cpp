@@ -11,25 +11,27 @@
 namespace tessera {
 namespace {
 
-// Is every value of this f32 formula one that bf16 holds exactly?
-bool fits_bf16(const Expr& expr) {
+// Is every value of this f32 formula one that bf16, or f16, holds exactly?
+bool fits_half(const Expr& expr, DType half) {
   if (const Constant* constant = as<Constant>(expr)) {
     const auto value = static_cast<float>(constant->value.f);
-    return bf16_to_f32(f32_to_bf16(value)) == value;
+    return value ==
+           (half == DType::bf16 ? bf16_to_f32(f32_to_bf16(value)) : f16_to_f32(f32_to_f16(value)));
   }
   const Apply* apply = as<Apply>(expr);
   if (apply == nullptr) return false;
   const std::vector<Expr>& args = apply->args;
+  const auto fits = [&](const Expr& arg) { return fits_half(arg, half); };
   switch (apply->fn) {
     case Fn::cast:
-      return args[0].type() == DType::bf16 || size_of(args[0].type()) == 1;
+      return args[0].type() == half || size_of(args[0].type()) == 1;
     case Fn::where:
-      return fits_bf16(args[1]) && fits_bf16(args[2]);
+      return fits(args[1]) && fits(args[2]);
     case Fn::neg:
     case Fn::abs:
     case Fn::min:
     case Fn::max:
-      return std::all_of(args.begin(), args.end(), fits_bf16);
+      return std::all_of(args.begin(), args.end(), fits);
     default:
       return false;
   }
@@ -75,6 +77,10 @@ std::optional<IndexRange> bounds_of(const Expr& expr) {
   }
 }
 
+bool fits_halves(const Contraction& c, DType half) {
+  return c.type == DType::f32 && fits_half(c.a, half) && fits_half(c.b, half);
+}
+
 bool within(const IndexRange& range, int64_t low, int64_t high) {
   return range.low >= low && range.high <= high;
 }
@@ -92,7 +98,7 @@ double NarrowProduct::cycles() const {
 NarrowProduct narrow_product(const Contraction& c, const VectorTarget& target) {
   if (c.pair || c.nest.op != ReduceOp::sum) return {};
   if (c.type == DType::f32) {
-    const bool fits = target.bf16_products == 2 && fits_bf16(c.a) && fits_bf16(c.b);
+    const bool fits = target.bf16_products == 2 && fits_halves(c, DType::bf16);
     return {.unit = fits ? ProductUnit::dot_bf16 : ProductUnit::none};
   }
   if (c.type != DType::i32) return {};
@@ -108,6 +114,21 @@ NarrowProduct narrow_product(const Contraction& c, const VectorTarget& target) {
   if (target.i16_products != 2 || !within(*a, -32768, 32767) || !within(*b, -32768, 32767))
     return {};
   return {.unit = target.i8_products == 4 ? ProductUnit::dot_i16 : ProductUnit::madd_i16};
+}
+
+std::optional<NarrowTypes> narrow_types(const Contraction& c) {
+  if (c.pair || c.nest.op != ReduceOp::sum || c.guarded_a || c.guarded_b) return std::nullopt;
+  for (const DType half : {DType::bf16, DType::f16})
+    if (fits_halves(c, half)) return NarrowTypes{half, half};
+  if (c.type != DType::i32) return std::nullopt;
+  const auto byte_of = [](const Expr& operand) -> std::optional<DType> {
+    const std::optional<IndexRange> range = bounds_of(operand);
+    if (range && within(*range, -128, 127)) return DType::i8;
+    if (range && within(*range, 0, 255)) return DType::u8;
+    return std::nullopt;
+  };
+  const std::optional<DType> a = byte_of(c.a), b = byte_of(c.b);
+  return a && b ? std::optional(NarrowTypes{*a, *b}) : std::nullopt;
 }
 
 double cycles_of_pair(const Contraction& contraction, const NarrowProduct& product) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "codegen/contraction.h"
 #include "codegen/vector_target.h"
@@ -40,6 +41,17 @@ struct NarrowProduct {
 
 // The narrowest products that the target has a unit for.
 NarrowProduct narrow_product(const Contraction& contraction, const VectorTarget& target);
+
+// The narrowest types that hold every value of both operands of a sum of products exactly: both
+// bf16, both f16, or bytes, each with or without a sign. Nothing where there are none, or where
+// guards leave products out.
+struct NarrowTypes {
+  DType a = DType::bf16, b = DType::bf16;
+
+  size_t bytes() const { return size_of(a); }  // of both
+  bool operator==(const NarrowTypes&) const = default;
+};
+std::optional<NarrowTypes> narrow_types(const Contraction& contraction);
 
 // Cycles of a vector unit for each element of a tile and step of k, in multiply-adds.
 double cycles_of_pair(const Contraction& contraction, const NarrowProduct& product);

@@ -33,14 +33,14 @@ constexpr double kLargeTile = 128 * 128;
 
 // Multiply-adds that the busiest multiprocessor could make meanwhile, when k is cut into parts.
 double cost_of_parts(const Contraction& c, int64_t parts) {
-  const GpuTileShape shape = choose_gpu_tile(volume(c.batch) * parts, volume(c.m), volume(c.n),
-                                             static_cast<int>(size_of(sum_type(c.type))));
+  const GpuTileShape shape = choose_gpu_tile(c, parts);
   const auto tiles = [](int64_t extent, int64_t size) { return (extent + size - 1) / size; };
   const int64_t blocks =
       volume(c.batch) * parts * tiles(volume(c.m), shape.rows) * tiles(volume(c.n), shape.columns);
   const double area = shape.rows * shape.columns;
-  const double work =
-      area * std::pow(kLargeTile / area, 0.3) * static_cast<double>(tiles(volume(c.k), parts));
+  const double work = area * std::pow(kLargeTile / area, 0.3) *
+                      static_cast<double>(tiles(volume(c.k), parts)) /
+                      products_at_once(narrow_types(c));
   const double passed = static_cast<double>(parts * volume(c.nest.out.dims())) * kPassed;
   return static_cast<double>(tiles(blocks, kMultiprocessors)) * work +
          (parts > 1 ? kLaunch + passed : 0);

@@ -29,6 +29,14 @@ constexpr Candidate kLargeElements[] = {{{64, 64, 16, 4, 4}, 1.0},
                                         {{64, 32, 16, 4, 4}, 0.8},
                                         {{32, 64, 16, 4, 4}, 0.8},
                                         {{32, 32, 16, 2, 4}, 0.6}};
+// Of units for matrices, four warps each; their depth and stages follow.
+constexpr Candidate kMatrices[] = {
+    {{128, 128, 0, 64, 64}, 1.0}, {{128, 64, 0, 64, 32}, 0.8},  {{64, 128, 0, 32, 64}, 0.8},
+    {{64, 64, 0, 32, 32}, 0.55},  {{128, 32, 0, 32, 32}, 0.45}, {{32, 128, 0, 32, 32}, 0.45},
+    {{128, 16, 0, 32, 16}, 0.28}, {{16, 128, 0, 16, 32}, 0.28}, {{32, 32, 0, 16, 16}, 0.3}};
+constexpr int kLineBytes = 64;  // of their depth
+constexpr int kMostStages = 4;
+constexpr int kPad = 4;  // elements, so that lines begin in different banks
 
 int64_t tiles(int64_t extent, int size) {
   return (extent + size - 1) / size;
@@ -161,13 +169,31 @@ bool is_contiguous(const LoopNest& nest, const Dims& role) {
          });
 }
 
-TileLoad load_for(const LoopNest& nest, const Dims& own, const Dims& k, const GpuTileShape& shape,
-                  int side) {
-  const int by_k = lanes_along(nest, k, loads_of(nest), std::min(4, shape.depth));
-  const int by_own = lanes_along(nest, own, loads_of(nest), std::min(4, side));
+TileLoad load_for(const GpuTile& tile, const LoopNest& nest, const Dims& own, int side) {
+  const int most =
+      tile.narrow ? SharedTile::kChunkBytes / static_cast<int>(tile.narrow->bytes()) : 4;
+  const int by_k = lanes_along(nest, tile.k, loads_of(nest), std::min(most, tile.shape.depth));
+  const int by_own = lanes_along(nest, own, loads_of(nest), std::min(most, side));
   if (by_own > by_k) return {false, by_own};
   if (by_k > by_own) return {true, by_k};
   return {!is_contiguous(nest, own), by_k};
+}
+
+// Units for matrices turn squares of elements of 16 bits as they read them, so that lines may run
+// as the operand is loaded.
+SharedTile shared_tile(const GpuTile& tile, int side, DType type, const TileLoad& load) {
+  if (!tile.narrow)
+    return {.lines = tile.shape.depth,
+            .width = side,
+            .element_bytes = static_cast<int>(size_of(sum_type(type))),
+            .pad = kPad};
+  const auto bytes = static_cast<int>(tile.narrow->bytes());
+  const bool along_k = bytes != 2 || load.along_k;
+  return {.along_k = along_k,
+          .lines = along_k ? side : tile.shape.depth,
+          .width = along_k ? tile.shape.depth : side,
+          .element_bytes = bytes,
+          .turned = true};
 }
 
 bool last_dim_is_in(const Dims& dims, const Contraction& c) {
@@ -216,20 +242,30 @@ int64_t GpuTile::blocks() const {
   return volume(batch) * row_tiles() * column_tiles();
 }
 
+SharedTile GpuTile::shared_a() const {
+  return shared_tile(*this, shape.rows, group.contraction.a.type(), load_a);
+}
+SharedTile GpuTile::shared_b() const {
+  return shared_tile(*this, shape.columns, group.contraction.b.type(), load_b);
+}
+size_t GpuTile::stage_bytes() const {
+  return static_cast<size_t>(shared_a().bytes() + shared_b().bytes());
+}
 size_t GpuTile::shared_bytes() const {
-  const auto bytes = [&](int side, DType type) {
-    return size_of(sum_type(type)) * static_cast<size_t>((side + kTilePad) * shape.depth);
-  };
-  return 2 * (bytes(shape.rows, group.contraction.a.type()) +
-              bytes(shape.columns, group.contraction.b.type()));
+  return stage_bytes() * static_cast<size_t>(shape.stages);
 }
 
-GpuTileShape choose_gpu_tile(int64_t batch, int64_t m, int64_t n, int element_bytes) {
+double products_at_once(const std::optional<NarrowTypes>& narrow) {
+  return !narrow ? 1 : narrow->bytes() == 1 ? 16 : 8;
+}
+
+GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts) {
   double least = std::numeric_limits<double>::infinity();
   GpuTileShape best;
   const auto consider = [&](const auto& candidates) {
     for (const auto& [shape, efficiency] : candidates) {
-      const int64_t blocks = batch * tiles(m, shape.rows) * tiles(n, shape.columns);
+      const int64_t blocks = volume(c.batch) * parts * tiles(volume(c.m), shape.rows) *
+                             tiles(volume(c.n), shape.columns);
       const double cost = static_cast<double>(tiles(blocks, kMultiprocessors)) * shape.rows *
                           shape.columns / efficiency;
       if (cost >= least) continue;
@@ -237,10 +273,17 @@ GpuTileShape choose_gpu_tile(int64_t batch, int64_t m, int64_t n, int element_by
       best = shape;
     }
   };
-  if (element_bytes > 4)
+  if (const std::optional<NarrowTypes> narrow = narrow_types(c)) {
+    consider(kMatrices);
+    best.part_threads = kGpuWarp;
+    best.depth = kLineBytes / static_cast<int>(narrow->bytes());
+    best.stages = std::min(
+        kMostStages, static_cast<int>(kGpuSharedBytes) / ((best.rows + best.columns) * kLineBytes));
+  } else if (size_of(sum_type(c.type)) > 4) {
     consider(kLargeElements);
-  else
+  } else {
     consider(kSmallElements);
+  }
   return best;
 }
 
@@ -255,21 +298,20 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
   const std::vector<Affine> out = {address_of(c.nest.out)};
   std::vector<Affine> operands = addresses_in(c.a);
   for (Affine& form : addresses_in(c.b)) operands.push_back(std::move(form));
-  GpuTile tile{*found,
-               by_steps(c.batch, out),
-               by_steps(c.m, out),
-               by_steps(c.n, out),
-               by_steps(c.k, operands),
-               {},
-               {},
-               {},
-               {},
-               {},
-               sum};
+  GpuTile tile{.group = *found,
+               .batch = by_steps(c.batch, out),
+               .m = by_steps(c.m, out),
+               .n = by_steps(c.n, out),
+               .k = by_steps(c.k, operands),
+               .shape = choose_gpu_tile(c, 1),
+               .narrow = narrow_types(c),
+               .a = {},
+               .b = {},
+               .pair = {},
+               .result = {},
+               .sum = sum};
   tile.a = operand_of(c.a, unite(c.batch, unite(c.m, c.k)), *found);
   tile.b = operand_of(c.b, unite(c.batch, unite(c.n, c.k)), *found);
-  tile.shape = choose_gpu_tile(volume(c.batch), volume(c.m), volume(c.n),
-                               static_cast<int>(size_of(sum_type(c.type))));
   if (c.pair) {
     const KernelGroup pair = pair_group(*c.pair);
     tile.pair = TileFormula{lower(pair), -1, {}};
@@ -282,14 +324,14 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
   tile.result = formula_of(result, *found);
   tile.result.node = load_of(tile.result, result, sum);
   if (tile.result.nest.stages.size() != 1) return std::nullopt;
-  tile.load_a = load_for(tile.a.nest, tile.m, tile.k, tile.shape, tile.shape.rows);
-  tile.load_b = load_for(tile.b.nest, tile.n, tile.k, tile.shape, tile.shape.columns);
+  tile.load_a = load_for(tile, tile.a.nest, tile.m, tile.shape.rows);
+  tile.load_b = load_for(tile, tile.b.nest, tile.n, tile.shape.columns);
   std::vector<const Address*> addresses = loads_of(tile.result.nest);
   for (const Stage& stage : tile.result.nest.stages)
     for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})
       for (const Store& store : *stores) addresses.push_back(&store.address);
-  tile.result_lanes =
-      lanes_along(tile.result.nest, tile.n, addresses, std::min(4, tile.shape.thread_columns));
+  tile.result_lanes = lanes_along(tile.result.nest, tile.n, addresses,
+                                  tile.narrow ? 2 : std::min(4, tile.shape.part_columns));
   return tile;
 }
 
@@ -298,8 +340,13 @@ std::string describe(const GpuTile& tile) {
     return fmt::format("{} by {} along {}", name, each.lanes, each.along_k ? "k" : own);
   };
   const GpuTileShape& s = tile.shape;
-  return fmt::format("{} tiles of {} x {}, {} of k at once; {} x {} a thread; {}, {}; result by {}",
-                     tile.blocks(), s.rows, s.columns, s.depth, s.thread_rows, s.thread_columns,
+  const std::string parts =
+      tile.narrow ? fmt::format("{} in flight; {} by {} on units for matrices, {} x {} a warp",
+                                s.stages - 1, name_of(tile.narrow->a), name_of(tile.narrow->b),
+                                s.part_rows, s.part_columns)
+                  : fmt::format("{} x {} a thread", s.part_rows, s.part_columns);
+  return fmt::format("{} tiles of {} x {}, {} of k at once{} {}; {}, {}; result by {}",
+                     tile.blocks(), s.rows, s.columns, s.depth, tile.narrow ? "," : ";", parts,
                      load("a", tile.load_a, "m"), load("b", tile.load_b, "n"), tile.result_lanes);
 }
 

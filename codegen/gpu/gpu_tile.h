@@ -6,26 +6,35 @@
 #include <vector>
 
 #include "codegen/contraction.h"
+#include "codegen/gpu/shared_tile.h"
 #include "codegen/loop_nest.h"
+#include "codegen/narrow_product.h"
 
 namespace tessera {
 
 // How a contraction (contraction.h) runs on a GPU. Each block makes a tile of the result:
 //
 //   for each `depth` of k:
-//     all threads compute their share of the tile's rows of a and columns of b, into shared memory;
-//     meanwhile what was there before is multiplied:
-//     for each step of k: every thread combines its rows with its columns, in registers
+//     all threads compute their share of the tile's rows of a and columns of b, into shared memory,
+//     `stages` - 1 steps ahead; meanwhile what was there before is multiplied:
+//     for each step of k: every part of the tile adds its rows times its columns, in registers
 //   scale and epilogue, on what is in registers; outputs
 //
-// One tile in shared memory is read while the next one is computed. m, n and k are flattened: a
-// number below 128, say, of the rows of a tile is split into the indices of all dims of m.
+// A part belongs to one thread, which adds product by product, or to the 32 of a warp: then units
+// for matrices multiply 16 x 8 of it by 32 bytes of k at once (`mma`), and read their operands from
+// shared memory (`ldmatrix`).
+//
+// m, n and k are flattened: a number below 128, say, of the rows of a tile is split into the
+// indices of all dims of m.
 struct GpuTileShape {
   int rows = 128, columns = 128;  // of a block
   int depth = 16;                 // of k, in shared memory at once
-  int thread_rows = 8, thread_columns = 8;
+  int part_rows = 8, part_columns = 8;
+  int part_threads = 1;
+  int stages = 2;  // tiles in shared memory, of which one is read
 
-  int threads() const { return rows / thread_rows * (columns / thread_columns); }
+  int parts() const { return rows / part_rows * (columns / part_columns); }
+  int threads() const { return parts() * part_threads; }
   bool operator==(const GpuTileShape&) const = default;
 };
 
@@ -50,6 +59,8 @@ struct GpuTile {
   ContractionGroup group;  // its n holds the dim in which the result is contiguous
   Dims batch, m, n, k;     // outermost first
   GpuTileShape shape;
+  // What units for matrices multiply; nothing: each thread multiplies by itself.
+  std::optional<NarrowTypes> narrow;
   TileFormula a, b;
   TileFormula pair;           // where the contraction has one: over two loads without loops
   TileFormula result;         // scale and epilogue, over loads of `sum`
@@ -61,21 +72,25 @@ struct GpuTile {
   int64_t blocks() const;
   int64_t row_tiles() const;
   int64_t column_tiles() const;
-  size_t shared_bytes() const;  // of both copies of both operands' tiles
+  SharedTile shared_a() const;
+  SharedTile shared_b() const;
+  size_t stage_bytes() const;   // of one tile of each operand
+  size_t shared_bytes() const;  // of all of them
 };
 
 // The group as tiles, or nothing where it is no contraction that is worth it, or not of floats and
 // integers of 4 or 8 bytes.
 std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group);
 
-// The tile that a contraction of these sizes takes: as large as keeps all multiprocessors at work.
-GpuTileShape choose_gpu_tile(int64_t batch, int64_t m, int64_t n, int element_bytes);
+// The tile that a contraction takes whose k is cut into so many parts: as large as keeps all
+// multiprocessors at work.
+GpuTileShape choose_gpu_tile(const Contraction& contraction, int64_t parts);
 
-// "tiles of 128 x 128, 16 of k at once; 8 x 8 a thread; a by 4 along k, b by 4 along n", for
-// people.
+// Products that units for matrices make in the time of one f32 multiply-add, or 1.
+double products_at_once(const std::optional<NarrowTypes>& narrow);
+
+// "8 tiles of 128 x 128, 16 of k at once; 8 x 8 a thread; a by 4 along k, b by 4 along n; result by
+// 4", for people.
 std::string describe(const GpuTile& tile);
-
-// Elements behind each row of a tile in shared memory, so that rows begin in different banks.
-inline constexpr int kTilePad = 4;
 
 }  // namespace tessera

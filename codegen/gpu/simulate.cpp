@@ -46,6 +46,10 @@ std::vector<SimulatedBlock::Entry> GpuSimulator::link(const GpuKernel& kernel) {
   return entries;
 }
 
+int64_t GpuSimulator::conflicts() const {
+  return state_->block.conflicts();
+}
+
 void run_blocks(SimulatedBlock& block, SimulatedBlock::Entry entry, const GpuLaunch& launch,
                 const std::vector<void*>& pointers) {
   for (int64_t number = 0; number < launch.blocks; ++number)

@@ -31,6 +31,9 @@ class GpuSimulator {
   // as the simulator, and runs on any thread. Any number of threads may link.
   std::vector<SimulatedBlock::Entry> link(const GpuKernel& kernel);
 
+  // Of all runs: see SimulatedBlock.
+  int64_t conflicts() const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -3,15 +3,19 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "codegen/gpu/gpu_schedule.h"
+#include "codegen/gpu/warp_functions.h"
 
 namespace tessera {
 namespace {
 
 constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kSharedWords = 256 << 7;  // as much as any device has
+
+constexpr std::ptrdiff_t kLineBytes = 16;  // of a square that is read at once
 
 constexpr uint64_t kUnused = 0xa5a5a5a5a5a5a5a5u;
 
@@ -39,6 +43,25 @@ SimulatedBlock::~SimulatedBlock() = default;
 void* SimulatedBlock::shared(size_t bytes) {
   shared_bytes_ = bytes;
   return shared_.data();
+}
+
+void SimulatedBlock::check_line(const std::byte* address) const {
+  const auto* first = reinterpret_cast<const std::byte*>(shared_.data());
+  const std::ptrdiff_t at = address - first;
+  TESSERA_CHECK(at >= 0 && at + kLineBytes <= static_cast<std::ptrdiff_t>(shared_bytes_) &&
+                at % kLineBytes == 0)
+      << "a line of a square lies at byte " << at << " of " << shared_bytes_
+      << " bytes of shared memory";
+}
+
+void SimulatedBlock::count_conflicts(const std::vector<LoadedSquares*>& warp) {
+  constexpr size_t kLines = 8;  // that are read at once, 128 bytes
+  for (size_t s = 0; s + kLines <= warp.size(); s += kLines) {
+    std::set<uintptr_t> banks;
+    for (size_t i = s; i < s + kLines; ++i)
+      banks.insert(reinterpret_cast<uintptr_t>(warp[i]->address) / kLineBytes % kLines);
+    conflicts_ += static_cast<int64_t>(kLines - banks.size());
+  }
 }
 
 int SimulatedBlock::thread() const {
@@ -148,24 +171,36 @@ void* shared_memory(uint64_t bytes) {
   return current->shared(bytes);
 }
 
-struct Exchange {
-  int32_t word = 0, mask = 0;
-};
+void load_squares_of_block(const std::vector<LoadedSquares*>& warp) {
+  current->count_conflicts(warp);
+  load_squares(warp);
+}
+
+// Waits for the warp with an operand, on which `act` then does what all threads do together.
+template <typename Operand, void (*act)(const std::vector<Operand*>&)>
+void together(Operand& mine) {
+  current->wait_for_warp(&mine, [](const std::vector<void*>& operands) {
+    std::vector<Operand*> warp;
+    for (void* operand : operands) warp.push_back(static_cast<Operand*>(operand));
+    act(warp);
+  });
+}
 
 int32_t exchange(int32_t word, int32_t mask) {
-  Exchange mine{word, mask};
-  current->wait_for_warp(&mine, [](const std::vector<void*>& operands) {
-    std::vector<int32_t> words;
-    for (const void* operand : operands)
-      words.push_back(static_cast<const Exchange*>(operand)->word);
-    for (size_t i = 0; i < operands.size(); ++i) {
-      auto* each = static_cast<Exchange*>(operands[i]);
-      const size_t other = i ^ static_cast<size_t>(each->mask);
-      TESSERA_CHECK(other < words.size()) << "a thread asks for one that there is not";
-      each->word = words[other];
-    }
-  });
+  ExchangedWord mine{word, mask};
+  together<ExchangedWord, exchange_words>(mine);
   return mine.word;
+}
+
+void squares(const void* address, int32_t turned, uint32_t* words) {
+  LoadedSquares mine{static_cast<const std::byte*>(address), turned != 0, words};
+  current->check_line(mine.address);
+  together<LoadedSquares, load_squares_of_block>(mine);
+}
+
+void multiply(int32_t a, int32_t b, uint32_t* words) {
+  MultipliedMatrices mine{static_cast<DType>(a), static_cast<DType>(b), words};
+  together<MultipliedMatrices, multiply_matrices>(mine);
 }
 
 }  // namespace
@@ -175,7 +210,9 @@ std::map<std::string, void*> simulated_functions() {
           {"tessera_gpu_block", reinterpret_cast<void*>(block_number)},
           {"tessera_gpu_barrier", reinterpret_cast<void*>(barrier)},
           {"tessera_gpu_shared", reinterpret_cast<void*>(shared_memory)},
-          {"tessera_gpu_exchange", reinterpret_cast<void*>(exchange)}};
+          {"tessera_gpu_exchange", reinterpret_cast<void*>(exchange)},
+          {"tessera_gpu_squares", reinterpret_cast<void*>(squares)},
+          {"tessera_gpu_multiply", reinterpret_cast<void*>(multiply)}};
 }
 
 }  // namespace tessera

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "codegen/gpu/warp_functions.h"
+
 namespace tessera {
 
 // A block of a simulated GPU: threads that take turns on one thread of the host, each on a stack of
@@ -37,6 +39,13 @@ class SimulatedBlock {
   void wait_for_warp(void* operand, const Act& act);
   int thread() const;
 
+  // Is it one of 16 bytes, in shared memory? InternalError where it is not.
+  void check_line(const std::byte* address) const;
+  // Lines of squares that were read from banks in which another of the eight lines lay. On a GPU
+  // each costs a turn of the memory.
+  int64_t conflicts() const { return conflicts_; }
+  void count_conflicts(const std::vector<LoadedSquares*>& warp);
+
  private:
   void turn(Fiber& fiber);
   void release();
@@ -47,6 +56,7 @@ class SimulatedBlock {
   Entry entry_ = nullptr;
   void* const* arguments_ = nullptr;
   int number_ = 0, threads_ = 0;
+  int64_t conflicts_ = 0;
   std::vector<uint64_t> shared_;
   size_t shared_bytes_ = 0;
   struct Host;

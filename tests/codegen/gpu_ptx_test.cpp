@@ -65,6 +65,39 @@ TEST(GpuPtx, ProductsKeepTheirTilesInSharedMemory) {
   EXPECT_EQ(ptx.find(".local"), std::string::npos);  // sums stay in registers
 }
 
+// The loop over k of a product of bf16: units for matrices, fed from shared memory.
+TEST(GpuPtx, NarrowProductsAreOfMatrices) {
+  const std::string dims = "dim m = 2048, n = 2048, k = 512\n";
+  const std::string ptx = ptx_of(dims +
+                                 "input a[m, k] : bf16\ninput b[k, n] : bf16\n"
+                                 "c = sum[k](a * b)\noutput c");
+  const size_t loop = ptx.find("bar.sync"), end = ptx.find("@%p", ptx.rfind("mma.sync"));
+  ASSERT_NE(loop, std::string::npos) << ptx;
+  const std::string body = ptx.substr(loop, end - loop);
+  const auto count = [&](const std::string& what) {
+    int found = 0;
+    for (size_t at = body.find(what); at != std::string::npos; at = body.find(what, at + 1))
+      ++found;
+    return found;
+  };
+  // 64 x 64 a warp, 32 of k: 4 x 8 products twice; a in lines, b turned, 4 of each twice.
+  EXPECT_EQ(count("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"), 64) << body;
+  EXPECT_EQ(count("ldmatrix.sync.aligned.m8n8.x4.shared.b16"), 8);
+  EXPECT_EQ(count("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"), 8);
+  EXPECT_EQ(count("fma."), 0);
+  EXPECT_EQ(ptx.find(".local"), std::string::npos);  // sums stay in registers
+  EXPECT_NE(ptx_of(dims + "input a[m, k] : f16\ninput b[k, n] : f16\nc = sum[k](a * b)\noutput c")
+                .find("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"),
+            std::string::npos);
+  EXPECT_NE(ptx_of(dims + "input a[m, k] : u8\ninput b[k, n] : i8\n"
+                          "c = sum[k](i32(a) * i32(b))\noutput c")
+                .find("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32"),
+            std::string::npos);
+  // f32 is f32: no unit for matrices holds its values.
+  EXPECT_EQ(ptx_of(dims + "input a[m, k]\ninput b[k, n]\nc = sum[k](a * b)\noutput c").find("mma"),
+            std::string::npos);
+}
+
 TEST(GpuPtx, IsForTheDeviceThatIsAskedFor) {
   for (const char* arch : {"sm_80", "sm_90", "sm_100"})
     EXPECT_NE(ptx_of("dim n = 64\ninput x[n]\ny = -x\noutput y", arch)

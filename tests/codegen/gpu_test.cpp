@@ -1,6 +1,8 @@
 // Kernels for GPUs on the simulated machine, against the interpreter.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "codegen/fault.h"
 #include "codegen/gpu/simulated_block.h"
@@ -92,6 +94,97 @@ TEST(GpuTiles, ProductsOfMatrices) {
             "");
 }
 
+// Whatever fits bf16, f16 or bytes goes to units for matrices, of any extents and along any
+// strides.
+TEST(GpuMatrices, ProductsOfNarrowOperands) {
+  const auto product = [](const std::string& dims, const std::string& types,
+                          const std::string& body) {
+    return "dim " + dims + "\ninput a[m, k] : " + types + "\ninput b[k, n] : " + types +
+           "\nc = sum[k](" + body + ")\noutput c";
+  };
+  for (const char* type : {"bf16", "f16"})
+    for (const char* dims : {"m = 128, n = 128, k = 64", "m = 67, n = 131, k = 45",
+                             "m = 17, n = 40, k = 40", "m = 5, n = 264, k = 16"})
+      EXPECT_EQ(simulate_and_compare(product(dims, type, "a * b"), 1e-2), "")
+          << type << " " << dims;
+  for (const char* dims : {"m = 128, n = 64, k = 128", "m = 67, n = 131, k = 45"})
+    for (const char* type : {"i8", "u8"})
+      EXPECT_EQ(simulate_and_compare(product(dims, type, "i32(a) * i32(b)"), 0), "")
+          << type << " " << dims;
+  EXPECT_EQ(simulate_and_compare("dim m = 40, n = 48, k = 72\ninput a[m, k] : u8\n"
+                                 "input b[k, n] : i8\nc = sum[k]((i32(a) - 7) * i32(b))\n"
+                                 "d = sum[k](i32(b) * i32(a))\noutput c\noutput d",
+                                 0),
+            "");
+}
+
+TEST(GpuMatrices, TransposedOperandsBatchesAndEpilogues) {
+  for (const char* operands : {"input a[k, m] : bf16\ninput b[k, n] : bf16\n",
+                               "input a[m, k] : bf16\ninput b[n, k] : bf16\n",
+                               "input a[k, m] : bf16\ninput b[n, k] : bf16\n"})
+    EXPECT_EQ(simulate_and_compare("dim m = 72, n = 136, k = 80\n" + std::string(operands) +
+                                       "c = tanh(sum[k](f32(a) * f32(b)) * 0.1)\noutput c",
+                                   1e-5),
+              "")
+        << operands;
+  EXPECT_EQ(simulate_and_compare("dim h = 3, m = 40, n = 36, k = 24\ninput a[h, m, k] : f16\n"
+                                 "input b[h, k, n] : f16\ninput r[n]\n"
+                                 "c = max(sum[k](f32(a) * f32(b)) + r, 0.0)\noutput c",
+                                 1e-5),
+            "");
+  EXPECT_EQ(simulate_and_compare("dim m = 40, n = 40, k = 40\ninput a[m, k] : bf16\n"
+                                 "input b[k, n] : i8\n"
+                                 "c = sum[k](max(f32(a), 0.0) * f32(b))\noutput c",
+                                 1e-5),
+            "");
+  EXPECT_EQ(simulate_and_compare("dim batch = 2, y = 7, x = 8, cin = 8, cout = 12, ky = 3, kx = 3\n"
+                                 "dim oy = y, ox = x\ninput image[batch, y, x, cin] : bf16\n"
+                                 "input filter[ky, kx, cin, cout] : bf16\nout = sum[ky, kx, cin]("
+                                 "image[y: oy + ky - 1 pad 0, x: ox + kx - 1 pad 0] * filter)\n"
+                                 "output out",
+                                 1e-2),
+            "");
+}
+
+// Squares of operands are read without two lines in the same banks, however they lie there.
+TEST(GpuMatrices, ReadSharedMemoryWithoutConflicts) {
+  for (const char* operands :
+       {"input a[m, k] : bf16\ninput b[k, n] : bf16\n",
+        "input a[k, m] : bf16\ninput b[n, k] : bf16\n", "input a[m, k] : i8\ninput b[k, n] : i8\n"})
+    for (const char* dims : {"dim m = 128, n = 128, k = 64\n", "dim m = 32, n = 32, k = 64\n",
+                             "dim m = 400, n = 16, k = 32\n"}) {
+      const bool bytes = std::string(operands).find("i8") != std::string::npos;
+      const std::vector<KernelGroup> groups =
+          gpu_groups_of(std::string(dims) + operands +
+                        (bytes ? "c = sum[k](i32(a) * i32(b))\noutput c"
+                               : "c = sum[k](f32(a) * f32(b))\noutput c"));
+      ASSERT_EQ(groups.size(), 1u);
+      const GpuForm form = gpu_form(groups[0]);
+      ASSERT_TRUE(std::get<GpuTile>(form.steps.at(0)).narrow);
+      std::vector<std::vector<std::max_align_t>> memory(3, std::vector<std::max_align_t>(1 << 14));
+      std::vector<void*> arguments;
+      for (auto& each : memory) arguments.push_back(each.data());
+      GpuSimulator simulator;
+      simulator.run(build_gpu_kernel(groups[0], GpuMachine::simulated, ""), arguments);
+      EXPECT_EQ(simulator.conflicts(), 0) << dims << operands;
+    }
+}
+
+// Which of two chunks of 16 bytes share banks, by what the layout says.
+TEST(SharedTiles, EightLinesLieInDifferentBanks) {
+  for (const int width : {8, 16, 32, 64, 128}) {
+    const SharedTile tile{
+        .along_k = true, .lines = 16, .width = width, .element_bytes = 2, .turned = true};
+    for (int chunk = 0; chunk < tile.chunks(); ++chunk)
+      for (const int first : {0, 8}) {
+        std::set<int> banks;
+        for (int line = first; line < first + 8; ++line)
+          banks.insert(tile.place(line, chunk * tile.chunk_elements()) / 16 % 8);
+        EXPECT_EQ(banks.size(), 8u) << width << " " << chunk;
+      }
+  }
+}
+
 TEST(GpuTiles, OtherBodiesAndConvolutions) {
   EXPECT_EQ(simulate_and_compare("dim m = 40, n = 36, k = 24\ninput a[m, k]\ninput b[n, k]\n"
                                  "d = sum[k]((a - b) * (a - b))\nbest = min[k](a + b)\n"
@@ -162,6 +255,10 @@ TEST(GpuSchedules, FollowFromHowIndicesAreUsed) {
                         "c = sum[k](a * b)\noutput c"),
             "128 tiles of 128 x 64, 16 of k at once; 8 x 4 a thread; a by 4 along k, b by 4 along "
             "n; result by 4\n");
+  EXPECT_EQ(schedule_of("dim m = 2048, n = 2048, k = 512\ninput a[m, k] : bf16\n"
+                        "input b[k, n] : bf16\nc = sum[k](f32(a) * f32(b))\noutput c"),
+            "256 tiles of 128 x 128, 32 of k at once, 2 in flight; bf16 by bf16 on units for "
+            "matrices, 64 x 64 a warp; a by 8 along k, b by 8 along n; result by 2\n");
 }
 
 class GpuRandomNests : public testing::TestWithParam<int> {};

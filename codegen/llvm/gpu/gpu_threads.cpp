@@ -5,12 +5,25 @@
 #include <llvm/IR/IntrinsicsNVPTX.h>
 #include <llvm/IR/Module.h>
 
+#include "base/error.h"
+#include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
 namespace {
 
 constexpr unsigned kSharedSpace = 3;
+constexpr unsigned kMostWords = 10;  // of one call: of multiply()
+
+llvm::Intrinsic::ID matrix_product(const NarrowTypes& types) {
+  if (types.a == DType::bf16) return llvm::Intrinsic::nvvm_mma_m16n8k16_row_col_bf16;
+  if (types.a == DType::f16) return llvm::Intrinsic::nvvm_mma_m16n8k16_row_col_f32_f32;
+  if (types.a == DType::i8)
+    return types.b == DType::i8 ? llvm::Intrinsic::nvvm_mma_m16n8k32_row_col_s8
+                                : llvm::Intrinsic::nvvm_mma_m16n8k32_row_col_s8_u8;
+  return types.b == DType::u8 ? llvm::Intrinsic::nvvm_mma_m16n8k32_row_col_u8
+                              : llvm::Intrinsic::nvvm_mma_m16n8k32_row_col_u8_s8;
+}
 
 }  // namespace
 
@@ -81,6 +94,58 @@ llvm::Value* GpuThreads::of_other(llvm::Value* value, int mask) {
   return b_.CreateBitCast(moved, type);
 }
 
+llvm::Value* GpuThreads::words(unsigned count) {
+  TESSERA_CHECK(count <= kMostWords) << count;
+  if (words_ == nullptr)
+    words_ = emit_variable(b_, llvm::ArrayType::get(b_.getInt32Ty(), kMostWords));
+  return words_;
+}
+
+std::array<llvm::Value*, 4> GpuThreads::squares(llvm::Value* address, bool turned) {
+  std::array<llvm::Value*, 4> result{};
+  if (machine_ == GpuMachine::simulated) {
+    llvm::Value* to = words(4);
+    call("tessera_gpu_squares", b_.getVoidTy(), {address, b_.getInt32(turned ? 1 : 0), to});
+    for (unsigned i = 0; i < 4; ++i)
+      result[i] = b_.CreateLoad(b_.getInt32Ty(), b_.CreateConstGEP1_32(b_.getInt32Ty(), to, i));
+    return result;
+  }
+  llvm::Type* pointer = b_.getPtrTy(kSharedSpace);
+  llvm::Value* read =
+      b_.CreateIntrinsic(turned ? llvm::Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_trans_b16
+                                : llvm::Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_b16,
+                         {pointer}, {b_.CreateAddrSpaceCast(address, pointer)});
+  for (unsigned i = 0; i < 4; ++i) result[i] = b_.CreateExtractValue(read, i);
+  return result;
+}
+
+GpuThreads::Words GpuThreads::multiply(const NarrowTypes& types, const Words& a,
+                                       const std::array<llvm::Value*, 2>& b, const Words& c) {
+  Words result{};
+  std::vector<llvm::Value*> args(a.begin(), a.end());
+  args.insert(args.end(), b.begin(), b.end());
+  if (machine_ == GpuMachine::simulated) {
+    llvm::Value* all = words(10);
+    args.insert(args.end(), c.begin(), c.end());
+    const auto place = [&](size_t i) {
+      return b_.CreateConstGEP1_32(b_.getInt32Ty(), all, static_cast<unsigned>(i));
+    };
+    for (size_t i = 0; i < args.size(); ++i) b_.CreateStore(args[i], place(i));
+    call("tessera_gpu_multiply", b_.getVoidTy(),
+         {b_.getInt32(static_cast<uint32_t>(types.a)), b_.getInt32(static_cast<uint32_t>(types.b)),
+          all});
+    for (size_t i = 0; i < 4; ++i) result[i] = b_.CreateLoad(c[i]->getType(), place(6 + i));
+    return result;
+  }
+  if (types.a == DType::f16)
+    for (llvm::Value*& arg : args)
+      arg = b_.CreateBitCast(arg, llvm::FixedVectorType::get(b_.getHalfTy(), 2));
+  args.insert(args.end(), c.begin(), c.end());
+  llvm::Value* sums = b_.CreateIntrinsic(matrix_product(types), {}, args);
+  for (unsigned i = 0; i < 4; ++i) result[i] = b_.CreateExtractValue(sums, i);
+  return result;
+}
+
 llvm::Value* GpuThreads::shared(size_t bytes, const std::string& name) {
   if (machine_ == GpuMachine::simulated)
     return call("tessera_gpu_shared", b_.getPtrTy(), {b_.getInt64(bytes)});
@@ -88,7 +153,7 @@ llvm::Value* GpuThreads::shared(size_t bytes, const std::string& name) {
   auto* memory = new llvm::GlobalVariable(
       *b_.GetInsertBlock()->getModule(), type, false, llvm::GlobalValue::InternalLinkage,
       llvm::UndefValue::get(type), name, nullptr, llvm::GlobalValue::NotThreadLocal, kSharedSpace);
-  memory->setAlignment(llvm::Align(16));
+  memory->setAlignment(llvm::Align(128));
   return b_.CreateAddrSpaceCast(memory, b_.getPtrTy());
 }
 

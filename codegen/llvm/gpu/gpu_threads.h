@@ -2,11 +2,13 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "codegen/gpu/gpu_machine.h"
+#include "codegen/narrow_product.h"
 
 namespace tessera {
 
@@ -22,6 +24,17 @@ class GpuThreads {
   void barrier();
   // What thread `thread ^ mask` of the same warp has; mask < 32. All threads of the warp call it.
   llvm::Value* of_other(llvm::Value* value, int mask);
+  // Four squares of 8 x 8 elements of 16 bits from shared memory, of which thread 8 s + l of the
+  // warp gives the address of line l of square s, 16 bytes that 16 divides. Thread 4 l + p gets of
+  // each square elements 2 p and 2 p + 1 of line l, or of column l where they are turned. All
+  // threads of the warp call it.
+  std::array<llvm::Value*, 4> squares(llvm::Value* address, bool turned);
+  // c + a * b of matrices that the warp holds: a of 16 lines and b of 8 columns of 32 bytes, two
+  // words of b in each thread, c of 16 x 8 words, laid out as PTX says (gpu/warp_functions.h). All
+  // threads of the warp call it.
+  using Words = std::array<llvm::Value*, 4>;
+  Words multiply(const NarrowTypes& types, const Words& a, const std::array<llvm::Value*, 2>& b,
+                 const Words& c);
   // The block's shared memory. Once a kernel.
   llvm::Value* shared(size_t bytes, const std::string& name);
 
@@ -32,8 +45,12 @@ class GpuThreads {
  private:
   llvm::Value* word_of_other(llvm::Value* word, int mask);
 
+  // A variable for `count` words that functions of the simulated machine read and write.
+  llvm::Value* words(unsigned count);
+
   llvm::IRBuilderBase& b_;
   GpuMachine machine_;
+  llvm::AllocaInst* words_ = nullptr;
 };
 
 // A kernel of the module: a pointer for each argument, then one to the word for faults

@@ -2,6 +2,8 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
+
 #include "codegen/gpu/gpu_schedule.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
@@ -21,15 +23,17 @@ std::vector<llvm::Value*> buffers_of(const TileFormula& formula, llvm::Function&
 }
 
 TileOperand::TileOperand(llvm::IRBuilderBase& builder, const GpuTile& tile,
-                         const TileFormula& formula, DType type, const TileLoad& load,
-                         const Place& place, llvm::Function& kernel, llvm::Value* thread)
+                         const TileFormula& formula, const TileLoad& load, const Place& place,
+                         const Stored& stored, llvm::Function& kernel, llvm::Value* thread)
     : b_(builder),
       tile_(tile),
       formula_(formula),
       load_(load),
       place_(place),
+      stored_(stored),
       thread_(thread),
-      element_(register_type(builder.getContext(), type)),
+      element_(tile.narrow ? builder.getIntNTy(static_cast<unsigned>(8 * size_of(stored.type)))
+                           : register_type(builder.getContext(), stored.type)),
       values_(builder, formula.nest, buffers_of(formula, kernel),
               kernel.getArg(kernel.arg_size() - 1), static_cast<int>(kGpuVectorBytes),
               kGpuVectorBytes) {
@@ -44,11 +48,6 @@ int TileOperand::vectors() const {
 
 bool TileOperand::shared_evenly() const {
   return place_.side * tile_.shape.depth % (load_.lanes * tile_.shape.threads()) == 0;
-}
-
-int64_t TileOperand::bytes() const {
-  return static_cast<int64_t>(row_elements()) * tile_.shape.depth *
-         (element_->getScalarSizeInBits() / 8);
 }
 
 TileOperand::Spot TileOperand::spot(int i) {
@@ -92,52 +91,66 @@ void TileOperand::fetch(llvm::Value* k0) {
     bind_roles(b_, values_, formula_.nest,
                {{&tile_.batch, place_.batch}, {place_.own, row}, {&tile_.k, k}});
     llvm::Value* value = splat(b_, values_.value(formula_.node), load_.lanes > 1 ? load_.lanes : 0);
+    if (tile_.narrow) value = narrowed(value);
     if (inside != nullptr)
       value = b_.CreateSelect(inside, value, llvm::Constant::getNullValue(value->getType()));
     b_.CreateStore(value, fetched_[static_cast<size_t>(i)]);
   }
 }
 
-void TileOperand::put(llvm::Value* memory) {
-  for (int i = 0; i < vectors(); ++i) {
-    const auto store = [&] {
-      const Spot at = spot(i);
-      llvm::AllocaInst* variable = fetched_[static_cast<size_t>(i)];
-      llvm::Value* value = b_.CreateLoad(variable->getAllocatedType(), variable);
-      llvm::Value* first = b_.CreateAdd(
-          b_.CreateMul(at.k, b_.getInt32(static_cast<uint32_t>(row_elements()))), at.own);
-      llvm::Value* place = b_.CreateGEP(element_, memory, b_.CreateZExt(first, b_.getInt64Ty()));
-      const uint64_t size = element_->getScalarSizeInBits() / 8;
-      if (!load_.along_k || load_.lanes == 1) {
-        const uint64_t bytes = std::min<uint64_t>(size * static_cast<uint64_t>(load_.lanes), 16);
-        b_.CreateAlignedStore(value, place, llvm::Align(bytes));
-        return;
-      }
-      for (int l = 0; l < load_.lanes; ++l)
-        b_.CreateStore(
-            b_.CreateExtractElement(value, static_cast<uint64_t>(l)),
-            b_.CreateConstGEP1_64(element_, place, static_cast<uint64_t>(l * row_elements())));
-    };
-    if (shared_evenly())
-      store();
-    else
-      emit_if(b_, exists(i), store);
-  }
+// What is exactly a value of the narrow type, as it lies in memory.
+llvm::Value* TileOperand::narrowed(llvm::Value* value) {
+  llvm::Type* bits = shaped(element_, lanes_of(value));
+  if (stored_.type == DType::f16)
+    return b_.CreateBitCast(b_.CreateFPTrunc(value, shaped(b_.getHalfTy(), lanes_of(value))), bits);
+  if (stored_.type == DType::bf16)
+    value = b_.CreateLShr(b_.CreateBitCast(value, shaped(b_.getInt32Ty(), lanes_of(value))), 16);
+  return b_.CreateTrunc(value, bits);
 }
 
-std::vector<llvm::Value*> TileOperand::take(llvm::Value* memory, int k, llvm::Value* at,
-                                            int count) {
-  llvm::Value* first = b_.CreateGEP(element_, memory, b_.CreateZExt(at, b_.getInt64Ty()));
-  first = b_.CreateConstGEP1_64(element_, first, static_cast<uint64_t>(k * row_elements()));
-  if (count == 1) return {b_.CreateLoad(element_, first)};
-  const uint64_t size = element_->getScalarSizeInBits() / 8;
-  llvm::Value* loaded = b_.CreateAlignedLoad(
-      shaped(element_, count), first,
-      llvm::Align(std::min<uint64_t>(size * static_cast<uint64_t>(count), 16)));
-  std::vector<llvm::Value*> values;
-  for (int i = 0; i < count; ++i)
-    values.push_back(b_.CreateExtractElement(loaded, static_cast<uint64_t>(i)));
-  return values;
+llvm::Value* TileOperand::place_in(llvm::Value* memory, llvm::Value* line, llvm::Value* at) {
+  const auto number = [&](int value) { return b_.getInt32(static_cast<uint32_t>(value)); };
+  const SharedTile& tile = stored_.tile;
+  llvm::Value* bytes = b_.CreateMul(line, number(tile.line_bytes()));
+  if (tile.turned) {
+    llvm::Value* turn = b_.CreateURem(line, number(8));
+    if (tile.chunks() < 8) turn = b_.CreateUDiv(turn, number(8 / tile.chunks()));
+    llvm::Value* elements = number(tile.chunk_elements());
+    llvm::Value* chunk = b_.CreateXor(b_.CreateUDiv(at, elements), turn);
+    bytes = b_.CreateAdd(bytes, b_.CreateMul(chunk, number(SharedTile::kChunkBytes)));
+    at = b_.CreateURem(at, elements);
+  }
+  bytes = b_.CreateAdd(bytes, b_.CreateMul(at, number(tile.element_bytes)));
+  return b_.CreateGEP(b_.getInt8Ty(), memory, b_.CreateZExt(bytes, b_.getInt64Ty()));
+}
+
+void TileOperand::store(llvm::Value* value, llvm::Value* memory, const Spot& spot) {
+  const bool along_k = stored_.tile.along_k;
+  llvm::Value* line = along_k ? spot.own : spot.k;
+  llvm::Value* at = along_k ? spot.k : spot.own;
+  const int lanes = load_.lanes;
+  if (lanes == 1 || load_.along_k == along_k) {
+    const int bytes = lanes * stored_.tile.element_bytes;
+    b_.CreateAlignedStore(value, place_in(memory, line, at),
+                          llvm::Align(static_cast<uint64_t>(std::min(bytes, 16))));
+    return;
+  }
+  for (int l = 0; l < lanes; ++l)
+    b_.CreateStore(b_.CreateExtractElement(value, static_cast<uint64_t>(l)),
+                   place_in(memory, b_.CreateAdd(line, b_.getInt32(static_cast<uint32_t>(l))), at));
+}
+
+void TileOperand::put(llvm::Value* memory) {
+  for (int i = 0; i < vectors(); ++i) {
+    llvm::AllocaInst* variable = fetched_[static_cast<size_t>(i)];
+    const auto put_one = [&] {
+      store(b_.CreateLoad(variable->getAllocatedType(), variable), memory, spot(i));
+    };
+    if (shared_evenly())
+      put_one();
+    else
+      emit_if(b_, exists(i), put_one);
+  }
 }
 
 }  // namespace tessera
