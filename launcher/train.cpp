@@ -146,6 +146,7 @@ class Trainer {
       return within_budget(plan_here(normal_, cluster_, plan_settings(config_, threads_)));
     });
     result_.plan_hash = plan_hash(plan);
+    result_.planned_seconds = plan.predicted.seconds;
     result_.startup["plan"] = seconds_since(start);
     const double compiles = seconds_of_clock();
     if (reports()) open_folder(plan);

@@ -22,6 +22,7 @@ struct TrainResult {
   std::optional<CheckpointCost> checkpoints;
   std::string checkpoint_dir;
   double seconds_per_step = 0;    // median
+  double planned_seconds = 0;     // of a step, by the plan
   double train_seconds = 0;       // all steps, evaluation not counted
   double feed_seconds = 0;        // of it, in which steps waited for their data
   double first_step_seconds = 0;  // from the command to the end of the first step

@@ -14,6 +14,7 @@
 #include "launcher/commands/arguments.h"
 #include "launcher/commands/bench_collectives.h"
 #include "launcher/commands/bench_iopddl.h"
+#include "launcher/commands/bench_planner.h"
 #include "launcher/commands/bench_suites.h"
 #include "launcher/commands/bench_tune.h"
 #include "launcher/commands/commands.h"
@@ -48,6 +49,7 @@ struct BenchResult {
   double peak_gflops = 0;  // of the threads in use on all ranks; 0: not on CPUs
   size_t peak_bytes = 0;   // of one rank
   std::string plan_hash;
+  double predicted = 0;  // seconds that planning expects of a step
   std::string task_table;
   std::optional<TuneReport> tuned;
   std::optional<std::vector<KernelReport>> kernels;  // of rank 0
@@ -86,6 +88,7 @@ BenchResult bench_rank(const BenchArguments& arguments, const Program& program,
     bench = prepare();
   }
   result.plan_hash = plan_hash(bench->step.plan());
+  result.predicted = bench->step.plan().predicted.seconds;
   result.compile_seconds = bench->seconds;
   result.seconds = time_steps(bench->step, world, arguments.seconds);
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
@@ -116,6 +119,7 @@ void show(const BenchResult& result, bool json) {
                              {"machine_cache_bandwidth", result.machine.cache_bandwidth},
                              {"peak_bytes", result.peak_bytes},
                              {"compile_ms", 1e3 * result.compile_seconds},
+                             {"predicted_ms", 1e3 * result.predicted},
                              {"plan_hash", result.plan_hash}};
     if (result.tuned) {
       object.update(json_of(*result.tuned));
@@ -134,11 +138,11 @@ void show(const BenchResult& result, bool json) {
           : fmt::format(", {:.0f} % of the measured peak of {:.0f}",
                         100 * result.gflops() / result.peak_gflops, result.peak_gflops);
   print_out(
-      "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps\n"
+      "{}: median {:.3f} ms, min {:.3f}, max {:.3f} over {} steps; planned for {:.3f} ms\n"
       "  {:.3g} GFLOP a step, {:.1f} GFLOP/s{}\n"
       "  {:.1f} MiB per rank, planned and compiled in {:.0f} ms\n{}",
       result.name, 1e3 * result.median(), 1e3 * result.seconds.front(), 1e3 * result.seconds.back(),
-      result.seconds.size(), 1e-9 * result.flops, result.gflops(), share,
+      result.seconds.size(), 1e3 * result.predicted, 1e-9 * result.flops, result.gflops(), share,
       static_cast<double>(result.peak_bytes) / (1 << 20), 1e3 * result.compile_seconds,
       result.task_table);
   if (result.kernels) print_out("{}", text_of(*result.kernels));
@@ -147,7 +151,8 @@ void show(const BenchResult& result, bool json) {
 // A name that is no file may be a model's, or was meant to be a suite's.
 void check_name(const std::string& name) {
   if (is_config_file(name) || is_program_file(name)) return;
-  std::vector<std::string> known = {"kernels", "train", "made-up", "collectives", "iopddl"};
+  std::vector<std::string> known = {"kernels", "train",       "made-up",
+                                    "planner", "collectives", "iopddl"};
   for (const ModelInfo& model : all_models()) known.push_back(model.name);
   if (std::find(known.begin(), known.end(), name) == known.end())
     throw UserError("there is no file, suite or model `" + name + "`; suites and models are " +
@@ -158,7 +163,7 @@ int bench(const BenchArguments& arguments, const CommandLine& line) {
   if (arguments.program.empty())
     throw UserError(
         "bench takes a PROGRAM (a .tess file, a config, or a model's name), or one of the suites "
-        "kernels, train, made-up, collectives and iopddl");
+        "kernels, train, made-up, planner, collectives and iopddl");
   check_name(arguments.program);
   const Program program = named_program(arguments.program, parse_dims(arguments.dims));
   const Program normal = stack_loops(normalize(program));
@@ -195,6 +200,7 @@ void add_bench_command(CLI::App& app, const CommandLine& line, Action& action) {
   });
   command->require_subcommand(0, 1);
   add_bench_suites(*command, line, action);
+  add_bench_planner(*command, line, action);
   add_bench_collectives(*command, line, action);
   add_bench_iopddl(*command, action);
 }

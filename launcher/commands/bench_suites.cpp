@@ -38,12 +38,6 @@ struct SuiteArguments {
   bool json = false;
 };
 
-// The folder bench/ of the checkout that this program was built in.
-std::string default_folder(const CommandLine& line) {
-  const fs::path build = fs::path(line.argv[0]).parent_path().parent_path();
-  return (build.parent_path().parent_path() / "bench").string();
-}
-
 Against against_of(const SuiteArguments& arguments) {
   const std::string& word = arguments.against;
   if (arguments.tune > 0 && word != "untuned")
@@ -127,7 +121,7 @@ void show(const std::vector<SuiteResult>& results, const Machine& machine, int t
 }
 
 int bench_suites(const std::string& name, SuiteArguments arguments, const CommandLine& line) {
-  if (arguments.folder.empty()) arguments.folder = default_folder(line);
+  if (arguments.folder.empty()) arguments.folder = suites_folder(line);
   std::vector<Suite> suites =
       filtered(load_suites(arguments.folder + "/" + name), arguments.filter);
   if (arguments.tiny) suites = tiny_rows(std::move(suites));
@@ -213,6 +207,11 @@ void add_suite(CLI::App& bench, const char* folder, const char* name, const char
 }
 
 }  // namespace
+
+std::string suites_folder(const CommandLine& line) {
+  const fs::path build = fs::path(line.argv[0]).parent_path().parent_path();
+  return (build.parent_path().parent_path() / "bench").string();
+}
 
 void add_bench_suites(CLI::App& bench, const CommandLine& line, Action& action) {
   add_suite(bench, "kernels", "kernels",

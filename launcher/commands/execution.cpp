@@ -25,6 +25,12 @@ std::vector<Host> of_allocation(const std::vector<Host>& allocated, std::optiona
 }  // namespace
 
 void ExecutionArguments::add_options(CLI::App& command) {
+  add_rank_options(command);
+  command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
+  command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
+}
+
+void ExecutionArguments::add_rank_options(CLI::App& command) {
   command.add_option("--ranks", ranks, "how many ranks share the work")->check(CLI::Range(1, 4096));
   CLI::Option* host =
       command.add_option("--host", hosts, "where ranks run, as node1:2,node2:2 (mpirun)")
@@ -37,8 +43,6 @@ void ExecutionArguments::add_options(CLI::App& command) {
   command.add_option("--threads", threads, "that compute on each rank")->check(CLI::Range(1, 4096));
   command.add_option("--transport", transport, "local (threads) or mpi (mpirun)")
       ->check(CLI::IsMember({"local", "mpi"}));
-  command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
-  command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
   command.add_option("--cluster", cluster,
                      "a file of `tessera calibrate`, by which collectives are priced");
   command

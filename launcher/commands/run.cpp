@@ -57,6 +57,7 @@ nlohmann::json to_json(const TrainResult& result) {
                          {"steps", result.steps},
                          {"left_over", result.left_over},
                          {"seconds_per_step", result.seconds_per_step},
+                         {"planned_seconds_per_step", result.planned_seconds},
                          {"train_seconds", result.train_seconds},
                          {"feed_seconds", result.feed_seconds},
                          {"first_step_seconds", result.first_step_seconds},
@@ -86,9 +87,10 @@ void print_checkpoints(const CheckpointCost& cost, const TrainResult& result) {
 }
 
 void print_result(const TrainResult& result) {
-  std::string text = fmt::format("trained {} steps on {} rank{} in {:.1f} s ({:.2f} ms a step)",
-                                 result.steps, result.ranks, result.ranks == 1 ? "" : "s",
-                                 result.train_seconds, 1e3 * result.seconds_per_step);
+  std::string text = fmt::format(
+      "trained {} steps on {} rank{} in {:.1f} s ({:.2f} ms a step, {:.2f} by the plan)",
+      result.steps, result.ranks, result.ranks == 1 ? "" : "s", result.train_seconds,
+      1e3 * result.seconds_per_step, 1e3 * result.planned_seconds);
   for (const auto& [name, value] : result.metrics)
     text += fmt::format(", test {} {:.4f}", name, value);
   if (result.nan_step) text += fmt::format(", loss not finite since step {}", *result.nan_step);

@@ -182,13 +182,32 @@ TEST(BenchCollectives, WrongCommandLinesAreExplained) {
             "all-reduce f32 16 KiB\nall-reduce f32 256 KiB\nall-reduce f32 1 MiB\n");
 }
 
+TEST(BenchPlanner, TimesTheOptimizersPlanAndOthers) {
+  for (const char* transport : {"local", "mpi"}) {
+    const CommandResult result =
+        run_tessera({"bench", "planner", "--tiny", "--filter", "made_up/squared", "--ranks", "2",
+                     "--plans", "3", "--seconds", "0.01", "--transport", transport, "--json"});
+    ASSERT_EQ(result.code, 0) << result.out << result.err;
+    ASSERT_EQ(result.json()["rows"].size(), 1);
+    const nlohmann::json row = result.json()["rows"][0];
+    EXPECT_GT(row["predicted_ms"], 0) << row;
+    EXPECT_GT(row["measured_ms"], 0) << row;
+    EXPECT_EQ(row["others"].size(), 3) << row;
+    std::set<std::string> hashes = {row["plan_hash"]};
+    for (const nlohmann::json& other : row["others"]) hashes.insert(other["plan_hash"]);
+    EXPECT_EQ(hashes.size(), 4) << "plans are distinct";
+    EXPECT_EQ(result.json()["summary"]["compared"], 1);
+  }
+}
+
 TEST(BenchSuites, AMistypedNameIsExplained) {
   const CommandResult result = run_tessera({"bench", "kernel"});
   EXPECT_EQ(result.code, 2);
-  EXPECT_EQ(result.err,
-            "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
-            "train, made-up, collectives, iopddl, mlp, cnn, capsules, transformer, experts, "
-            "resnet, lstm (did you mean `kernels`?)\n");
+  EXPECT_EQ(
+      result.err,
+      "tessera: there is no file, suite or model `kernel`; suites and models are kernels, "
+      "train, made-up, planner, collectives, iopddl, mlp, cnn, capsules, transformer, experts, "
+      "resnet, lstm (did you mean `kernels`?)\n");
 }
 
 TEST(BenchSuites, WrongCommandLinesAreExplained) {
@@ -200,12 +219,13 @@ TEST(BenchSuites, WrongCommandLinesAreExplained) {
   EXPECT_EQ(folder.run({"--tune", "1"}).code, 2);
   const CommandResult bare = run_tessera({"bench"});
   EXPECT_EQ(bare.code, 2);
-  EXPECT_THAT(bare.err,
-              HasSubstr("one of the suites kernels, train, made-up, collectives and iopddl"));
+  EXPECT_THAT(
+      bare.err,
+      HasSubstr("one of the suites kernels, train, made-up, planner, collectives and iopddl"));
   const CommandResult missing = run_tessera({"bench", "train", "--folder", folder.path()});
   EXPECT_EQ(missing.code, 2);
   EXPECT_THAT(missing.err, HasSubstr("there are no suites in `" + folder.path() + "/train`"));
-  for (const char* suite : {"kernels", "train", "made-up", "collectives"})
+  for (const char* suite : {"kernels", "train", "made-up", "planner", "collectives"})
     EXPECT_THAT(run_tessera({"bench", suite, "--help"}).out, HasSubstr("--filter")) << suite;
 }
 

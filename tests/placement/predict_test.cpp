@@ -7,8 +7,8 @@
 #include "ir/print.h"
 #include "ir/stack_loops.h"
 #include "partition/lower.h"
+#include "partition/random_plan.h"
 #include "placement/timeline.h"
-#include "tests/partition/random_plan.h"
 
 namespace tessera {
 namespace {

@@ -12,7 +12,7 @@
 #include "models/mlp.h"
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
-#include "tests/partition/random_plan.h"
+#include "partition/random_plan.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
 

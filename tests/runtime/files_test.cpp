@@ -7,9 +7,9 @@
 #include "ir/parse.h"
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
+#include "partition/random_plan.h"
 #include "storage/checkpoint.h"
 #include "tests/launcher/temp_folder.h"
-#include "tests/partition/random_plan.h"
 #include "tests/runtime/run_ranks.h"
 
 namespace tessera {

@@ -5,7 +5,7 @@
 #include "ir/print.h"
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
-#include "tests/partition/random_plan.h"
+#include "partition/random_plan.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
 
