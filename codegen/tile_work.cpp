@@ -38,10 +38,11 @@ TileWork::TileWork(const Contraction& c, const Dims& loops, const VectorTarget& 
   group_ = product.group();
   pair_cycles_ = group_ * cycles_of_pair(c, product);
   for (const Dim& dim : loops)
-    roles_.push_back(contains(c.m, dim)   ? Role::m
-                     : contains(c.n, dim) ? Role::n
-                     : contains(c.k, dim) ? Role::k
-                                          : Role::batch);
+    roles_.push_back(contains(c.m, dim)       ? Role::m
+                     : contains(c.n, dim)     ? Role::n
+                     : contains(c.k, dim)     ? Role::k
+                     : contains(c.batch, dim) ? Role::batch
+                                              : Role::solved);
   const ContractionLayout layout =
       layout_of({.contraction = c, .epilogue = {}, .inputs = {}, .outputs = {}});
   plain_ = {pack_of(c.a, layout.m, layout.k), pack_of(c.b, layout.n, layout.k),
@@ -124,10 +125,10 @@ double TileWork::bytes(std::span<const int64_t> extents) const {
 
 void TileWork::add_to(WorkAmounts& amounts, std::span<const int64_t> extents,
                       const VectorTarget& target, const WorkAmounts& prices) const {
-  double volumes[4] = {1, 1, 1, 1};
+  double volumes[] = {1, 1, 1, 1, 1};  // by role
   for (size_t i = 0; i < roles_.size(); ++i)
     volumes[static_cast<int>(roles_[i])] *= static_cast<double>(extents[i]);
-  const auto [batch, m, n, k] = volumes;
+  const auto [batch, m, n, k, solved] = volumes;
   WorkAmounts plain{}, swapped{};
   add_tiles(plain, m, n, k, batch, plain_);
   add_tiles(swapped, n, m, k, batch, swapped_);

@@ -23,7 +23,8 @@ class TileWork {
               const WorkAmounts& prices) const;
 
  private:
-  enum class Role : uint8_t { batch, m, n, k };
+  // `solved` loops are decided by an equation among guards (solve_guards.h), and make no steps.
+  enum class Role : uint8_t { batch, m, n, k, solved };
   struct Term {
     size_t loop;
     int64_t coefficient;

@@ -61,8 +61,7 @@ class NestEmitter {
         emit_strips(first_point(chunk), first_point(b_.CreateNSWAdd(chunk, i64(1))));
       });
     else if (nest_.points > 0)
-      emit_for(b_, first_point(function_.getArg(2)), first_point(function_.getArg(3)), 1,
-               [&](llvm::Value* point) { emit_point(point, [&] { emit_shared(); }); });
+      emit_points(first_point(function_.getArg(2)), first_point(function_.getArg(3)));
     // Whoever is told that the kernel is done sees what went past the caches.
     if (std::any_of(nest_.buffers.begin(), nest_.buffers.end(),
                     [](const NestBuffer& buffer) { return buffer.past_caches; }))
@@ -125,16 +124,51 @@ class NestEmitter {
     sums.end_block();
   }
 
-  // Splits the number of a point into the values of the collapsed loops.
+  // Points in rows along the last of the collapsed loops, so that what the others decide is
+  // evaluated once a row.
+  void emit_points(llvm::Value* begin, llvm::Value* end) {
+    values_.set_lanes(nest_.lane, nest_.lanes);
+    if (nest_.collapsed < 2) {
+      emit_for(b_, begin, end, 1,
+               [&](llvm::Value* point) { emit_point(point, [&] { emit_shared(); }); });
+      return;
+    }
+    const int last = nest_.collapsed - 1;
+    llvm::Value* length = i64(nest_.trips(nest_.shared[static_cast<size_t>(last)]));
+    llvm::Value* rows =
+        b_.CreateUDiv(b_.CreateNSWAdd(end, b_.CreateNSWSub(length, i64(1))), length);
+    const Body hoist = hoist_of_all();
+    emit_for(b_, b_.CreateUDiv(begin, length), rows, 1, [&](llvm::Value* row) {
+      const ValueEmitter::Scope scope(values_);
+      bind_collapsed(row, 0, last, [&] {
+        hoist();
+        llvm::Value* first = b_.CreateNSWMul(row, length);
+        llvm::Value* from =
+            b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, b_.CreateNSWSub(begin, first), i64(0));
+        llvm::Value* to =
+            b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateNSWSub(end, first), length);
+        emit_for(b_, from, to, 1, [&](llvm::Value* at) {
+          const ValueEmitter::Scope inside(values_);
+          bind_collapsed(at, last, last + 1, [&] { emit_shared(); });
+        });
+      });
+    });
+  }
+
   void emit_point(llvm::Value* point, const Body& body) {
     values_.set_lanes(nest_.lane, nest_.lanes);
     const ValueEmitter::Scope scope(values_);
+    bind_collapsed(point, 0, nest_.collapsed, body);
+  }
+
+  // Splits a number into the values of the collapsed loops from `first` to `end`.
+  void bind_collapsed(llvm::Value* number, int first, int end, const Body& body) {
     bool ends = false;
-    for (int i = nest_.collapsed - 1; i >= 0; --i) {
+    for (int i = end - 1; i >= first; --i) {
       const int loop = nest_.shared[static_cast<size_t>(i)];
       const int64_t trips = nest_.trips(loop);
-      llvm::Value* value = i == 0 ? point : b_.CreateURem(point, i64(trips));
-      if (i > 0) point = b_.CreateUDiv(point, i64(trips));
+      llvm::Value* value = i == first ? number : b_.CreateURem(number, i64(trips));
+      if (i > first) number = b_.CreateUDiv(number, i64(trips));
       if (loop == nest_.lane) value = b_.CreateNSWMul(value, i64(nest_.lanes));
       values_.bind(loop, value);
       ends = ends || (loop == nest_.lane && extent(loop) % nest_.lanes != 0);
