@@ -279,13 +279,17 @@ class Planner {
     Prediction& p = plan.predicted;
     TESSERA_CHECK(std::abs(p.seconds - best_seconds()) <= 1e-9 * p.seconds)
         << "the plan takes " << p.seconds << " s, and " << best_seconds() << " s by its network";
-    const double proven = bound();
-    TESSERA_CHECK(proven <= p.seconds * (1 + 1e-9))
-        << "a bound of " << proven << " s, and a plan of " << p.seconds << " s";
-    p.lower_bound_seconds = std::min(std::max(proven, 0.0), p.seconds);  // but for rounding
+    p.lower_bound_seconds = kept_bound(bound(), p.seconds);
     if (p.lower_bound_seconds < p.seconds) p.gap = p.seconds / p.lower_bound_seconds - 1;
     add_templates(p);
     return plan;
+  }
+
+  // A bound that was proven, which a plan keeps to but for rounding.
+  static double kept_bound(double proven, double seconds) {
+    TESSERA_CHECK(proven <= seconds * (1 + 1e-9))
+        << "a bound of " << proven << " s, and a plan of " << seconds << " s";
+    return std::min(std::max(proven, 0.0), seconds);
   }
 
   // Fills plan.predicted. What is computed again has rules, and so times of kernels, of its own.
@@ -301,7 +305,7 @@ class Planner {
                           const Prediction& taken) const {
     price(on, lower(program_, plan, 0, {&comm_}), plan);
     const double bound = on.search->bound();
-    plan.predicted.lower_bound_seconds = std::min(bound, plan.predicted.seconds);
+    plan.predicted.lower_bound_seconds = kept_bound(bound, plan.predicted.seconds);
     return {name, on.mesh, plan.predicted, why_not(taken, plan.predicted, bound, memory_)};
   }
 
