@@ -7,8 +7,10 @@
 #include "ir/print.h"
 #include "ir/stack_loops.h"
 #include "partition/lower.h"
+#include "partition/manual_plan.h"
 #include "partition/random_plan.h"
 #include "placement/timeline.h"
+#include "tests/ir/random_program.h"
 
 namespace tessera {
 namespace {

@@ -13,6 +13,7 @@
 #include "models/optimizers.h"
 #include "partition/manual_plan.h"
 #include "partition/random_plan.h"
+#include "tests/ir/random_program.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
 

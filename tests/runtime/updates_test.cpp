@@ -6,6 +6,7 @@
 #include "ir/random_inputs.h"
 #include "ir/stack_loops.h"
 #include "partition/random_plan.h"
+#include "tests/ir/random_program.h"
 #include "tests/runtime/close.h"
 #include "tests/runtime/run_ranks.h"
 
