@@ -27,8 +27,10 @@ class WorkSharer {
   explicit WorkSharer(std::vector<Nest> nests)
       : nests_(std::move(nests)), plan_(plan_stages(nests_)) {
     for (Nest& nest : nests_) nest.body = shared_.share(nest.body);
+    // One that repeats its formula along a dim would have to be read at some place of that.
     for (size_t n = 0; n < nests_.size(); ++n)
-      if (!nests_[n].op) holders_.emplace(&nests_[n].body.node(), n);
+      if (!nests_[n].op && subtract(nests_[n].loops(), sorted(nests_[n].body.dims())).empty())
+        holders_.emplace(&nests_[n].body.node(), n);
   }
 
   std::vector<Nest> run() {

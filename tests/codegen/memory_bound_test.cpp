@@ -91,6 +91,20 @@ TEST(SharedWork, RowsTooLargeForCachesAreComputedAgain) {
   EXPECT_EQ(share_work(nests).size(), nests.size());
 }
 
+// The first value of a carried tensor repeats a formula along a dim that its reader does not have.
+TEST(SharedWork, AMapThatRepeatsItsFormulaIsNotReadForIt) {
+  const Program program = normalize(
+      parse("program p\ndim a = 6, b = 5, c = 5\ninput x[a]\ninput y[a, b]\ninput one[c]\n"
+            "z = 0.5 * tanh(tanh(x) * 0.8) * one + y[a: a // 2, b: 0]\n"
+            "heavy = tanh(tanh(x) * 0.8)\noutput z[a, c]\noutput heavy[a]\n"));
+  const std::vector<Nest> nests = {
+      {program.get("y"), {}, {}, program.get("heavy").value()},
+      {program.get("z"), {}, {}, program.get("z").value()},
+  };
+  for (const Nest& nest : share_work(nests))
+    EXPECT_EQ(subtract(sorted(nest.body.dims()), nest.loops()), Dims{}) << nest.out.name();
+}
+
 TEST(SharedWork, PartsWithoutANameGetOne) {
   const std::string text =
       "dim b = 300, k = 100\ninput x[b, k]\ns = sum[k](tanh(x) * x)\n"
