@@ -7,6 +7,7 @@
 #include "codegen/interleave.h"
 #include "codegen/llvm/accumulators.h"
 #include "codegen/llvm/compensated_sum.h"
+#include "codegen/llvm/emit_points.h"
 #include "codegen/llvm/emit_values.h"
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
@@ -56,12 +57,16 @@ class NestEmitter {
         values_(builder, nest, function, target.vector_bytes) {}
 
   void emit() {
-    if (nest_.points > 0 && nest_.strip > 0)
+    if (nest_.points > 0 && nest_.strip > 0) {
       emit_for(b_, function_.getArg(2), function_.getArg(3), 1, [&](llvm::Value* chunk) {
         emit_strips(first_point(chunk), first_point(b_.CreateNSWAdd(chunk, i64(1))));
       });
-    else if (nest_.points > 0)
-      emit_points(first_point(function_.getArg(2)), first_point(function_.getArg(3)));
+    } else if (nest_.points > 0) {
+      // What the outer ones decide is evaluated once a row.
+      const Body hoist = hoist_of_all();
+      emit_points(b_, values_, nest_, first_point(function_.getArg(2)),
+                  first_point(function_.getArg(3)), hoist, [&] { emit_shared(); });
+    }
     // Whoever is told that the kernel is done sees what went past the caches.
     if (std::any_of(nest_.buffers.begin(), nest_.buffers.end(),
                     [](const NestBuffer& buffer) { return buffer.past_caches; }))
@@ -90,7 +95,7 @@ class NestEmitter {
                                             i64(static_cast<int64_t>(nest_.strip_bytes()))),
                             i64(static_cast<int64_t>(nest_.strip_offset)));
         llvm::Value* memory = b_.CreateGEP(b_.getInt8Ty(), function_.getArg(1), offset);
-        emit_point(point, [&] { body(memory); });
+        emit_point(b_, values_, nest_, point, [&] { body(memory); });
       });
     };
     each_point([&](llvm::Value* memory) { sums.start_at(memory); });
@@ -122,75 +127,6 @@ class NestEmitter {
       emit_loops(stage.reduced, 1, hoist, [&] { emit_inner(stage, sums); });
     });
     sums.end_block();
-  }
-
-  // Points in rows along the last of the collapsed loops, so that what the others decide is
-  // evaluated once a row.
-  void emit_points(llvm::Value* begin, llvm::Value* end) {
-    values_.set_lanes(nest_.lane, nest_.lanes);
-    if (nest_.collapsed < 2) {
-      emit_for(b_, begin, end, 1,
-               [&](llvm::Value* point) { emit_point(point, [&] { emit_shared(); }); });
-      return;
-    }
-    const int last = nest_.collapsed - 1;
-    llvm::Value* length = i64(nest_.trips(nest_.shared[static_cast<size_t>(last)]));
-    llvm::Value* rows =
-        b_.CreateUDiv(b_.CreateNSWAdd(end, b_.CreateNSWSub(length, i64(1))), length);
-    const Body hoist = hoist_of_all();
-    emit_for(b_, b_.CreateUDiv(begin, length), rows, 1, [&](llvm::Value* row) {
-      const ValueEmitter::Scope scope(values_);
-      bind_collapsed(row, 0, last, [&] {
-        hoist();
-        llvm::Value* first = b_.CreateNSWMul(row, length);
-        llvm::Value* from =
-            b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, b_.CreateNSWSub(begin, first), i64(0));
-        llvm::Value* to =
-            b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateNSWSub(end, first), length);
-        emit_for(b_, from, to, 1, [&](llvm::Value* at) {
-          const ValueEmitter::Scope inside(values_);
-          bind_collapsed(at, last, last + 1, [&] { emit_shared(); });
-        });
-      });
-    });
-  }
-
-  void emit_point(llvm::Value* point, const Body& body) {
-    values_.set_lanes(nest_.lane, nest_.lanes);
-    const ValueEmitter::Scope scope(values_);
-    bind_collapsed(point, 0, nest_.collapsed, body);
-  }
-
-  // Splits a number into the values of the collapsed loops from `first` to `end`.
-  void bind_collapsed(llvm::Value* number, int first, int end, const Body& body) {
-    bool ends = false;
-    for (int i = end - 1; i >= first; --i) {
-      const int loop = nest_.shared[static_cast<size_t>(i)];
-      const int64_t trips = nest_.trips(loop);
-      llvm::Value* value = i == first ? number : b_.CreateURem(number, i64(trips));
-      if (i > first) number = b_.CreateUDiv(number, i64(trips));
-      if (loop == nest_.lane) value = b_.CreateNSWMul(value, i64(nest_.lanes));
-      values_.bind(loop, value);
-      ends = ends || (loop == nest_.lane && extent(loop) % nest_.lanes != 0);
-    }
-    if (!ends) {
-      body();
-      return;
-    }
-    // The last block of lanes is not full.
-    llvm::Value* base = values_.bound(nest_.lane);
-    const int64_t full = extent(nest_.lane) / nest_.lanes * nest_.lanes;
-    emit_if(
-        b_, b_.CreateICmpSLT(base, i64(full)),
-        [&] {
-          const ValueEmitter::Scope inside(values_);
-          body();
-        },
-        [&] {
-          const ValueEmitter::Scope inside(values_);
-          values_.set_tail(extent(nest_.lane) - full);
-          body();
-        });
   }
 
   void emit_shared() {
