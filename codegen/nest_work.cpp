@@ -236,11 +236,11 @@ class StageWork {
     count_guards(store.address, loops);
     const DType stored = nest_.buffers[static_cast<size_t>(store.address.buffer)].type;
     const int64_t width = width_of(stored);
+    const std::optional<int64_t> step = varies(loops) ? lane_step(store.address) : 0;
     if (store.accumulate) {
-      add(WorkKind::scatter, store.lost ? 2 : 1, loops, 1);
+      add(WorkKind::scatter, store.lost ? 2 : 1, loops, step == 1 ? width : 1);
       return;
     }
-    const std::optional<int64_t> step = varies(loops) ? lane_step(store.address) : 0;
     if (step == 0)
       add(WorkKind::store_one, 1, loops, 0);
     else if (step == 1)

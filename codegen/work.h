@@ -54,7 +54,7 @@ enum class WorkKind : uint8_t {
   store,
   store_apart,  // a lane
   store_one,    // without lanes
-  scatter,      // a lane added where data says
+  scatter,      // a lane added where data says; a vector, where lanes lie side by side there
   tile_step,    // a step of k of one vector in a tile of products
   tile_row,     // entering and leaving the loop of a tile, a vector
   pack_vector,  // packing: a vector of the side that is packed

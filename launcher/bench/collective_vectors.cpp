@@ -1,22 +1,17 @@
 #include "launcher/bench/collective_vectors.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
+
+#include "base/stopwatch.h"
 
 namespace tessera {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr double kBatch = 200e-6;      // seconds of the calls between two looks at the clock
 constexpr int32_t kMostInBatch = 256;  // calls
 constexpr size_t kVectors = 3, kAlignment = 4096;
 constexpr DType kType = DType::f32;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -91,20 +86,20 @@ bool CollectiveVectors::equal() const {
 std::vector<double> time_calls(Communicator& group, const std::function<void()>& call,
                                double seconds) {
   call();
-  Clock::time_point start = Clock::now();
+  Stopwatch start;
   call();
   int32_t batch = static_cast<int32_t>(
-      std::clamp(kBatch / std::max(1e-9, seconds_since(start)), 1.0, double{kMostInBatch}));
+      std::clamp(kBatch / std::max(1e-9, start.seconds()), 1.0, double{kMostInBatch}));
   group.broadcast(&batch, sizeof batch, 0);
   std::vector<double> times;
-  start = Clock::now();
+  start = Stopwatch();
   for (int32_t more = 1; more != 0;) {
     group.barrier();
-    const Clock::time_point before = Clock::now();
+    const Stopwatch before;
     for (int32_t i = 0; i < batch; ++i) call();
     group.barrier();
-    times.push_back(seconds_since(before) / batch);
-    more = seconds_since(start) < seconds ? 1 : 0;
+    times.push_back(before.seconds() / batch);
+    more = start.seconds() < seconds ? 1 : 0;
     group.broadcast(&more, sizeof more, 0);
   }
   return times;

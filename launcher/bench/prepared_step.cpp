@@ -1,25 +1,19 @@
 #include "launcher/bench/prepared_step.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/stopwatch.h"
 #include "ir/random_inputs.h"
 
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 Executable timed_make(const ExecutionArguments& execution, const Program& program,
                       const Program& normal, Compiler& compiler, Communicator& world,
                       double& seconds) {
-  const Clock::time_point start = Clock::now();
+  const Stopwatch start;
   Executable step = execution.make(program, normal, compiler, world);
-  seconds = seconds_since(start);
+  seconds = start.seconds();
   return step;
 }
 
@@ -35,12 +29,12 @@ PreparedStep::PreparedStep(const ExecutionArguments& execution, const CompilerOp
 std::vector<double> time_steps(Executable& step, Communicator& world, double seconds) {
   for (int i = 0; i < 2; ++i) step.run();
   std::vector<double> times;
-  const Clock::time_point start = Clock::now();
+  const Stopwatch start;
   for (int32_t more = 1; more != 0;) {
-    const Clock::time_point before = Clock::now();
+    const Stopwatch before;
     step.run();
-    times.push_back(seconds_since(before));
-    more = times.size() < 5 || seconds_since(start) < seconds ? 1 : 0;
+    times.push_back(before.seconds());
+    more = times.size() < 5 || start.seconds() < seconds ? 1 : 0;
     world.broadcast(&more, sizeof more, 0);
   }
   std::sort(times.begin(), times.end());

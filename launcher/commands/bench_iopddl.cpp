@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/stopwatch.h"
 #include "launcher/bench/iopddl.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/exit_code.h"
@@ -18,7 +19,7 @@
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Stopwatch::Clock;
 
 struct IopddlArguments {
   std::string file;
@@ -26,10 +27,6 @@ struct IopddlArguments {
   uint64_t seed = 1;
   bool json = false;
 };
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // What is left of the time once the answer is written.
 Clock::time_point deadline(Clock::time_point begin, double seconds) {
@@ -60,17 +57,17 @@ std::string list_of(const Values& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
-int bench_iopddl(const IopddlArguments& arguments, Clock::time_point begin) {
+int bench_iopddl(const IopddlArguments& arguments, const Stopwatch& watch) {
   const IopddlProblem problem = read_iopddl(arguments.file);
   AnytimeOptions options;
-  options.until = deadline(begin, arguments.seconds);
+  options.until = deadline(watch.start(), arguments.seconds);
   options.seed = arguments.seed;
   options.progress = [&](const AnytimeProgress& now) {
-    print_err("{:8.1f} s  cost {}  bound {}\n", seconds_since(begin),
-              number_text(now.cost, "none yet"), number_text(now.bound, "none yet"));
+    print_err("{:8.1f} s  cost {}  bound {}\n", watch.seconds(), number_text(now.cost, "none yet"),
+              number_text(now.bound, "none yet"));
   };
   const Solution solution = solve(problem, options);
-  const double seconds = seconds_since(begin);
+  const double seconds = watch.seconds();
   if (!solution.found()) {
     print_err("{}: {}\n", arguments.file,
               solution.bound == kForbidden
@@ -101,7 +98,7 @@ int bench_iopddl(const IopddlArguments& arguments, Clock::time_point begin) {
 
 void add_bench_iopddl(CLI::App& bench, Action& action) {
   auto arguments = std::make_shared<IopddlArguments>();
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   CLI::App* command =
       bench.add_subcommand("iopddl", "Solve a problem of the IOPDDL contest within a time limit");
   command->add_option("FILE", arguments->file, "a problem, FILE.json or FILE.json.gz")->required();
@@ -110,7 +107,7 @@ void add_bench_iopddl(CLI::App& bench, Action& action) {
       ->required();
   command->add_option("--seed", arguments->seed, "of the search's random numbers (default: 1)");
   command->add_flag("--json", arguments->json, "print cost, bound and time as a JSON object");
-  command->callback([=, &action] { action = [=] { return bench_iopddl(*arguments, begin); }; });
+  command->callback([=, &action] { action = [=] { return bench_iopddl(*arguments, watch); }; });
 }
 
 }  // namespace tessera
