@@ -66,9 +66,11 @@ std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
     const int64_t extent = read.tensor.dims()[i].extent();
     HaloWindow window{static_cast<int>(i), axes, {}};
     bool whole = true;
+    const std::optional<Expr> around = around_of(index, extent);
     for (const int member : mesh.group(0, axes)) {
       const LoopParts parts(rules, assignment, mesh, member);
-      const std::optional<Interval> reach = parts.reach(index, extent);
+      const std::optional<Interval> reach =
+          around ? parts.reach_around(*around, extent) : parts.reach(index, extent);
       TESSERA_CHECK(reach) << read.tensor.name() << " is read at no range of dim " << i;
       whole = whole && reach->size() == extent;
       window.members.push_back(*reach);
@@ -94,14 +96,76 @@ bool may_have_windows(const NestRules& rules, size_t operand) {
   return false;
 }
 
-bool exchanges(const HaloWindow& window, int64_t extent, const Mesh& mesh) {
-  const std::vector<int> group = mesh.group(0, window.axes);
-  for (size_t m = 0; m < group.size(); ++m) {
-    const Interval& wanted = window.members[m];
-    if (intersect(wanted, block(extent, window.axes, mesh, group[m])).size() < wanted.size())
-      return true;
+namespace {
+
+// The parts of 0 … extent-1 that a range of no more than `extent` covers, which may go around.
+std::vector<Interval> parts_of(const Interval& range, int64_t extent) {
+  if (range.size() <= 0) return {};
+  if (range.end <= extent) return {range};
+  return {{range.begin, extent}, {0, range.end - extent}};
+}
+
+int64_t common_size(const Interval& wanted, const Interval& owned, int64_t extent) {
+  int64_t size = 0;
+  for (const Interval& part : parts_of(wanted, extent)) size += intersect(part, owned).size();
+  return size;
+}
+
+std::vector<Interval> owned_by(const HaloWindow& window, int64_t extent, const Mesh& mesh) {
+  std::vector<Interval> owned;
+  for (const int member : mesh.group(0, window.axes))
+    owned.push_back(block(extent, window.axes, mesh, member));
+  return owned;
+}
+
+// What `wanted` covers of `owned`, in the order of `wanted`, counted from the beginning of either.
+struct Meeting {
+  Interval in_wanted;
+  Interval in_owned;
+};
+std::vector<Meeting> meetings(const Interval& wanted, const Interval& owned, int64_t extent) {
+  std::vector<Meeting> found;
+  int64_t before = 0;
+  for (const Interval& part : parts_of(wanted, extent)) {
+    const Interval both = intersect(part, owned);
+    if (both.size() > 0) {
+      const int64_t at = before + both.begin - part.begin;
+      found.push_back({{at, at + both.size()}, {both.begin - owned.begin, both.end - owned.begin}});
+    }
+    before += part.size();
   }
-  return false;
+  return found;
+}
+
+}  // namespace
+
+std::optional<CommKind> exchange_kind(const HaloWindow& window, int64_t extent, const Mesh& mesh) {
+  const std::vector<Interval> owned = owned_by(window, extent, mesh);
+  const size_t count = owned.size();
+  bool exchanges = false;
+  for (size_t m = 0; m < count; ++m) {
+    const Interval& wanted = window.members[m];
+    std::set<size_t> near = {m};
+    int64_t found = common_size(wanted, owned[m], extent);
+    exchanges = exchanges || found < wanted.size();
+    for (const size_t beside : {(m + 1) % count, (m + count - 1) % count})
+      if (near.insert(beside).second) found += common_size(wanted, owned[beside], extent);
+    if (found < wanted.size()) return CommKind::window;
+  }
+  return exchanges ? std::optional(CommKind::halo) : std::nullopt;
+}
+
+HaloPieces pieces_of(const HaloWindow& window, int64_t extent, const Mesh& mesh, int me) {
+  const std::vector<Interval> owned = owned_by(window, extent, mesh);
+  const auto mine = static_cast<size_t>(me);
+  HaloPieces pieces;
+  for (size_t m = 0; m < owned.size(); ++m) {
+    for (const Meeting& meeting : meetings(window.members[m], owned[mine], extent))
+      pieces.sends.push_back({static_cast<int>(m), meeting.in_owned});
+    for (const Meeting& meeting : meetings(window.members[mine], owned[m], extent))
+      pieces.receives.push_back({static_cast<int>(m), meeting.in_wanted});
+  }
+  return pieces;
 }
 
 int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
@@ -110,13 +174,15 @@ int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWin
   const auto dim = static_cast<size_t>(window.dim);
   for (size_t i = 0; i < shape.extents.size(); ++i)
     if (i != dim) rest *= block(shape.extents[i], base.split[i], mesh, 0).size();
-  std::vector<Interval> owned;
-  for (const int member : mesh.group(0, window.axes))
-    owned.push_back(block(shape.extents[dim], window.axes, mesh, member));
-  const Overlaps wanted(window.members);
+  const int64_t extent = shape.extents[dim];
+  const std::vector<Interval> owned = owned_by(window, extent, mesh);
+  std::vector<Interval> all;
+  for (const Interval& member : window.members)
+    for (const Interval& part : parts_of(member, extent)) all.push_back(part);
+  const Overlaps wanted(all);
   int64_t most = 0;
   for (size_t me = 0; me < owned.size(); ++me) {  // what all own is the whole dim, once
-    const int64_t kept = intersect(window.members[me], owned[me]).size();
+    const int64_t kept = common_size(window.members[me], owned[me], extent);
     const int64_t received = window.members[me].size() - kept;
     const int64_t sent = wanted.with(owned[me]) - kept;
     most = std::max({most, received, sent});
@@ -128,9 +194,10 @@ double halo_seconds(const TensorShape& shape, const HaloDemand& demand, const Me
                     const CommCost& cost) {
   double seconds = 0;
   for (const HaloWindow& window : demand.windows)
-    if (exchanges(window, shape.extents[static_cast<size_t>(window.dim)], mesh))
-      seconds += cost.seconds(CommKind::halo, mesh, window.axes,
-                              halo_bytes(shape, demand.base, window, mesh));
+    if (const auto kind =
+            exchange_kind(window, shape.extents[static_cast<size_t>(window.dim)], mesh))
+      seconds +=
+          cost.seconds(*kind, mesh, window.axes, halo_bytes(shape, demand.base, window, mesh));
   return seconds;
 }
 

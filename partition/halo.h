@@ -5,6 +5,7 @@
 
 #include "partition/loop_parts.h"
 #include "partition/reshard.h"
+#include "partition/sharded_program.h"
 
 namespace tessera {
 
@@ -16,10 +17,11 @@ namespace tessera {
 //   and its gradient, dx[y] = sum[oy, ky](where(2*oy + ky == y, g[oy] * w[ky], 0)), y = 13 on a=2:
 //   g is needed at oy 0 … 3 on the first rank and 3 … 5 on the second
 //   fine[y] = coarse[u: y // 2], y = 12 on a=2:  u 0 … 2 and 3 … 5, what each owns
+//   around[x] = ring[x: (x + 1) % 12], x on a=2:  x 1 … 6 and 7 … 12, where 12 is 0
 struct HaloWindow {
   int dim = 0;                    // position among the tensor's dims
   Axes axes;                      // the group
-  std::vector<Interval> members;  // by place in the group
+  std::vector<Interval> members;  // by place in the group; beyond the extent, the dim begins again
 
   bool operator==(const HaloWindow&) const = default;
 };
@@ -35,8 +37,16 @@ std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
 // Could there be one under some assignment?
 bool may_have_windows(const NestRules& rules, size_t operand);
 
-// Does anybody need what another one owns, of a dim of `extent`? All ranks find the same.
-bool exchanges(const HaloWindow& window, int64_t extent, const Mesh& mesh);
+// How a dim of `extent` is exchanged: as a halo where all get what they lack from those before and
+// after them in the group, of which the first follows the last; or as a window. Nothing where
+// nobody lacks anything. All ranks find the same.
+std::optional<CommKind> exchange_kind(const HaloWindow& window, int64_t extent, const Mesh& mesh);
+// What the member at place `me` of the group sends and receives; see CommStep.
+struct HaloPieces {
+  std::vector<Piece> sends;
+  std::vector<Piece> receives;
+};
+HaloPieces pieces_of(const HaloWindow& window, int64_t extent, const Mesh& mesh, int me);
 // What the busiest rank sends or receives in the exchange of one window, whichever is more.
 int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
                    const Mesh& mesh);

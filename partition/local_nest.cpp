@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ir/floor_division.h"
 #include "ir/structure.h"
 #include "partition/loop_parts.h"
 
@@ -92,7 +93,9 @@ class Localizer {
     std::vector<Index> indices;
     std::optional<Scalar> pad = read.pad;
     for (size_t i = 0; i < read.indices.size(); ++i) {
-      Index index{rewrite_index(read.indices[i].value, part.box.begin[i]), read.indices[i].padded};
+      const int64_t extent = read.tensor.dims()[i].extent();
+      Index index{rewrite_index(read.indices[i].value, part.box.begin[i], extent),
+                  read.indices[i].padded};
       if (rules_.guarded(operand, i, assignment_) || never_read(read.indices[i].value)) {
         index.padded = true;
         if (!pad) pad = Scalar::of_number(read.tensor.type(), 0);
@@ -103,17 +106,33 @@ class Localizer {
   }
 
   // Affine indices stay affine: the offsets of loops and part join the constant.
-  Expr rewrite_index(const Expr& index, int64_t begin) {
+  Expr rewrite_index(const Expr& index, int64_t begin, int64_t extent) {
+    if (const std::optional<Expr> around = around_of(index, extent))
+      return go_around(localized(*affine_form(*around), begin), index, extent);
     const std::optional<Affine> form = affine_form(index);
     if (!form || form->terms.size() != index.dims().size()) return shifted(rewrite(index), -begin);
+    return to_expr(localized(*form, begin), index.where());
+  }
+
+  Affine localized(const Affine& form, int64_t begin) const {
     Affine local;
-    local.constant = form->constant - begin;
-    for (const auto& [dim, coefficient] : form->terms) {
+    local.constant = form.constant - begin;
+    for (const auto& [dim, coefficient] : form.terms) {
       const Loop& known = loops_.at(dim);
       local.terms[known.local] = coefficient;
       local.constant += coefficient * known.begin;
     }
-    return to_expr(local, index.where());
+    return local;
+  }
+
+  // `form % extent`, and only `form` where that is the same, as in a window that goes around.
+  static Expr go_around(Affine form, const Expr& index, int64_t extent) {
+    const std::optional<IndexRange> range = index_range(to_expr(form));
+    const int64_t turns = range && extent > 0 ? floor_div(range->low, extent) : 0;
+    form.constant -= turns * extent;
+    const Expr inner = to_expr(form, index.where());
+    if (range && range->high - turns * extent < extent) return inner;
+    return make_apply(Fn::mod, {inner, as<Apply>(index)->args[1]}, index.where());
   }
 
   const NestRules& rules_;

@@ -65,17 +65,38 @@ Interval LoopParts::narrowed(const Dim& loop, const Equation& equation,
   return {*first, *outermost(within, false, may_hold) + 1};
 }
 
-std::optional<Interval> LoopParts::reach(const Expr& index, int64_t extent) const {
-  bool empty = false;
-  const std::optional<IndexRange> range = index_range(index, [&](const Dim& dim) {
+std::optional<IndexRange> LoopParts::range(const Expr& index, bool& empty) const {
+  return index_range(index, [&](const Dim& dim) {
     const Interval part = of(dim);
     empty = empty || part.size() == 0;
     return part.size() == 0 ? IndexRange{0, 0} : range_of(part);
   });
+}
+
+std::optional<Interval> LoopParts::reach(const Expr& index, int64_t extent) const {
+  bool empty = false;
+  const std::optional<IndexRange> range = this->range(index, empty);
   if (empty) return Interval{0, 0};
   if (!range) return std::nullopt;
   const Interval cut = intersect({range->low, range->high + 1}, {0, extent});
   return cut.size() > 0 ? cut : Interval{0, 0};
+}
+
+Interval LoopParts::reach_around(const Expr& index, int64_t extent) const {
+  bool empty = false;
+  const std::optional<IndexRange> range = this->range(index, empty);
+  if (empty || extent == 0) return {0, 0};
+  if (!range || range->high - range->low + 1 >= extent) return {0, extent};
+  const int64_t begin = floor_mod(range->low, extent);
+  return {begin, begin + range->high - range->low + 1};
+}
+
+std::optional<Expr> around_of(const Expr& index, int64_t extent) {
+  const Apply* apply = as<Apply>(index);
+  if (apply == nullptr || apply->fn != Fn::mod || !affine_form(apply->args[0])) return std::nullopt;
+  const std::optional<Affine> by = affine_form(apply->args[1]);
+  if (!by || !by->terms.empty() || by->constant != extent) return std::nullopt;
+  return apply->args[0];
 }
 
 bool may_narrow(const NestRules& rules, const Dim& loop) {

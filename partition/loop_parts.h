@@ -24,8 +24,12 @@ class LoopParts {
   // The indices along a dim of `extent` that `index` reaches, cut to it; nothing where an index
   // reads data.
   std::optional<Interval> reach(const Expr& index, int64_t extent) const;
+  // The same of `index % extent`, where `index` is affine: a range that begins below the extent and
+  // may go beyond it, and then stands for what follows from 0 on.
+  Interval reach_around(const Expr& index, int64_t extent) const;
 
  private:
+  std::optional<IndexRange> range(const Expr& index, bool& empty) const;
   Interval narrowed(const Dim& loop, const Equation& equation, const Interval& within) const;
 
   const NestRules& rules_;
@@ -33,6 +37,9 @@ class LoopParts {
   const Mesh& mesh_;
   const int rank_;
 };
+
+// x of an index `x % extent`, if x is affine: it goes around the dim.
+std::optional<Expr> around_of(const Expr& index, int64_t extent);
 
 // Are there equations by which `of` may leave indices of the loop out?
 bool may_narrow(const NestRules& rules, const Dim& loop);

@@ -218,35 +218,27 @@ class Lowering {
       return obtain(tensor, wanted.sharding, user, !wanted.whole);
     Version version = obtain(tensor, wanted.halo->base, user, false);
     for (const HaloWindow& window : wanted.halo->windows)
-      if (exchanges(window, tensor.dims()[static_cast<size_t>(window.dim)].extent(), plan_.mesh))
-        version = widened(tensor, version, window, {scope, settled(version.made, scope)});
+      if (const auto kind = exchange_kind(
+              window, tensor.dims()[static_cast<size_t>(window.dim)].extent(), plan_.mesh))
+        version = widened(tensor, version, window, *kind, {scope, settled(version.made, scope)});
     return version;
   }
 
   // The version with one dim widened, or moved, to this rank's window.
   Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window,
-                  const StepPlace& place) {
-    const Mesh& mesh = plan_.mesh;
+                  CommKind kind, const StepPlace& place) {
     const auto dim = static_cast<size_t>(window.dim);
-    CommStep step = unfilled(CommKind::halo, window.axes, from.part.local, tensor);
-    const Interval mine = window.members[static_cast<size_t>(step.me)];
-    const Interval owned{from.part.box.begin[dim], from.part.box.end[dim]};
-    const auto within = [](const Interval& range, const Interval& whole) {
-      const int64_t begin = std::clamp(range.begin, whole.begin, whole.end);
-      const int64_t end = std::clamp(range.end, whole.begin, whole.end);
-      return Interval{begin - whole.begin, end - whole.begin};
-    };
+    CommStep step = unfilled(kind, window.axes, from.part.local, tensor);
     step.gather_dim = step.scatter_dim = window.dim;
-    int64_t received = 0;
-    int64_t sent = 0;
-    for (size_t m = 0; m < step.group.size(); ++m) {
-      const Interval theirs = block(tensor.dims()[dim].extent(), window.axes, mesh, step.group[m]);
-      step.gather_blocks.push_back(within(theirs, mine));
-      step.scatter_blocks.push_back(within(window.members[m], owned));
-      if (static_cast<int>(m) == step.me) continue;
-      received += step.gather_blocks.back().size();
-      sent += step.scatter_blocks.back().size();
-    }
+    HaloPieces pieces = pieces_of(window, tensor.dims()[dim].extent(), plan_.mesh, step.me);
+    step.sends = std::move(pieces.sends);
+    step.receives = std::move(pieces.receives);
+    const auto moved = [&step](const std::vector<Piece>& list) {
+      int64_t size = 0;
+      for (const Piece& piece : list) size += piece.member == step.me ? 0 : piece.range.size();
+      return size;
+    };
+    const Interval mine = window.members[static_cast<size_t>(step.me)];
     Version version = from;
     version.part.box.begin[dim] = mine.begin;
     version.part.box.end[dim] = mine.end;
@@ -257,7 +249,7 @@ class Lowering {
     int64_t row = static_cast<int64_t>(size_of(tensor.type()));
     for (size_t i = place.scope.size(); i < local.size(); ++i)
       if (i != dim) row *= local[i].extent();
-    step.bytes = std::max(received, sent) * row;
+    step.bytes = std::max(moved(step.receives), moved(step.sends)) * row;
     version.part.local = step.output;
     version.made = place;
     placed_.add(place, step);
@@ -393,6 +385,8 @@ class Lowering {
             ReduceOp::sum,
             -1,
             -1,
+            {},
+            {},
             {},
             {},
             0,

@@ -38,6 +38,16 @@ std::string sizes(const std::vector<Interval>& blocks) {
   return join(parts, "+");
 }
 
+// "1 from 0, 4 from 1": what comes from others.
+std::string pieces_text(const CommStep& step) {
+  std::vector<std::string> parts;
+  for (const Piece& piece : step.receives)
+    if (piece.member != step.me)
+      parts.push_back(fmt::format("{} from {}", piece.range.size(),
+                                  step.group[static_cast<size_t>(piece.member)]));
+  return parts.empty() ? "nothing" : join(parts);
+}
+
 std::string text_of(const CommStep& step, const Mesh& mesh) {
   std::vector<std::string> ranks;
   for (const int rank : step.group) ranks.push_back(std::to_string(rank));
@@ -46,6 +56,10 @@ std::string text_of(const CommStep& step, const Mesh& mesh) {
     text += fmt::format("({})", name_of(step.op));
   text += fmt::format(" of {} over {} {{{}}}", outline(step.input), join(mesh.names(step.axes)),
                       join(ranks));
+  if (has_pieces(step.kind))
+    return text + fmt::format(", {} gets {}, {} B",
+                              step.output.dims()[static_cast<size_t>(step.gather_dim)].name(),
+                              pieces_text(step), step.bytes);
   if (step.gather_dim >= 0) {
     const Dim& dim = step.output.dims()[static_cast<size_t>(step.gather_dim)];
     text += fmt::format(", joins {} {}", dim.name(), sizes(step.gather_blocks));

@@ -121,6 +121,8 @@ const char* name_of(CommKind kind) {
       return "slice";
     case CommKind::halo:
       return "halo";
+    case CommKind::window:
+      return "window";
     case CommKind::mask:
       return "mask";
   }

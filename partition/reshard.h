@@ -10,14 +10,15 @@
 namespace tessera {
 
 // What can happen to a whole tensor between two nests. Slice and mask need no communication; halo
-// is no part of a path between shardings (see halo.h).
+// and window are no part of a path between shardings (see halo.h).
 enum class CommKind : uint8_t {
   all_gather,      // gather_dim loses its innermost axes
   reduce_scatter,  // partial axes become the innermost axes of scatter_dim
   all_reduce,      // partial axes become replicated
   all_to_all,      // the innermost axis of gather_dim becomes the innermost of scatter_dim
   slice,           // a replicated axis becomes the innermost of scatter_dim
-  halo,            // each rank gets a window of gather_dim, which neighbours' windows may overlap
+  halo,            // each rank gets a window of gather_dim, from those beside it in the group
+  window,          // the same from anybody: a shift or a mirror image sends each block to one other
   mask             // replicated becomes partial: the first rank keeps it, others hold the identity
 };
 const char* name_of(CommKind kind);  // "all-gather", "reduce-scatter", ...

@@ -119,16 +119,15 @@ class Verifier {
       if (dim == step.gather_dim || dim == step.scatter_dim) continue;
       TESSERA_CHECK(extent(step.input, dim) == extent(step.output, dim)) << step.input.name();
     }
+    if (has_pieces(step.kind)) {
+      check_pieces(step);
+      return;
+    }
     if (step.gather_dim >= 0) {
       TESSERA_CHECK(step.gather_blocks.size() == step.group.size()) << step.input.name();
       check_tiling(step.gather_blocks, extent(step.output, step.gather_dim));
-      TESSERA_CHECK(step.kind == CommKind::halo ||
-                    step.gather_blocks[me].size() == extent(step.input, step.gather_dim))
+      TESSERA_CHECK(step.gather_blocks[me].size() == extent(step.input, step.gather_dim))
           << step.input.name();
-    }
-    if (step.kind == CommKind::halo) {
-      check_halo(step);
-      return;
     }
     if (step.scatter_dim >= 0) {
       TESSERA_CHECK(step.scatter_blocks.size() == step.group.size()) << step.input.name();
@@ -138,17 +137,30 @@ class Verifier {
     }
   }
 
-  static void check_halo(const CommStep& step) {
-    const auto me = static_cast<size_t>(step.me);
-    TESSERA_CHECK(step.scatter_dim == step.gather_dim &&
-                  step.scatter_blocks.size() == step.group.size())
-        << step.input.name();
-    TESSERA_CHECK(step.scatter_blocks[me].size() == step.gather_blocks[me].size())
-        << step.input.name();
-    for (const Interval& range : step.scatter_blocks)
-      TESSERA_CHECK(range.begin >= 0 && range.end >= range.begin &&
-                    range.end <= extent(step.input, step.scatter_dim))
+  static void check_pieces(const CommStep& step) {
+    TESSERA_CHECK(step.scatter_dim == step.gather_dim) << step.input.name();
+    const int64_t whole = extent(step.input, step.scatter_dim);
+    std::vector<Interval> received;
+    int64_t own = 0;
+    for (const std::vector<Piece>* pieces : {&step.sends, &step.receives}) {
+      TESSERA_CHECK(
+          std::is_sorted(pieces->begin(), pieces->end(),
+                         [](const Piece& a, const Piece& b) { return a.member < b.member; }))
           << step.input.name();
+      for (const Piece& piece : *pieces) {
+        TESSERA_CHECK(piece.member >= 0 && piece.range.size() > 0 &&
+                      piece.member < static_cast<int>(step.group.size()))
+            << step.input.name();
+        if (piece.member == step.me) own += (pieces == &step.sends ? 1 : -1) * piece.range.size();
+      }
+    }
+    TESSERA_CHECK(own == 0) << step.input.name() << " keeps other pieces than it has";
+    for (const Piece& piece : step.sends)
+      TESSERA_CHECK(piece.range.begin >= 0 && piece.range.end <= whole) << step.input.name();
+    for (const Piece& piece : step.receives) received.push_back(piece.range);
+    std::sort(received.begin(), received.end(),
+              [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+    check_tiling(received, extent(step.output, step.gather_dim));
   }
 
   const ShardedProgram& program_;

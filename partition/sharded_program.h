@@ -21,6 +21,14 @@ struct ComputeStep {
   std::string origin;  // the definition it is a part of; of a copy, the tensor that it slices
 };
 
+// A part of a dim that a member of a group sends or receives, or keeps itself.
+struct Piece {
+  int member = 0;  // place in the group
+  Interval range;
+
+  bool operator==(const Piece&) const = default;
+};
+
 // One collective of one tensor among the ranks of `group`. Tensors are local; `output` has the dims
 // of `input` but for those that the step joins or splits, at the same positions. Blocks are
 // intervals along one dim of a local tensor, one per member, in the order of the group, back to
@@ -32,6 +40,13 @@ struct ComputeStep {
 //   reduce_scatter  -                                what each member keeps
 //   all_reduce      -                                -
 //   all_to_all      what comes from each member      what goes to each member
+//
+// A halo or a window is a list of pieces instead, by member: `receives` tile gather_dim of output,
+// `sends` are parts of scatter_dim of input; what a member sends to another is, in this order, what
+// that one receives.
+//
+//   blocks of 4 of a ring of 12, each rank wants one more on both sides; rank 0 holds 0 … 3:
+//   sends {0, 0 … 3}, {1, 3 … 3}, {2, 0 … 0}    receives {0, 1 … 4}, {1, 5 … 5}, {2, 0 … 0}
 struct CommStep {
   CommKind kind = CommKind::all_reduce;
   Axes axes;
@@ -44,6 +59,8 @@ struct CommStep {
   int scatter_dim = -1;
   std::vector<Interval> gather_blocks;
   std::vector<Interval> scatter_blocks;
+  std::vector<Piece> sends;
+  std::vector<Piece> receives;
   int64_t bytes = 0;   // that this rank moves in one run, as in ReshardStep
   std::string origin;  // the tensor of the program that it moves
 };
@@ -75,6 +92,10 @@ struct LoopStep {
 struct Step : std::variant<ComputeStep, CommStep, LoopStep> {
   using variant::variant;
 };
+
+constexpr bool has_pieces(CommKind kind) {
+  return kind == CommKind::halo || kind == CommKind::window;
+}
 
 // What the step computes; of a loop, what its body does.
 std::vector<Tensor> outputs_of(const Step& step);

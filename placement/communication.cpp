@@ -114,7 +114,7 @@ class Tracer {
   // How the ranks have it before.
   std::string made(const CommStep& comm, const CommunicationEnd& from) const {
     const bool kept = assignments_.count(from.name) == 0;
-    if (comm.kind == CommKind::halo || comm.kind == CommKind::all_gather ||
+    if (has_pieces(comm.kind) || comm.kind == CommKind::all_gather ||
         comm.kind == CommKind::all_to_all)
       return "each rank " + std::string(kept ? "keeps" : "makes") + " a part of " +
              dim_of(comm, comm.gather_dim);
@@ -143,6 +143,7 @@ class Tracer {
       case CommKind::all_to_all:
         return who + " a part of " + dim_of(comm, comm.scatter_dim) + " instead";
       case CommKind::halo:
+      case CommKind::window:
         return who + " what lies beside it, too";
       default:
         break;

@@ -41,6 +41,7 @@ double rounds_of(CommKind kind, double g) {
     case CommKind::all_gather:
     case CommKind::reduce_scatter:
     case CommKind::all_to_all:
+    case CommKind::window:
       return g - 1;
     case CommKind::all_reduce:
       return std::ceil(std::log2(g));
@@ -113,6 +114,7 @@ double ClusterCommCost::model(CommKind kind, const Span& span, double bytes) {
       return std::min(ring, doubling);
     }
     case CommKind::all_to_all:
+    case CommKind::window:
       return rounds_of(kind, g) * span.latency + bytes / span.exchange_bandwidth;
     case CommKind::slice:
     case CommKind::mask:
@@ -127,6 +129,7 @@ double ClusterCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axe
   const Span span = span_of(mesh, axes);
   if (span.group == 1) return 0;
   const auto n = static_cast<double>(bytes);
+  if (kind == CommKind::window) kind = CommKind::all_to_all;
   const auto found = span.outermost->measured.find(kind);
   if (found == span.outermost->measured.end()) return model(kind, span, n);
   // As all devices of the level together took, with the rounds and the bandwidth of this group.

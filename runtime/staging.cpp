@@ -1,5 +1,8 @@
 #include "runtime/staging.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/error.h"
 #include "runtime/device/device.h"
 
@@ -33,14 +36,14 @@ std::vector<size_t> counts_of(const View& view, const std::vector<Interval>& blo
   return counts;
 }
 
-// From the tensor's order to blocks back to back, or the other way round.
-void move_blocks(DeviceStream& stream, const View& view, const std::vector<Interval>& blocks,
-                 const std::byte* from, std::byte* to, bool packing) {
+// From the tensor's order to parts of it back to back, or the other way round.
+void move_parts(DeviceStream& stream, const View& view, const std::vector<Interval>& parts,
+                const std::byte* from, std::byte* to, bool packing) {
   size_t packed = 0;
-  for (const Interval& block : blocks) {
-    const size_t row = static_cast<size_t>(block.size()) * view.inner;
+  for (const Interval& part : parts) {
+    const size_t row = static_cast<size_t>(part.size()) * view.inner;
     const size_t whole = view.extent * view.inner;
-    const size_t loose = static_cast<size_t>(block.begin) * view.inner;
+    const size_t loose = static_cast<size_t>(part.begin) * view.inner;
     if (packing)
       stream.copy_rows(to + packed, row, from + loose, whole, row, view.outer);
     else
@@ -49,33 +52,110 @@ void move_blocks(DeviceStream& stream, const View& view, const std::vector<Inter
   }
 }
 
-bool exchanges(const CommStep& step) {
-  return step.kind == CommKind::all_to_all || step.kind == CommKind::halo;
-}
-
 bool gathers(const CommStep& step) {
-  return step.kind == CommKind::all_gather || exchanges(step);
+  return step.kind == CommKind::all_gather || step.kind == CommKind::all_to_all;
 }
 
 bool scatters(const CommStep& step) {
-  return step.kind == CommKind::reduce_scatter || exchanges(step);
+  return step.kind == CommKind::reduce_scatter || step.kind == CommKind::all_to_all;
+}
+
+std::vector<Interval> ranges_of(const std::vector<Piece>& pieces) {
+  std::vector<Interval> ranges;
+  for (const Piece& piece : pieces) ranges.push_back(piece.range);
+  return ranges;
+}
+
+// Elements of all pieces of each member.
+std::vector<size_t> counts_of(const View& view, const CommStep& step,
+                              const std::vector<Piece>& pieces) {
+  std::vector<size_t> counts(step.group.size(), 0);
+  const size_t row = view.outer * view.inner / size_of(step.input.type());
+  for (const Piece& piece : pieces)
+    counts[static_cast<size_t>(piece.member)] += static_cast<size_t>(piece.range.size()) * row;
+  return counts;
+}
+
+size_t bytes_of(const View& view, const std::vector<Piece>& pieces) {
+  size_t size = 0;
+  for (const Piece& piece : pieces) size += static_cast<size_t>(piece.range.size());
+  return view.outer * size * view.inner;
 }
 
 size_t pack_bytes(const CommStep& step) {
+  if (has_pieces(step.kind)) return bytes_of(view_of(step.input, step.scatter_dim), step.sends);
   if (!scatters(step)) return 0;
   const View view = view_of(step.input, step.scatter_dim);
-  if (step.kind == CommKind::halo) {  // blocks may overlap or leave parts out
-    size_t rows = 0;
-    for (const Interval& block : step.scatter_blocks) rows += static_cast<size_t>(block.size());
-    return view.outer * rows * view.inner;
-  }
   return view.outer > 1 ? view.bytes() : 0;
 }
 
+// Pieces by member, in rows that are one, lie as they are wanted.
+bool lie_in_order(const CommStep& step, const View& view) {
+  return view.outer == 1 && std::is_sorted(step.receives.begin(), step.receives.end(),
+                                           [](const Piece& a, const Piece& b) {
+                                             return a.range.begin < b.range.begin;
+                                           });
+}
+
 size_t unpack_bytes(const CommStep& step) {
+  if (has_pieces(step.kind)) {
+    const View view = view_of(step.output, step.gather_dim);
+    return lie_in_order(step, view) ? 0 : view.bytes();
+  }
   if (!gathers(step)) return 0;
   const View view = view_of(step.output, step.gather_dim);
   return view.outer > 1 ? view.bytes() : 0;
+}
+
+// Packed pieces of one member, by bytes.
+struct Packed {
+  std::vector<size_t> begin;
+  std::vector<size_t> bytes;
+
+  Packed(const std::vector<size_t>& counts, size_t element) {
+    size_t at = 0;
+    for (const size_t count : counts) {
+      begin.push_back(at);
+      bytes.push_back(count * element);
+      at += count * element;
+    }
+  }
+};
+
+constexpr int kUpwards = 1, kDownwards = 2;  // tags
+
+// What goes to the next member and comes from the one before, and the other way round. Each message
+// is posted before the one that comes is waited for, so no two wait for one another.
+void exchange_with_neighbours(const CommStep& step, Communicator& group, DeviceStream& stream,
+                              const std::byte* send, const Packed& out, std::byte* recv,
+                              const Packed& in) {
+  const auto me = static_cast<size_t>(step.me), size = step.group.size();
+  if (out.bytes[me] > 0) stream.copy(recv + in.begin[me], send + out.begin[me], out.bytes[me]);
+  const size_t next = (me + 1) % size, before = (me + size - 1) % size;
+  for (const auto& [to, from, tag] :
+       {std::tuple{next, before, kUpwards}, std::tuple{before, next, kDownwards}}) {
+    const Outgoing goes{send + out.begin[to], out.bytes[to], static_cast<int>(to)};
+    const Incoming comes{recv + in.begin[from], in.bytes[from], static_cast<int>(from)};
+    if (goes.bytes > 0 && comes.bytes > 0)
+      group.send_recv(goes, comes, tag);
+    else if (goes.bytes > 0)
+      group.send(goes.data, goes.bytes, goes.peer, tag);
+    else if (comes.bytes > 0)
+      group.recv(comes.data, comes.bytes, comes.peer, tag);
+  }
+}
+
+void exchange_pieces(const CommStep& step, Communicator& group, DeviceStream& stream,
+                     const std::byte* send, std::byte* recv) {
+  const DType type = step.input.type();
+  const View from = view_of(step.input, step.scatter_dim);
+  const View to = view_of(step.output, step.gather_dim);
+  const std::vector<size_t> out = counts_of(from, step, step.sends);
+  const std::vector<size_t> in = counts_of(to, step, step.receives);
+  if (step.kind == CommKind::window || step.group.size() <= 2)
+    return group.all_to_all(send, out, recv, in, type);
+  exchange_with_neighbours(step, group, stream, send, {out, size_of(type)}, recv,
+                           {in, size_of(type)});
 }
 
 size_t elements(const Tensor& tensor) {
@@ -93,9 +173,10 @@ void run_collective(const CommStep& step, Communicator& group, DeviceStream& str
   const DType type = step.input.type();
   const std::byte* send = input;
   std::byte* recv = output;
+  const bool pieces = has_pieces(step.kind);
   if (pack_bytes(step) > 0) {
-    move_blocks(stream, view_of(step.input, step.scatter_dim), step.scatter_blocks, input, staging,
-                true);
+    move_parts(stream, view_of(step.input, step.scatter_dim),
+               pieces ? ranges_of(step.sends) : step.scatter_blocks, input, staging, true);
     send = staging;
   }
   if (unpack_bytes(step) > 0) recv = staging + pack_bytes(step);
@@ -116,16 +197,19 @@ void run_collective(const CommStep& step, Communicator& group, DeviceStream& str
       group.all_reduce(send, recv, elements(step.input), type, step.op);
       break;
     case CommKind::all_to_all:
-    case CommKind::halo:
       group.all_to_all(send, out_counts, recv, in_counts, type);
+      break;
+    case CommKind::halo:
+    case CommKind::window:
+      exchange_pieces(step, group, stream, send, recv);
       break;
     case CommKind::slice:
     case CommKind::mask:
       TESSERA_CHECK(false) << name_of(step.kind) << " is no collective";
   }
   if (unpack_bytes(step) > 0)
-    move_blocks(stream, view_of(step.output, step.gather_dim), step.gather_blocks, recv, output,
-                false);
+    move_parts(stream, view_of(step.output, step.gather_dim),
+               pieces ? ranges_of(step.receives) : step.gather_blocks, recv, output, false);
 }
 
 }  // namespace tessera

@@ -14,6 +14,9 @@ class DeviceStream;
 //
 //   all-gather of a[row: 2, col: 3 of 6] along col: received as [member][row][3], unpacked to
 //   [row][6]
+//
+// Pieces of a halo are packed by member. Those of more than two ranks go to the ranks beside this
+// one and to nobody else; all other exchanges are calls of the whole group.
 
 // Bytes of the staging buffer; 0 when blocks are contiguous as they are.
 size_t staging_bytes(const CommStep& step);

@@ -17,8 +17,7 @@ std::string interval_text(const std::vector<Interval>& blocks) {
 
 // Are the blocks of this step those of every rank, and not of its own part of the mesh or window?
 bool same_on_all(const ShardedProgram& program, const CommStep& comm) {
-  return comm.kind != CommKind::halo &&
-         comm.axes.size() == static_cast<size_t>(program.mesh.count());
+  return !has_pieces(comm.kind) && comm.axes.size() == static_cast<size_t>(program.mesh.count());
 }
 
 std::vector<Tensor> written_by(const Task& task) {

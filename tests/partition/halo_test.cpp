@@ -26,9 +26,14 @@ output out[oy, c]
 class FreeHalo : public CommCost {
  public:
   double seconds(CommKind kind, const Mesh&, const Axes&, int64_t bytes) const override {
-    return kind == CommKind::halo ? 0 : 1 + static_cast<double>(bytes);
+    return has_pieces(kind) ? 0 : 1 + static_cast<double>(bytes);
   }
 };
+
+int64_t exchanges_of(const ShardedProgram& program) {
+  auto moved = bytes_by_collective(program);
+  return moved["halo"].count + moved["window"].count;
+}
 
 Assignment assign(const std::vector<std::string>& choices) {
   Assignment assignment;
@@ -132,7 +137,7 @@ output blur[x, y]
         one.check(plan, 1e-4, options);
         one.check(plan);
         if (HasFatalFailure()) return;
-        exchanges += bytes_by_collective(lower(one.program, plan, 0, options))["halo"].count;
+        exchanges += exchanges_of(lower(one.program, plan, 0, options));
       }
   }
   EXPECT_GT(exchanges, 100);
@@ -167,6 +172,9 @@ const std::vector<std::string>& window_gradients() {
       gradients_of("oy // 2", 6, 12, 3),
       gradients_of("(oy + ky) // 3 pad 0", 5, 11, 4),
       gradients_of("(2*oy + ky) % 12", 12, 9, 3),
+      gradients_of("(oy + ky - 1) % 12", 12, 12, 3),
+      gradients_of("(oy + ky + 20) % 11", 11, 10, 3),
+      gradients_of("(5 - oy - ky) % 12", 12, 12, 3),
   };
   return all;
 }
@@ -186,7 +194,7 @@ TEST(Halo, GradientsOfWindowsAgreeWithTheInterpreter) {
         one.check(plan, 1e-4, options);
         one.check(plan);
         if (HasFatalFailure()) return;
-        exchanges += bytes_by_collective(lower(one.program, plan, 0, options))["halo"].count;
+        exchanges += exchanges_of(lower(one.program, plan, 0, options));
       }
   }
   EXPECT_GT(exchanges, 200);
@@ -235,6 +243,48 @@ TEST(Halo, SpatialStepsMoveBordersOnly) {
     EXPECT_EQ(moved["halo"], step.halo);
     EXPECT_EQ(moved["all-gather"], Traffic{}) << print(lower(one.program, plan, 1));
     EXPECT_EQ(moved["all-to-all"], Traffic{});
+  }
+}
+
+// A torus, and shifts of whole blocks. Every rank sends what the next or the one before lacks; the
+// first follows the last.
+TEST(Halo, GoesAroundARing) {
+  const Case one = case_of(R"(program ring
+dim x = 24, dx = 3
+input u[x]
+around = sum[dx](u[x: (x + dx - 1) % 24])
+shift = u[x: (x + 12) % 24]
+back = u[x: 23 - x]
+output around[x]
+output shift[x]
+output back[x]
+)");
+  for (const int ranks : {2, 3, 4, 6}) {
+    SCOPED_TRACE(ranks);
+    Plan plan =
+        manual_plan(one.program, parse_mesh("a=" + std::to_string(ranks)), {{"u", "x", "a", {}}});
+    plan.held.clear();
+    for (NestDecision& nest : plan.nests) nest.assignment = assign({"x"});
+    for (StorageDecision& output : plan.outputs) output.stored.split = {{0}};
+    const FreeHalo cost;
+    LowerOptions options;
+    options.cost = &cost;
+    one.check(plan, 1e-4, options);
+    std::map<std::string, Traffic> wanted;
+    wanted["halo"] = {1, 2 * 4};  // a number from each side
+    // A half turn moves whole blocks: with two ranks to the other one, which is beside.
+    const Traffic block{1, 24 / ranks * 4};
+    for (const char* kind : {ranks == 2 ? "halo" : "window", ranks <= 4 ? "halo" : "window"}) {
+      wanted[kind].count += block.count;
+      wanted[kind].bytes += block.bytes;
+    }
+    if (ranks == 3) {  // half of a block from each side; a block to the last and from there
+      wanted["halo"] = {3, 2 * 4 + 2 * 32};
+      wanted.erase("window");
+    }
+    for (int rank = 0; rank < ranks; rank += ranks - 1)
+      EXPECT_EQ(bytes_by_collective(lower(one.program, plan, rank, options)), wanted)
+          << print(lower(one.program, plan, rank, options));
   }
 }
 

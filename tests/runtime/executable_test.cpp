@@ -55,6 +55,51 @@ TEST_P(RandomProgramsOnRanks, AgreeWithTheInterpreter) {
 
 INSTANTIATE_TEST_SUITE_P(Ranks, RandomProgramsOnRanks, ::testing::Values(1, 2, 3, 4, 5));
 
+// Compiled kernels and real exchanges: of windows, of their gradients and around a ring, with the
+// neighbours, and for `mirror` and `half` with whoever has it.
+TEST(Executable, ExchangesWindows) {
+  const Program normal = normalize(parse(R"(program spatial
+dim y = 48, x = 5, oy = 24, ky = 3, c = 2
+param image[y, x] = normal(0, 1)
+param w[ky, c] = normal(0, 1)
+h = sum[ky](image[y: 2*oy + ky - 1 pad 0] * w)
+ring = sum[ky](image[y: (y + ky - 1) % 48])
+mirror = image[y: 47 - y]
+half = image[y: (y + 24) % 48]
+loss = sum[oy, x, c](h * h * h) + sum[y, x](ring * mirror * half)
+update image = image - 0.01 * grad(sum[oy, x, c](h * h * h), image)
+update w = w - 0.01 * grad(loss, w)
+output loss
+output ring
+output half
+)"));
+  const Arrays inputs = random_inputs(normal, 1);
+  const Arrays start = initial_state(normal, 1);
+  Arrays state = start;
+  const Arrays wanted = interpret(normal, inputs, state);
+  for (const int ranks : {2, 3, 4, 6}) {
+    const Mesh mesh{{{"a", ranks}}};
+    Plan plan = manual_plan(normal, mesh, {{"image", "y", "a", {}}});
+    plan.held.clear();
+    for (NestDecision& nest : plan.nests)
+      for (const char* loop : {"y", "oy", "y_unit"})
+        if (find_loop(nest_of(normal.get(nest.nest)), loop)) {
+          nest.assignment.axes[0] = parse_choice(loop);
+          break;
+        }
+    int64_t exchanges = 0;
+    for (const auto& [kind, traffic] : bytes_by_collective(lower(normal, plan, 0)))
+      if (kind == "halo" || kind == "window") exchanges += traffic.count;
+    EXPECT_GE(exchanges, 5) << print(lower(normal, plan, 0));
+    const RunRecord run = run_on_local_ranks(normal, plan, inputs, start);
+    const std::string what = "ranks " + std::to_string(ranks);
+    for (const auto& [name, array] : wanted)
+      expect_close(run.outputs[0].at(name), array, 2e-4, what + " output " + name);
+    for (const auto& [name, array] : state)
+      expect_close(run.state.at(name), array, 2e-4, what + " state " + name);
+  }
+}
+
 // y[k] = sum[k](x): the value is repeated along the dim that is reduced.
 TEST(Executable, RepeatsASumAlongTheDimThatItReduces) {
   Program p("repeats");
