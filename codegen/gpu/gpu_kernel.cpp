@@ -24,16 +24,15 @@ namespace {
 
 constexpr PartialLimits kGpuParts{.longest = 1 << 18, .enough = 256, .most_parts = 1024};
 
-constexpr int64_t kMultiprocessors = 132;  // of the devices that parts are chosen for
-constexpr int64_t kStepsOfPart = 128;      // of k that are worth a block
+constexpr int64_t kStepsOfPart = 128;  // of k that are worth a block
 constexpr int64_t kMostPartsOfProduct = 64;
 constexpr double kLaunch = 650e3;  // what a launch takes, in multiply-adds of a multiprocessor
 constexpr double kPassed = 0.6;    // and writing and reading a number for the second kernel
 constexpr double kLargeTile = 128 * 128;
 
 // Multiply-adds that the busiest multiprocessor could make meanwhile, when k is cut into parts.
-double cost_of_parts(const Contraction& c, int64_t parts) {
-  const GpuTileShape shape = choose_gpu_tile(c, parts);
+double cost_of_parts(const Contraction& c, int64_t parts, const GpuTarget& target) {
+  const GpuTileShape shape = choose_gpu_tile(c, parts, target);
   const auto tiles = [](int64_t extent, int64_t size) { return (extent + size - 1) / size; };
   const int64_t blocks =
       volume(c.batch) * parts * tiles(volume(c.m), shape.rows) * tiles(volume(c.n), shape.columns);
@@ -42,12 +41,12 @@ double cost_of_parts(const Contraction& c, int64_t parts) {
                       static_cast<double>(tiles(volume(c.k), parts)) /
                       products_at_once(narrow_types(c));
   const double passed = static_cast<double>(parts * volume(c.nest.out.dims())) * kPassed;
-  return static_cast<double>(tiles(blocks, kMultiprocessors)) * work +
+  return static_cast<double>(tiles(blocks, target.multiprocessors)) * work +
          (parts > 1 ? kLaunch + passed : 0);
 }
 
 // In how many parts of k a contraction had better run; 1: whole.
-int64_t parts_of_contraction(const Nest& nest) {
+int64_t parts_of_contraction(const Nest& nest, const GpuTarget& target) {
   if (nest.body.type() != nest.out.type() || is_half(nest.out.type()) || reads_may_leave(nest.body))
     return 1;
   const std::optional<Contraction> c = find_contraction(nest);
@@ -55,7 +54,7 @@ int64_t parts_of_contraction(const Nest& nest) {
   int64_t best = 1;
   const int64_t most = std::min(kMostPartsOfProduct, volume(c->k) / kStepsOfPart);
   for (int64_t parts = 2; parts <= most; ++parts)
-    if (cost_of_parts(*c, parts) < cost_of_parts(*c, best)) best = parts;
+    if (cost_of_parts(*c, parts, target) < cost_of_parts(*c, best, target)) best = parts;
   return best;
 }
 
@@ -72,10 +71,10 @@ std::vector<Nest> cut(const Nest& nest, int64_t parts) {
   return result;
 }
 
-std::vector<Nest> with_parts(const std::vector<Nest>& nests) {
+std::vector<Nest> with_parts(const std::vector<Nest>& nests, const GpuTarget& target) {
   std::vector<Nest> result;
   for (const Nest& nest : in_partial_reductions(nests, kGpuParts)) {
-    for (Nest& step : cut(nest, nest.op ? parts_of_contraction(nest) : 1))
+    for (Nest& step : cut(nest, nest.op ? parts_of_contraction(nest, target) : 1))
       result.push_back(std::move(step));
   }
   return result;
@@ -127,9 +126,9 @@ std::string name_of(const KernelGroup& group) {
 
 }  // namespace
 
-GpuForm gpu_form(const KernelGroup& group) {
+GpuForm gpu_form(const KernelGroup& group, const GpuTarget& target) {
   GpuForm form;
-  if (std::optional<GpuTile> tile = plan_gpu_tile(group)) {
+  if (std::optional<GpuTile> tile = plan_gpu_tile(group, target)) {
     form.steps.emplace_back(std::move(*tile));
     return form;
   }
@@ -146,8 +145,8 @@ std::string describe(const GpuForm& form) {
   return text;
 }
 
-GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const std::string& arch) {
-  GpuForm form = gpu_form(group);
+GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const GpuTarget& target) {
+  GpuForm form = gpu_form(group, target);
   GpuKernel kernel;
   kernel.name = name_of(group);
   kernel.workspaces = form.workspaces;
@@ -162,16 +161,17 @@ GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const s
         emit(module, form.steps[i], kernel.launches[i].symbol, machine);
   };
   kernel.code = machine == GpuMachine::ptx
-                    ? build_ptx(fill, arch)
+                    ? build_ptx(fill, target.arch)
                     : build_object({.optimized = fill, .plain = {}}, CpuLevel::host);
   return kernel;
 }
 
 std::vector<KernelGroup> gpu_groups(const std::vector<Nest>& nests,
-                                    const std::set<Tensor>& needed_outside) {
+                                    const std::set<Tensor>& needed_outside,
+                                    const GpuTarget& target) {
   std::vector<Nest> solved;
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
-  return fuse_parts(with_parts(inline_maps(solved, needed_outside)), needed_outside);
+  return fuse_parts(with_parts(inline_maps(solved, needed_outside), target), needed_outside);
 }
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 
 #include "codegen/gpu/gpu_machine.h"
 #include "codegen/gpu/gpu_schedule.h"
+#include "codegen/gpu/gpu_target.h"
 #include "codegen/gpu/gpu_tile.h"
 #include "codegen/kernel_group.h"
 
@@ -38,17 +39,18 @@ struct GpuForm {
   std::vector<GpuStep> steps;
   std::vector<int64_t> workspaces;
 };
-GpuForm gpu_form(const KernelGroup& group);
+GpuForm gpu_form(const KernelGroup& group, const GpuTarget& target);
 
 // One line a launch, for people.
 std::string describe(const GpuForm& form);
 
-// Code for "sm_80" and so on; `arch` means nothing for the simulated machine.
-GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const std::string& arch);
+// As schedules are for the target, simulated or not.
+GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const GpuTarget& target);
 
 // How a program's nests become groups for a GPU: as fuse() does for one thread, and what has few
 // results is reduced in more parts; so are contractions whose tiles would not keep a GPU busy.
 std::vector<KernelGroup> gpu_groups(const std::vector<Nest>& nests,
-                                    const std::set<Tensor>& needed_outside);
+                                    const std::set<Tensor>& needed_outside,
+                                    const GpuTarget& target);
 
 }  // namespace tessera

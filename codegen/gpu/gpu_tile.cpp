@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/error.h"
@@ -13,8 +14,6 @@
 
 namespace tessera {
 namespace {
-
-constexpr int64_t kMultiprocessors = 132;  // of the devices that tiles are chosen for
 
 // A shape, and which share of the peak it reaches when there are enough of it.
 struct Candidate {
@@ -196,6 +195,39 @@ SharedTile shared_tile(const GpuTile& tile, int side, DType type, const TileLoad
           .turned = true};
 }
 
+bool is_zero(const Scalar& value) {
+  return is_float(value.type) ? value.f == 0 && !std::signbit(value.f) : value.i == 0;
+}
+
+// The load that a formula is, of elements of this type, but for a conversion; -1 where it is none.
+int load_behind(const TileFormula& formula, DType type) {
+  const auto node_at = [&](int node) -> const Node& {
+    return formula.nest.nodes[static_cast<size_t>(node)];
+  };
+  int node = formula.node;
+  if (node_at(node).kind == Node::Kind::apply && node_at(node).fn == Fn::cast)
+    node = node_at(node).args[0];
+  const Node& load = node_at(node);
+  return load.kind == Node::Kind::load && load.type == type ? node : -1;
+}
+
+// Which load may be copied without passing through registers; see TileLoad.
+int copied_load(const TileFormula& formula, DType stored, const TileLoad& load,
+                const SharedTile& shared) {
+  const int node = load_behind(formula, stored);
+  if (node < 0 || load.along_k != shared.along_k ||
+      static_cast<int>(size_of(stored)) != shared.element_bytes ||
+      load.lanes * shared.element_bytes != SharedTile::kChunkBytes ||
+      shared.line_bytes() % SharedTile::kChunkBytes != 0)
+    return -1;
+  const Node& read = formula.nest.nodes[static_cast<size_t>(node)];
+  const std::vector<Guard>& guards = read.address.guards;
+  const bool faults = std::any_of(guards.begin(), guards.end(),
+                                  [](const Guard& guard) { return guard.fault != 0; });
+  const NestBuffer& buffer = formula.nest.buffers[static_cast<size_t>(read.address.buffer)];
+  return faults || buffer.elements == 0 || (!guards.empty() && !is_zero(read.value)) ? -1 : node;
+}
+
 bool last_dim_is_in(const Dims& dims, const Contraction& c) {
   for (size_t i = c.nest.out.dims().size(); i-- > 0;)
     if (c.nest.out.dims()[i].extent() > 1) return contains(dims, c.nest.out.dims()[i]);
@@ -259,14 +291,14 @@ double products_at_once(const std::optional<NarrowTypes>& narrow) {
   return !narrow ? 1 : narrow->bytes() == 1 ? 16 : 8;
 }
 
-GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts) {
+GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts, const GpuTarget& target) {
   double least = std::numeric_limits<double>::infinity();
   GpuTileShape best;
   const auto consider = [&](const auto& candidates) {
     for (const auto& [shape, efficiency] : candidates) {
       const int64_t blocks = volume(c.batch) * parts * tiles(volume(c.m), shape.rows) *
                              tiles(volume(c.n), shape.columns);
-      const double cost = static_cast<double>(tiles(blocks, kMultiprocessors)) * shape.rows *
+      const double cost = static_cast<double>(tiles(blocks, target.multiprocessors)) * shape.rows *
                           shape.columns / efficiency;
       if (cost >= least) continue;
       least = cost;
@@ -287,7 +319,7 @@ GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts) {
   return best;
 }
 
-std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
+std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group, const GpuTarget& target) {
   std::optional<ContractionGroup> found = find_contraction(group);
   if (!found || !worth_tiling(found->contraction) || !has_tile_types(found->contraction) ||
       !has_small_sides(found->contraction))
@@ -303,7 +335,7 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
                .m = by_steps(c.m, out),
                .n = by_steps(c.n, out),
                .k = by_steps(c.k, operands),
-               .shape = choose_gpu_tile(c, 1),
+               .shape = choose_gpu_tile(c, 1, target),
                .narrow = narrow_types(c),
                .a = {},
                .b = {},
@@ -326,6 +358,10 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
   if (tile.result.nest.stages.size() != 1) return std::nullopt;
   tile.load_a = load_for(tile, tile.a.nest, tile.m, tile.shape.rows);
   tile.load_b = load_for(tile, tile.b.nest, tile.n, tile.shape.columns);
+  tile.load_a.copied =
+      copied_load(tile.a, tile.narrow ? tile.narrow->a : c.a.type(), tile.load_a, tile.shared_a());
+  tile.load_b.copied =
+      copied_load(tile.b, tile.narrow ? tile.narrow->b : c.b.type(), tile.load_b, tile.shared_b());
   std::vector<const Address*> addresses = loads_of(tile.result.nest);
   for (const Stage& stage : tile.result.nest.stages)
     for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})
@@ -337,7 +373,8 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group) {
 
 std::string describe(const GpuTile& tile) {
   const auto load = [](const char* name, const TileLoad& each, const char* own) {
-    return fmt::format("{} by {} along {}", name, each.lanes, each.along_k ? "k" : own);
+    return fmt::format("{} {}by {} along {}", name, each.copied >= 0 ? "copied " : "", each.lanes,
+                       each.along_k ? "k" : own);
   };
   const GpuTileShape& s = tile.shape;
   const std::string parts =

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codegen/contraction.h"
+#include "codegen/gpu/gpu_target.h"
 #include "codegen/gpu/shared_tile.h"
 #include "codegen/loop_nest.h"
 #include "codegen/narrow_product.h"
@@ -16,7 +17,8 @@ namespace tessera {
 //
 //   for each `depth` of k:
 //     all threads compute their share of the tile's rows of a and columns of b, into shared memory,
-//     `stages` - 1 steps ahead; meanwhile what was there before is multiplied:
+//     or begin to copy what lies in global memory as it shall lie there, `stages` - 1 steps ahead;
+//     meanwhile what was there before is multiplied:
 //     for each step of k: every part of the tile adds its rows times its columns, in registers
 //   scale and epilogue, on what is in registers; outputs
 //
@@ -47,10 +49,12 @@ struct TileFormula {
 };
 
 // How the elements of an operand's tile are shared among the threads: vectors of `lanes` along k
-// or along the other role.
+// or along the other role. Where the formula is but a load of 16 bytes at once, with zeros for pad,
+// and they lie in shared memory as they do in global memory, `copied` is its node.
 struct TileLoad {
   bool along_k = true;
   int lanes = 1;
+  int copied = -1;
 
   bool operator==(const TileLoad&) const = default;
 };
@@ -80,11 +84,12 @@ struct GpuTile {
 
 // The group as tiles, or nothing where it is no contraction that is worth it, or not of floats and
 // integers of 4 or 8 bytes.
-std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group);
+std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group, const GpuTarget& target);
 
 // The tile that a contraction takes whose k is cut into so many parts: as large as keeps all
 // multiprocessors at work.
-GpuTileShape choose_gpu_tile(const Contraction& contraction, int64_t parts);
+GpuTileShape choose_gpu_tile(const Contraction& contraction, int64_t parts,
+                             const GpuTarget& target);
 
 // Products that units for matrices make in the time of one f32 multiply-add, or 1.
 double products_at_once(const std::optional<NarrowTypes>& narrow);

@@ -50,6 +50,10 @@ int64_t GpuSimulator::conflicts() const {
   return state_->block.conflicts();
 }
 
+void GpuSimulator::omit(SimulatedBlock::Omissions omissions) {
+  state_->block.omit(omissions);
+}
+
 void run_blocks(SimulatedBlock& block, SimulatedBlock::Entry entry, const GpuLaunch& launch,
                 const std::vector<void*>& pointers) {
   for (int64_t number = 0; number < launch.blocks; ++number)

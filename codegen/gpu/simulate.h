@@ -33,6 +33,7 @@ class GpuSimulator {
 
   // Of all runs: see SimulatedBlock.
   int64_t conflicts() const;
+  void omit(SimulatedBlock::Omissions omissions);
 
  private:
   struct State;

@@ -1,9 +1,13 @@
 #include "codegen/gpu/simulated_block.h"
 
+#include <fmt/format.h>
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cstring>
+#include <deque>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "codegen/gpu/gpu_schedule.h"
@@ -21,6 +25,19 @@ constexpr uint64_t kUnused = 0xa5a5a5a5a5a5a5a5u;
 
 thread_local SimulatedBlock* current = nullptr;
 
+// Of 16 bytes, which a thread has begun.
+struct Copy {
+  std::byte* to = nullptr;
+  const std::byte* from = nullptr;  // nullptr: zeros
+
+  void arrive() const {
+    if (from != nullptr)
+      std::memcpy(to, from, kLineBytes);
+    else
+      std::memset(to, 0, kLineBytes);
+  }
+};
+
 }  // namespace
 
 struct SimulatedBlock::Fiber {
@@ -31,6 +48,8 @@ struct SimulatedBlock::Fiber {
   int thread = 0;
   void* operand = nullptr;
   const Act* act = nullptr;
+  std::vector<Copy> copies;              // of the group that is not closed
+  std::deque<std::vector<Copy>> closed;  // oldest first
 };
 
 struct SimulatedBlock::Host {
@@ -45,13 +64,58 @@ void* SimulatedBlock::shared(size_t bytes) {
   return shared_.data();
 }
 
-void SimulatedBlock::check_line(const std::byte* address) const {
-  const auto* first = reinterpret_cast<const std::byte*>(shared_.data());
-  const std::ptrdiff_t at = address - first;
-  TESSERA_CHECK(at >= 0 && at + kLineBytes <= static_cast<std::ptrdiff_t>(shared_bytes_) &&
-                at % kLineBytes == 0)
-      << "a line of a square lies at byte " << at << " of " << shared_bytes_
-      << " bytes of shared memory";
+// Nothing can be thrown through a kernel's frames: run() throws what is found first.
+void SimulatedBlock::complain(const std::string& what) {
+  if (problem_.empty()) problem_ = what;
+}
+
+bool SimulatedBlock::is_line(const std::byte* address) {
+  const std::ptrdiff_t at = address - reinterpret_cast<const std::byte*>(shared_.data());
+  if (at >= 0 && at + kLineBytes <= static_cast<std::ptrdiff_t>(shared_bytes_) &&
+      at % kLineBytes == 0)
+    return true;
+  complain(fmt::format("16 bytes at byte {} of {} bytes of shared memory", at, shared_bytes_));
+  return false;
+}
+
+bool SimulatedBlock::may_read_line(const std::byte* address) {
+  if (!is_line(address)) return false;
+  if (on_the_way_.count(address) == 0) return true;
+  complain("shared memory is read while a copy to it is on its way");
+  return false;
+}
+
+void SimulatedBlock::copy(std::byte* to, const std::byte* from, int bytes) {
+  if (!is_line(to)) return;
+  if (bytes != 0 && reinterpret_cast<uintptr_t>(from) % kLineBytes != 0)
+    return complain("16 bytes are copied from an address that 16 does not divide");
+  const Copy copy{to, bytes == 0 ? nullptr : from};
+  if (running_->thread % 2 == 1) copy.arrive();
+  ++on_the_way_[to];
+  running_->copies.push_back(copy);
+}
+
+void SimulatedBlock::close_copies() {
+  running_->closed.push_back(std::move(running_->copies));
+  running_->copies.clear();
+}
+
+void SimulatedBlock::wait_for_copies(int pending) {
+  const auto left = static_cast<size_t>(pending);
+  std::deque<std::vector<Copy>>& closed = running_->closed;
+  if (!omitted_.waits && closed.size() > left) arrive(*running_, closed.size() - left);
+}
+
+// The oldest groups.
+void SimulatedBlock::arrive(Fiber& fiber, size_t groups) {
+  for (; groups > 0; --groups) {
+    for (const Copy& copy : fiber.closed.front()) {
+      if (fiber.thread % 2 == 0) copy.arrive();
+      const auto at = on_the_way_.find(copy.to);
+      if (--at->second == 0) on_the_way_.erase(at);
+    }
+    fiber.closed.pop_front();
+  }
 }
 
 void SimulatedBlock::count_conflicts(const std::vector<LoadedSquares*>& warp) {
@@ -74,6 +138,7 @@ void SimulatedBlock::turn(Fiber& fiber) {
 }
 
 void SimulatedBlock::wait_for_block() {
+  if (omitted_.barriers) return;
   Fiber& me = *running_;
   me.state = Fiber::State::at_barrier;
   TESSERA_CHECK(swapcontext(&me.context, &host_->context) == 0);
@@ -121,6 +186,7 @@ void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int th
   threads_ = threads;
   shared_bytes_ = 0;
   current = this;
+  on_the_way_.clear();
   std::fill(shared_.begin(), shared_.end(), kUnused);
   while (fibers_.size() < static_cast<size_t>(threads))
     fibers_.push_back(std::make_unique<Fiber>());
@@ -128,6 +194,8 @@ void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int th
     Fiber& fiber = *fibers_[static_cast<size_t>(t)];
     fiber.state = Fiber::State::ready;
     fiber.thread = t;
+    fiber.copies.clear();
+    fiber.closed.clear();
     TESSERA_CHECK(getcontext(&fiber.context) == 0);
     fiber.context.uc_stack.ss_sp = fiber.stack.data();
     fiber.context.uc_stack.ss_size = fiber.stack.size();
@@ -150,6 +218,8 @@ void SimulatedBlock::run(Entry entry, void* const* arguments, int number, int th
     release();
   }
   current = nullptr;
+  const std::string problem = std::exchange(problem_, {});
+  TESSERA_CHECK(problem.empty()) << "in a simulated block: " << problem;
   const size_t words = (shared_bytes_ + 7) / 8;
   TESSERA_CHECK(std::all_of(shared_.begin() + static_cast<std::ptrdiff_t>(words), shared_.end(),
                             [](uint64_t word) { return word == kUnused; }))
@@ -172,6 +242,8 @@ void* shared_memory(uint64_t bytes) {
 }
 
 void load_squares_of_block(const std::vector<LoadedSquares*>& warp) {
+  if (std::any_of(warp.begin(), warp.end(), [](const auto* each) { return !each->address; }))
+    return;  // that is a problem, and the block's to tell
   current->count_conflicts(warp);
   load_squares(warp);
 }
@@ -194,8 +266,18 @@ int32_t exchange(int32_t word, int32_t mask) {
 
 void squares(const void* address, int32_t turned, uint32_t* words) {
   LoadedSquares mine{static_cast<const std::byte*>(address), turned != 0, words};
-  current->check_line(mine.address);
+  if (!current->may_read_line(mine.address)) mine.address = nullptr;
   together<LoadedSquares, load_squares_of_block>(mine);
+}
+
+void copy_line(void* to, const void* from, int32_t bytes) {
+  current->copy(static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes);
+}
+void close_copies() {
+  current->close_copies();
+}
+void wait_for_copies(int32_t pending) {
+  current->wait_for_copies(pending);
 }
 
 void multiply(int32_t a, int32_t b, uint32_t* words) {
@@ -212,6 +294,9 @@ std::map<std::string, void*> simulated_functions() {
           {"tessera_gpu_shared", reinterpret_cast<void*>(shared_memory)},
           {"tessera_gpu_exchange", reinterpret_cast<void*>(exchange)},
           {"tessera_gpu_squares", reinterpret_cast<void*>(squares)},
+          {"tessera_gpu_copy", reinterpret_cast<void*>(copy_line)},
+          {"tessera_gpu_close_copies", reinterpret_cast<void*>(close_copies)},
+          {"tessera_gpu_wait_for_copies", reinterpret_cast<void*>(wait_for_copies)},
           {"tessera_gpu_multiply", reinterpret_cast<void*>(multiply)}};
 }
 

@@ -39,8 +39,23 @@ class SimulatedBlock {
   void wait_for_warp(void* operand, const Act& act);
   int thread() const;
 
-  // Is it one of 16 bytes, in shared memory? InternalError where it is not.
-  void check_line(const std::byte* address) const;
+  // Is it one of 16 bytes in shared memory, to which no copy is on its way? Where it is not, run()
+  // throws InternalError.
+  bool may_read_line(const std::byte* address);
+  // Copies of the thread that runs: 16 bytes to shared memory, 0 where `bytes` is 0. On a GPU they
+  // arrive at any time before the thread has waited for them. Here those of odd threads arrive at
+  // once, and those of even ones as late as they may, so that a wait that is missing shows, and so
+  // does a copy over what others still read.
+  void copy(std::byte* to, const std::byte* from, int bytes);
+  void close_copies();
+  void wait_for_copies(int pending);
+
+  // What is left out of kernels, so that tests see what happens.
+  struct Omissions {
+    bool waits = false, barriers = false;
+  };
+  void omit(Omissions omissions) { omitted_ = omissions; }
+
   // Lines of squares that were read from banks in which another of the eight lines lay. On a GPU
   // each costs a turn of the memory.
   int64_t conflicts() const { return conflicts_; }
@@ -49,6 +64,9 @@ class SimulatedBlock {
  private:
   void turn(Fiber& fiber);
   void release();
+  void arrive(Fiber& fiber, size_t groups);
+  bool is_line(const std::byte* address);
+  void complain(const std::string& what);
 
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> live_;
@@ -57,6 +75,9 @@ class SimulatedBlock {
   void* const* arguments_ = nullptr;
   int number_ = 0, threads_ = 0;
   int64_t conflicts_ = 0;
+  std::map<const std::byte*, int> on_the_way_;  // copies, by where they go
+  Omissions omitted_;
+  std::string problem_;
   std::vector<uint64_t> shared_;
   size_t shared_bytes_ = 0;
   struct Host;

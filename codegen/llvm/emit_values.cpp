@@ -333,6 +333,17 @@ llvm::Value* ValueEmitter::emit_load(const Node& node, llvm::Value* context) {
   return load_vector(node, place);
 }
 
+ValueEmitter::Source ValueEmitter::source_of(int node) {
+  const Place place = place_of(node_at(node).address, nullptr);
+  TESSERA_CHECK(place.contiguous() && place.mask == nullptr && tail_ == nullptr)
+      << "the lanes of a load lie apart";
+  return {place.pointer, place.uniform};
+}
+
+llvm::Value* ValueEmitter::start_of(int node) const {
+  return buffers_[static_cast<size_t>(node_at(node).address.buffer)];
+}
+
 llvm::Value* ValueEmitter::load_scalar(const Node& node, const Place& place) {
   llvm::Type* element = memory_type(b_.getContext(), node.type);
   llvm::Value* loaded = b_.CreateAlignedLoad(element, place.pointer, place.alignment(node.type));

@@ -69,6 +69,16 @@ class ValueEmitter {
   // Asks for the lines of an address, all lanes, into the second-level cache.
   void fetch(const Address& address);
 
+  // Where the lanes of a load lie, side by side, and whether they do, which of them is i1 or
+  // nullptr: always. All of them or none are inside.
+  struct Source {
+    llvm::Value* pointer;
+    llvm::Value* inside;
+  };
+  Source source_of(int node);
+  // Where the buffer of a load begins.
+  llvm::Value* start_of(int node) const;
+
   // The nodes below `roots` that are evaluated wherever the roots are, and not only on one side of
   // a `where`.
   std::vector<int> always_evaluated(const std::vector<int>& roots) const;

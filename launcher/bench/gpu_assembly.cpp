@@ -15,10 +15,11 @@ std::vector<GpuAssembly> assemble_row(const std::string& ptxas, const Suite& sui
   GpuAssembly each;
   each.row = suite.name + "/" + row.name;
   try {
-    const GpuProgram program = gpu_program(normalize(program_of(row)));
-    for (const KernelGroup& group : program.groups)
-      for (const std::string& arch : archs) {
-        const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::ptx, arch);
+    const Program normal = normalize(program_of(row));
+    for (const std::string& arch : archs) {
+      const GpuProgram program = gpu_program(normal, gpu_of_arch(arch));
+      for (const KernelGroup& group : program.groups) {
+        const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::ptx, program.target);
         each.kernel = kernel.name;
         each.arch = arch;
         each.schedules.clear();
@@ -26,6 +27,7 @@ std::vector<GpuAssembly> assemble_row(const std::string& ptxas, const Suite& sui
         each.assembly = assemble(ptxas, kernel.code, arch, folder);
         result.push_back(each);
       }
+    }
   } catch (const Error& error) {
     each.kernel.clear();
     each.assembly.problem = error.what();

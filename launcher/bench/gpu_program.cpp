@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-GpuProgram gpu_program(const Program& normal) {
+GpuProgram gpu_program(const Program& normal, const GpuTarget& target) {
   for (const Tensor& tensor : normal.tensors())
     if (tensor.role() == Role::carried)
       throw UserError(normal.name() + " has a loop, which carries " + tensor.name() +
@@ -13,7 +13,7 @@ GpuProgram gpu_program(const Program& normal) {
   std::set<Tensor> needed;
   for (const Output& output : normal.outputs()) needed.insert(output.value);
   for (const Update& update : normal.updates()) needed.insert(update.value);
-  GpuProgram result{normal, gpu_groups(nests_of(normal), needed), 0};
+  GpuProgram result{normal, gpu_groups(nests_of(normal), needed, target), 0, target};
   for (const Nest& nest : nests_of(normal)) result.flops += operations_of(nest);
   return result;
 }

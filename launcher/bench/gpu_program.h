@@ -14,9 +14,10 @@ struct GpuProgram {
   Program normal;
   std::vector<KernelGroup> groups;
   double flops = 0;  // of a step
+  GpuTarget target;
 };
 
 // `normal` is in normal form. Throws UserError for one with loops, which do not run on GPUs yet.
-GpuProgram gpu_program(const Program& normal);
+GpuProgram gpu_program(const Program& normal, const GpuTarget& target);
 
 }  // namespace tessera

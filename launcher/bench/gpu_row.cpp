@@ -62,10 +62,10 @@ void run(GpuRow& result, const GpuDevice& device, const SuiteRow& row, double se
          Communicator& world) {
   const Program program = program_of(row);
   const Program normal = normalize(program);
-  const GpuProgram gpu = gpu_program(normal);
+  const GpuProgram gpu = gpu_program(normal, device.target());
   const Arrays inputs = random_inputs(normal, 0);
   const Arrays state = initial_state(normal, 0);
-  GpuRun step(device, gpu, inputs, state);
+  GpuRun step(gpu, inputs, state);
   result.flops = gpu.flops;
   result.least_bytes = least_bytes_of(normal);
   result.launches = step.launches();

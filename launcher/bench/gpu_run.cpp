@@ -35,12 +35,11 @@ Array in_order(const Array& array, const Dims& from, const Dims& to) {
 
 }  // namespace
 
-GpuRun::GpuRun(const GpuDevice& device, const GpuProgram& program, const Arrays& inputs,
-               const Arrays& state)
+GpuRun::GpuRun(const GpuProgram& program, const Arrays& inputs, const Arrays& state)
     : faults_(program.groups.size() * sizeof(int64_t)) {
   const auto start = std::chrono::steady_clock::now();
   for (const KernelGroup& group : program.groups)
-    kernels_.emplace_back(build_gpu_kernel(group, GpuMachine::ptx, device.arch()));
+    kernels_.emplace_back(build_gpu_kernel(group, GpuMachine::ptx, program.target));
   compile_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const Tensor& tensor : program.normal.tensors()) {

@@ -8,12 +8,11 @@
 
 namespace tessera {
 
-// A program on the GPU of this machine: every tensor in memory of its own.
+// A program on a GPU of this machine: every tensor in memory of its own.
 class GpuRun {
  public:
-  // Compiles, and loads inputs and state, by name.
-  GpuRun(const GpuDevice& device, const GpuProgram& program, const Arrays& inputs,
-         const Arrays& state);
+  // Compiles, and loads inputs and state, by name. The device that the program is for is in use.
+  GpuRun(const GpuProgram& program, const Arrays& inputs, const Arrays& state);
 
   // Starts a step; updates go to tensors of their own, so that steps repeat each other.
   void start() const;

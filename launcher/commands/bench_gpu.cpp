@@ -81,8 +81,9 @@ int emit_all(const std::vector<Suite>& suites, const GpuBenchArguments& argument
   std::filesystem::create_directories(arguments.emit);
   int count = 0;
   each_row(suites, "emit", [&](const Suite& suite, const SuiteRow& row) {
-    for (const KernelGroup& group : gpu_program(normalize(program_of(row))).groups) {
-      const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::ptx, archs[0]);
+    const GpuProgram program = gpu_program(normalize(program_of(row)), gpu_of_arch(archs[0]));
+    for (const KernelGroup& group : program.groups) {
+      const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::ptx, program.target);
       const std::string file =
           fmt::format("{}/{}.{}.ptx", arguments.emit, file_name(suite.name + "_" + row.name),
                       file_name(kernel.name));

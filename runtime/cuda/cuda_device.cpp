@@ -151,12 +151,12 @@ CudaDevice::CudaDevice(int number, const NcclLibrary* nccl)
     : nccl_(nccl),
       driver_(cuda_driver()),
       gpu_(number),
-      builder_(GpuMachine::ptx, gpu_.arch(),
+      builder_(GpuMachine::ptx, gpu_.target(),
                [this](const GpuKernel& kernel) { return load(gpu_, kernel); }) {}
 
 std::vector<KernelGroup> CudaDevice::groups(const std::vector<Nest>& nests,
                                             const std::set<Tensor>& needed_outside) const {
-  return gpu_groups(nests, needed_outside);
+  return gpu_groups(nests, needed_outside, builder_.target());
 }
 
 std::vector<std::unique_ptr<DeviceKernel>> CudaDevice::compile(

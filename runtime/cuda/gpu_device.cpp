@@ -69,6 +69,13 @@ int64_t GpuDevice::memory_bytes() const {
   return static_cast<int64_t>(total);
 }
 
+GpuTarget GpuDevice::target() const {
+  GpuTarget target = gpu_of_arch(arch_);
+  target.multiprocessors = multiprocessors_;
+  target.cache_bytes = cache_bytes_;
+  return target;
+}
+
 void GpuDevice::wait() const {
   driver_.check(driver_.synchronize(), "running kernels");
 }

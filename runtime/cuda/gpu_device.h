@@ -25,6 +25,8 @@ class GpuDevice {
   int multiprocessors() const { return multiprocessors_; }
   int64_t cache_bytes() const { return cache_bytes_; }  // of the second level
   int64_t memory_bytes() const;
+  // For kernels: what is known of its architecture, with its own multiprocessors and cache.
+  GpuTarget target() const;
 
   // Lets the calling thread work with it.
   void use() const;

@@ -26,8 +26,10 @@ class GpuKernelBuilder {
   using Load = std::function<std::shared_ptr<void>(const GpuKernel&)>;
 
   // `load` brings one to the device; on the thread that calls build().
-  GpuKernelBuilder(GpuMachine machine, std::string arch, Load load)
-      : machine_(machine), arch_(std::move(arch)), load_(std::move(load)) {}
+  GpuKernelBuilder(GpuMachine machine, GpuTarget target, Load load)
+      : machine_(machine), target_(std::move(target)), load_(std::move(load)) {}
+
+  const GpuTarget& target() const { return target_; }
 
   // Any number of threads may call it.
   std::vector<std::unique_ptr<DeviceKernel>> build(const std::vector<KernelSource>& sources);
@@ -38,7 +40,7 @@ class GpuKernelBuilder {
     std::shared_ptr<void> loaded;
   };
   const GpuMachine machine_;
-  const std::string arch_;
+  const GpuTarget target_;
   const Load load_;
   std::mutex mutex_;  // of what follows
   std::map<std::string, Built> built_;

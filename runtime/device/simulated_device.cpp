@@ -21,7 +21,7 @@ constexpr size_t kBeyond = 4096;  // kept free behind a block, so that none touc
 }  // namespace
 
 SimulatedDevice::SimulatedDevice(const NcclLibrary* nccl)
-    : nccl_(nccl), builder_(GpuMachine::simulated, "", [this](const GpuKernel& kernel) {
+    : nccl_(nccl), builder_(GpuMachine::simulated, {}, [this](const GpuKernel& kernel) {
         return std::make_shared<std::vector<SimulatedBlock::Entry>>(simulator_.link(kernel));
       }) {}
 
@@ -29,7 +29,7 @@ SimulatedDevice::~SimulatedDevice() = default;
 
 std::vector<KernelGroup> SimulatedDevice::groups(const std::vector<Nest>& nests,
                                                  const std::set<Tensor>& needed_outside) const {
-  return gpu_groups(nests, needed_outside);
+  return gpu_groups(nests, needed_outside, builder_.target());
 }
 
 std::vector<std::unique_ptr<DeviceKernel>> SimulatedDevice::compile(

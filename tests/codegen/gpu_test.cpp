@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "codegen/fault.h"
 #include "codegen/gpu/simulated_block.h"
@@ -159,15 +160,52 @@ TEST(GpuMatrices, ReadSharedMemoryWithoutConflicts) {
                         (bytes ? "c = sum[k](i32(a) * i32(b))\noutput c"
                                : "c = sum[k](f32(a) * f32(b))\noutput c"));
       ASSERT_EQ(groups.size(), 1u);
-      const GpuForm form = gpu_form(groups[0]);
+      const GpuForm form = gpu_form(groups[0], {});
       ASSERT_TRUE(std::get<GpuTile>(form.steps.at(0)).narrow);
       std::vector<std::vector<std::max_align_t>> memory(3, std::vector<std::max_align_t>(1 << 14));
       std::vector<void*> arguments;
       for (auto& each : memory) arguments.push_back(each.data());
       GpuSimulator simulator;
-      simulator.run(build_gpu_kernel(groups[0], GpuMachine::simulated, ""), arguments);
+      simulator.run(build_gpu_kernel(groups[0], GpuMachine::simulated, {}), arguments);
       EXPECT_EQ(simulator.conflicts(), 0) << dims << operands;
     }
+}
+
+// Copies to shared memory that nobody waits for, and a barrier that is missing.
+TEST(GpuSimulator, FindsWhatIsLeftOut) {
+  const std::vector<KernelGroup> groups = gpu_groups_of(
+      "dim m = 64, n = 64, k = 256\ninput a[m, k] : bf16\ninput b[k, n] : bf16\n"
+      "c = sum[k](f32(a) * f32(b))\noutput c");
+  ASSERT_EQ(groups.size(), 1u);
+  const GpuForm form = gpu_form(groups[0], {});
+  ASSERT_GE(std::get<GpuTile>(form.steps.at(0)).load_a.copied, 0);
+  const GpuKernel kernel = build_gpu_kernel(groups[0], GpuMachine::simulated, {});
+  alignas(16) static uint16_t a[64 * 256], b[256 * 64];
+  for (int i = 0; i < 64 * 256; ++i) {
+    a[i] = f32_to_bf16(static_cast<float>(i % 13 - 6));
+    b[i] = f32_to_bf16(static_cast<float>(i % 7 - 3));
+  }
+  const auto run = [&](SimulatedBlock::Omissions omissions) {
+    alignas(16) static float c[64 * 64];
+    std::fill(std::begin(c), std::end(c), 0.0f);
+    GpuSimulator simulator;
+    simulator.omit(omissions);
+    simulator.run(kernel, {a, b, c});
+    return std::vector<float>(std::begin(c), std::end(c));
+  };
+  const std::vector<float> right = run({});
+  float sum = 0;
+  for (int k = 0; k < 256; ++k) sum += bf16_to_f32(a[k]) * bf16_to_f32(b[64 * k]);
+  EXPECT_EQ(right[0], sum);
+  EXPECT_THROW(run({.waits = true}), InternalError);
+  // Threads that do not wait for each other read what is not there, or on its way.
+  bool found = false;
+  try {
+    found = run({.barriers = true}) != right;
+  } catch (const InternalError&) {
+    found = true;
+  }
+  EXPECT_TRUE(found);
 }
 
 // Which of two chunks of 16 bytes share banks, by what the layout says.
@@ -206,7 +244,7 @@ TEST(GpuNests, ReportFaultsOfData) {
   const std::vector<KernelGroup> groups = gpu_groups_of(
       "dim v = 5, t = 40\ninput table[v]\ninput token[t] : i32\ny = table[v: token]\noutput y");
   ASSERT_EQ(groups.size(), 1u);
-  const GpuKernel kernel = build_gpu_kernel(groups[0], GpuMachine::simulated, "");
+  const GpuKernel kernel = build_gpu_kernel(groups[0], GpuMachine::simulated, {});
   alignas(16) float table[8] = {1, 2, 3, 4, 5}, y[40];
   alignas(16) int32_t token[40] = {};
   token[7] = 12;
@@ -238,7 +276,7 @@ TEST(GpuSimulator, FindsThreadsThatWaitInDifferentPlaces) {
 
 std::string schedule_of(const std::string& text) {
   std::string schedules;
-  for (const KernelGroup& group : gpu_groups_of(text)) schedules += describe(gpu_form(group));
+  for (const KernelGroup& group : gpu_groups_of(text)) schedules += describe(gpu_form(group, {}));
   return schedules;
 }
 
@@ -253,12 +291,13 @@ TEST(GpuSchedules, FollowFromHowIndicesAreUsed) {
             "512 blocks of 256 points, teams of 1; n by 8 lanes\n");
   EXPECT_EQ(schedule_of("dim m = 1024, n = 1024, k = 512\ninput a[m, k]\ninput b[k, n]\n"
                         "c = sum[k](a * b)\noutput c"),
-            "128 tiles of 128 x 64, 16 of k at once; 8 x 4 a thread; a by 4 along k, b by 4 along "
-            "n; result by 4\n");
+            "128 tiles of 128 x 64, 16 of k at once; 8 x 4 a thread; a by 4 along k, b copied by 4 "
+            "along n; result by 4\n");
   EXPECT_EQ(schedule_of("dim m = 2048, n = 2048, k = 512\ninput a[m, k] : bf16\n"
                         "input b[k, n] : bf16\nc = sum[k](f32(a) * f32(b))\noutput c"),
             "256 tiles of 128 x 128, 32 of k at once, 2 in flight; bf16 by bf16 on units for "
-            "matrices, 64 x 64 a warp; a by 8 along k, b by 8 along n; result by 2\n");
+            "matrices, 64 x 64 a warp; a copied by 8 along k, b copied by 8 along n; result by "
+            "2\n");
 }
 
 class GpuRandomNests : public testing::TestWithParam<int> {};

@@ -66,7 +66,7 @@ std::string simulate_and_compare(const Program& source, const Arrays& inputs, bo
   const std::set<Tensor> needed = needed_of(program);
   std::vector<KernelGroup> groups;
   if (fused)
-    groups = gpu_groups(nests_of(program), needed);
+    groups = gpu_groups(nests_of(program), needed, {});
   else
     for (const Nest& nest : nests_of(program)) groups.push_back(make_group({nest}, {nest.out}));
   std::map<Tensor, Array> given;
@@ -78,7 +78,7 @@ std::string simulate_and_compare(const Program& source, const Arrays& inputs, bo
   GpuRunner runner(std::move(given));
   std::string text, forms;
   for (const KernelGroup& group : groups) {
-    const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::simulated, "");
+    const GpuKernel kernel = build_gpu_kernel(group, GpuMachine::simulated, {});
     forms += describe(group);
     for (const GpuLaunch& launch : kernel.launches) forms += launch.schedule + "\n";
     if (const int64_t fault = runner.run(kernel, group); fault != 0)
@@ -101,7 +101,7 @@ std::string simulate_and_compare(const std::string& text, double tolerance) {
 
 std::vector<KernelGroup> gpu_groups_of(const std::string& text) {
   const Program program = normalize(parse("program p\n" + text));
-  return gpu_groups(nests_of(program), needed_of(program));
+  return gpu_groups(nests_of(program), needed_of(program), {});
 }
 
 }  // namespace tessera

@@ -47,19 +47,25 @@ class TileEmitter {
     read_ = emit_variable(b_, b_.getInt64Ty());
     b_.CreateStore(number64(0), write_);
     b_.CreateStore(number64(0), read_);
-    for (int64_t step = 0; step < std::min(ahead, steps); ++step) {
-      fetch(number64(step));
-      put();
+    const bool copies = tile_.load_a.copied >= 0 || tile_.load_b.copied >= 0;
+    for (int64_t step = 0; step < ahead; ++step) {
+      llvm::Value* tile = stage(write_);
+      if (step < steps) fetch(number64(step), tile);
+      if (step < steps) put(tile);
+      if (copies) threads_.close_copies();
     }
     emit_for(b_, number64(0), number64(steps), 1, [&](llvm::Value* step) {
-      // Behind it everybody has written what is read here, and read what is written over.
+      // Behind the barrier everybody has what is read here, and has read what is written over.
+      if (copies) threads_.wait_for_copies(static_cast<int>(ahead - 1));
       threads_.barrier();
       llvm::Value* next = b_.CreateAdd(step, number64(ahead));
       llvm::Value* more = b_.CreateICmpSLT(next, number64(steps));
-      if (steps > ahead) emit_if(b_, more, [&] { fetch(next); });
+      llvm::Value* written = stage(write_);
+      if (steps > ahead) emit_if(b_, more, [&] { fetch(next, written); });
+      if (copies) threads_.close_copies();
       llvm::Value* tile = stage(read_);
       products_->multiply(tile, b_part(tile), first_k(step));
-      if (steps > ahead) emit_if(b_, more, [&] { put(); });
+      if (steps > ahead) emit_if(b_, more, [&] { put(written); });
     });
     emit_results();
     b_.CreateRetVoid();
@@ -73,14 +79,13 @@ class TileEmitter {
     return b_.CreateMul(b_.CreateTrunc(step, b_.getInt32Ty()), number(tile_.shape.depth));
   }
 
-  void fetch(llvm::Value* step) {
+  void fetch(llvm::Value* step, llvm::Value* tile) {
     llvm::Value* k0 = first_k(step);
-    left_->fetch(k0);
-    right_->fetch(k0);
+    left_->fetch(k0, tile, threads_);
+    right_->fetch(k0, b_part(tile), threads_);
   }
 
-  void put() {
-    llvm::Value* tile = stage(write_);
+  void put(llvm::Value* tile) {
     left_->put(tile);
     right_->put(b_part(tile));
   }

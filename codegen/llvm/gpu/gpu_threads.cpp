@@ -12,7 +12,8 @@
 namespace tessera {
 namespace {
 
-constexpr unsigned kSharedSpace = 3;
+constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
+constexpr uint32_t kCopied = 16;     // bytes at once
 constexpr unsigned kMostWords = 10;  // of one call: of multiply()
 
 llvm::Intrinsic::ID matrix_product(const NarrowTypes& types) {
@@ -144,6 +145,33 @@ GpuThreads::Words GpuThreads::multiply(const NarrowTypes& types, const Words& a,
   llvm::Value* sums = b_.CreateIntrinsic(matrix_product(types), {}, args);
   for (unsigned i = 0; i < 4; ++i) result[i] = b_.CreateExtractValue(sums, i);
   return result;
+}
+
+void GpuThreads::copy(llvm::Value* to, llvm::Value* from, llvm::Value* exists) {
+  llvm::Value* bytes = b_.getInt32(kCopied);
+  if (exists != nullptr) bytes = b_.CreateSelect(exists, bytes, b_.getInt32(0));
+  if (machine_ == GpuMachine::simulated) {
+    call("tessera_gpu_copy", b_.getVoidTy(), {to, from, bytes});
+    return;
+  }
+  b_.CreateIntrinsic(b_.getVoidTy(), llvm::Intrinsic::nvvm_cp_async_cg_shared_global_16_s,
+                     {b_.CreateAddrSpaceCast(to, b_.getPtrTy(kSharedSpace)),
+                      b_.CreateAddrSpaceCast(from, b_.getPtrTy(kGlobalSpace)), bytes});
+}
+
+void GpuThreads::close_copies() {
+  if (machine_ == GpuMachine::simulated)
+    call("tessera_gpu_close_copies", b_.getVoidTy(), {});
+  else
+    b_.CreateIntrinsic(b_.getVoidTy(), llvm::Intrinsic::nvvm_cp_async_commit_group, {});
+}
+
+void GpuThreads::wait_for_copies(int pending) {
+  llvm::Value* count = b_.getInt32(static_cast<uint32_t>(pending));
+  if (machine_ == GpuMachine::simulated)
+    call("tessera_gpu_wait_for_copies", b_.getVoidTy(), {count});
+  else
+    b_.CreateIntrinsic(b_.getVoidTy(), llvm::Intrinsic::nvvm_cp_async_wait_group, {count});
 }
 
 llvm::Value* GpuThreads::shared(size_t bytes, const std::string& name) {

@@ -35,6 +35,13 @@ class GpuThreads {
   using Words = std::array<llvm::Value*, 4>;
   Words multiply(const NarrowTypes& types, const Words& a, const std::array<llvm::Value*, 2>& b,
                  const Words& c);
+  // Begins to copy 16 bytes from global to shared memory, both at addresses that 16 divides; 0
+  // where `exists` (i1; nullptr: always) does not hold. The thread closes a group of copies, and
+  // waits until at most `pending` of its groups, the latest ones, are not there yet. Behind a
+  // barrier others see them, too.
+  void copy(llvm::Value* to, llvm::Value* from, llvm::Value* exists);
+  void close_copies();
+  void wait_for_copies(int pending);
   // The block's shared memory. Once a kernel.
   llvm::Value* shared(size_t bytes, const std::string& name);
 

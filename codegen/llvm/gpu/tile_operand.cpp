@@ -37,7 +37,7 @@ TileOperand::TileOperand(llvm::IRBuilderBase& builder, const GpuTile& tile,
       values_(builder, formula.nest, buffers_of(formula, kernel),
               kernel.getArg(kernel.arg_size() - 1), static_cast<int>(kGpuVectorBytes),
               kGpuVectorBytes) {
-  for (int i = 0; i < vectors(); ++i)
+  for (int i = 0; i < vectors() && !is_copied(); ++i)
     fetched_.push_back(emit_variable(b_, shaped(element_, load_.lanes > 1 ? load_.lanes : 0)));
 }
 
@@ -66,36 +66,64 @@ llvm::Value* TileOperand::exists(int i) {
   return b_.CreateICmpULT(q, b_.getInt32(static_cast<uint32_t>(all)));
 }
 
-void TileOperand::fetch(llvm::Value* k0) {
+// Binds the loops to the vector's first element, the last one that there is if it lies beyond, and
+// says whether its step of k exists (i1; nullptr: it does).
+llvm::Value* TileOperand::bind(const Spot& spot, llvm::Value* k0) {
+  const auto number = [&](int64_t value) { return b_.getInt32(static_cast<uint32_t>(value)); };
   const int64_t own = volume(*place_.own), depth = volume(tile_.k);
   const auto clamped = [&](llvm::Value* index, int64_t extent, bool lanes) {
-    const int64_t last = extent - (lanes ? load_.lanes : 1);
     return b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, index,
-                                    b_.getInt32(static_cast<uint32_t>(last)));
+                                    number(extent - (lanes ? load_.lanes : 1)));
   };
   const Dims& lane_role = load_.along_k ? tile_.k : *place_.own;
   int lane = -1;
   for (size_t l = 0; l < formula_.nest.loops.size() && load_.lanes > 1; ++l)
     if (formula_.nest.loops[l].dims.back() == lane_role.back()) lane = static_cast<int>(l);
+  llvm::Value* k = b_.CreateAdd(k0, spot.k);
+  llvm::Value* row = b_.CreateAdd(place_.origin, spot.own);
+  llvm::Value* inside = nullptr;
+  if (depth % tile_.shape.depth != 0 || !shared_evenly())
+    inside = b_.CreateICmpULT(k, number(depth));
+  if (inside != nullptr) k = clamped(k, depth, load_.along_k);
+  if (own % place_.side != 0 || !shared_evenly()) row = clamped(row, own, !load_.along_k);
+  values_.set_lanes(lane, load_.lanes);
+  bind_roles(b_, values_, formula_.nest,
+             {{&tile_.batch, place_.batch}, {place_.own, row}, {&tile_.k, k}});
+  return inside;
+}
+
+void TileOperand::fetch(llvm::Value* k0, llvm::Value* memory, GpuThreads& threads) {
   for (int i = 0; i < vectors(); ++i) {
-    const Spot at = spot(i);
-    llvm::Value* k = b_.CreateAdd(k0, at.k);
-    llvm::Value* row = b_.CreateAdd(place_.origin, at.own);
-    llvm::Value* inside = nullptr;
-    if (depth % tile_.shape.depth != 0 || !shared_evenly())
-      inside = b_.CreateICmpULT(k, b_.getInt32(static_cast<uint32_t>(depth)));
-    if (inside != nullptr) k = clamped(k, depth, load_.along_k);
-    if (own % place_.side != 0 || !shared_evenly()) row = clamped(row, own, !load_.along_k);
+    if (is_copied()) {
+      const auto begin = [&] { copy(spot(i), k0, memory, threads); };
+      if (shared_evenly())
+        begin();
+      else
+        emit_if(b_, exists(i), begin);
+      continue;
+    }
     const ValueEmitter::Scope scope(values_);
-    values_.set_lanes(lane, load_.lanes);
-    bind_roles(b_, values_, formula_.nest,
-               {{&tile_.batch, place_.batch}, {place_.own, row}, {&tile_.k, k}});
+    llvm::Value* inside = bind(spot(i), k0);
     llvm::Value* value = splat(b_, values_.value(formula_.node), load_.lanes > 1 ? load_.lanes : 0);
     if (tile_.narrow) value = narrowed(value);
     if (inside != nullptr)
       value = b_.CreateSelect(inside, value, llvm::Constant::getNullValue(value->getType()));
     b_.CreateStore(value, fetched_[static_cast<size_t>(i)]);
   }
+}
+
+void TileOperand::copy(const Spot& spot, llvm::Value* k0, llvm::Value* memory,
+                       GpuThreads& threads) {
+  const ValueEmitter::Scope scope(values_);
+  llvm::Value* exists = bind(spot, k0);
+  const ValueEmitter::Source source = values_.source_of(load_.copied);
+  if (source.inside != nullptr)
+    exists = exists == nullptr ? source.inside : b_.CreateAnd(exists, source.inside);
+  // Where nothing is read, the address is one that there is all the same.
+  llvm::Value* from = source.pointer;
+  if (source.inside != nullptr)
+    from = b_.CreateSelect(source.inside, from, values_.start_of(load_.copied));
+  threads.copy(place_in(memory, spot), from, exists);
 }
 
 // What is exactly a value of the narrow type, as it lies in memory.
@@ -124,6 +152,11 @@ llvm::Value* TileOperand::place_in(llvm::Value* memory, llvm::Value* line, llvm:
   return b_.CreateGEP(b_.getInt8Ty(), memory, b_.CreateZExt(bytes, b_.getInt64Ty()));
 }
 
+llvm::Value* TileOperand::place_in(llvm::Value* memory, const Spot& spot) {
+  return stored_.tile.along_k ? place_in(memory, spot.own, spot.k)
+                              : place_in(memory, spot.k, spot.own);
+}
+
 void TileOperand::store(llvm::Value* value, llvm::Value* memory, const Spot& spot) {
   const bool along_k = stored_.tile.along_k;
   llvm::Value* line = along_k ? spot.own : spot.k;
@@ -131,7 +164,7 @@ void TileOperand::store(llvm::Value* value, llvm::Value* memory, const Spot& spo
   const int lanes = load_.lanes;
   if (lanes == 1 || load_.along_k == along_k) {
     const int bytes = lanes * stored_.tile.element_bytes;
-    b_.CreateAlignedStore(value, place_in(memory, line, at),
+    b_.CreateAlignedStore(value, place_in(memory, spot),
                           llvm::Align(static_cast<uint64_t>(std::min(bytes, 16))));
     return;
   }
@@ -141,6 +174,7 @@ void TileOperand::store(llvm::Value* value, llvm::Value* memory, const Spot& spo
 }
 
 void TileOperand::put(llvm::Value* memory) {
+  if (is_copied()) return;
   for (int i = 0; i < vectors(); ++i) {
     llvm::AllocaInst* variable = fetched_[static_cast<size_t>(i)];
     const auto put_one = [&] {

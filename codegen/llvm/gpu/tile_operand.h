@@ -4,6 +4,7 @@
 
 #include "codegen/gpu/gpu_tile.h"
 #include "codegen/llvm/emit_values.h"
+#include "codegen/llvm/gpu/gpu_threads.h"
 #include "codegen/llvm/gpu/role_index.h"
 
 namespace tessera {
@@ -32,10 +33,10 @@ class TileOperand {
               const TileLoad& load, const Place& place, const Stored& stored,
               llvm::Function& kernel, llvm::Value* thread);
 
-  // Computes this thread's vectors from `k0` (i32) on; beyond the last step of k they are 0, beyond
-  // the last row those of the last one.
-  void fetch(llvm::Value* k0);
-  // What was fetched last, into shared memory at `memory`.
+  // Computes this thread's vectors from `k0` (i32) on, for shared memory at `memory`; beyond the
+  // last step of k they are 0, beyond the last row those of the last one. Copies are begun.
+  void fetch(llvm::Value* k0, llvm::Value* memory, GpuThreads& threads);
+  // What was fetched last, into shared memory at the same place.
   void put(llvm::Value* memory);
 
  private:
@@ -45,12 +46,16 @@ class TileOperand {
     llvm::Value* k;
   };
   Spot spot(int i);
+  llvm::Value* bind(const Spot& spot, llvm::Value* k0);
+  bool is_copied() const { return load_.copied >= 0; }
   int vectors() const;
   bool shared_evenly() const;
   llvm::Value* exists(int i);
   llvm::Value* narrowed(llvm::Value* value);
   llvm::Value* place_in(llvm::Value* memory, llvm::Value* line, llvm::Value* at);
-  void store(llvm::Value* value, llvm::Value* memory, const Spot& at);
+  llvm::Value* place_in(llvm::Value* memory, const Spot& spot);
+  void copy(const Spot& spot, llvm::Value* k0, llvm::Value* memory, GpuThreads& threads);
+  void store(llvm::Value* value, llvm::Value* memory, const Spot& spot);
 
   llvm::IRBuilderBase& b_;
   const GpuTile& tile_;
