@@ -17,10 +17,10 @@ int number_of(const std::string& arch) {
 // that `mma.sync` has as much of a multiprocessor as on an H100: nobody has measured it here.
 const std::vector<GpuTarget>& known_gpus() {
   static const std::vector<GpuTarget> gpus = {
-      {"a100", "sm_80", 108, 2.039e12, int64_t{40} << 20, 19.5e12, 312e12, 4e-6},
-      {"h100", "sm_90", 132, 3.35e12, int64_t{50} << 20, 67e12, 650e12, 4e-6},
-      {"h200", "sm_90", 132, 4.8e12, int64_t{50} << 20, 67e12, 650e12, 4e-6},
-      {"b200", "sm_100", 148, 8e12, int64_t{126} << 20, 75e12, 730e12, 4e-6}};
+      {"a100", "sm_80", 108, 2.039e12, int64_t{40} << 20, 19.5e12, 312e12, 4e-6, 163 << 10, 2048},
+      {"h100", "sm_90", 132, 3.35e12, int64_t{50} << 20, 67e12, 650e12, 4e-6, 227 << 10, 2048},
+      {"h200", "sm_90", 132, 4.8e12, int64_t{50} << 20, 67e12, 650e12, 4e-6, 227 << 10, 2048},
+      {"b200", "sm_100", 148, 8e12, int64_t{126} << 20, 75e12, 730e12, 4e-6, 227 << 10, 2048}};
   return gpus;
 }
 

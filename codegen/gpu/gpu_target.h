@@ -22,6 +22,9 @@ struct GpuTarget {
   // them; of bytes there are twice as many.
   double matrix_flops = 650e12;
   double launch_seconds = 4e-6;
+  // Of a multiprocessor: shared memory that its blocks may have, and threads.
+  int64_t shared_bytes = 227 << 10;
+  int threads = 2048;
 
   bool operator==(const GpuTarget&) const = default;
 };
