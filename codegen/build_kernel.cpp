@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "base/hash.h"
+#include "codegen/kernel_key.h"
 #include "codegen/llvm/emit_blocks.h"
 #include "codegen/llvm/emit_contraction.h"
 #include "codegen/llvm/emit_loop_nest.h"
@@ -12,7 +12,6 @@
 #include "codegen/lower.h"
 #include "codegen/machine.h"
 #include "codegen_version.h"
-#include "ir/index_range.h"
 
 namespace tessera {
 namespace {
@@ -114,15 +113,6 @@ ModuleCode code_of(const KernelForm& form, const BuildOptions& options, Compiled
   return std::visit([&](const auto& each) { return code_of(each, options, metadata); }, form);
 }
 
-// Some index is known only when it is read, so that a fault may have to be described.
-bool may_fault(const KernelGroup& group) {
-  for (const Nest& nest : group.nests)
-    for (const Expr& node : reads_of(nest))
-      for (const Index& index : as<Read>(node)->indices)
-        if (!index.padded && !affine_form(index.value) && !index_range(index.value)) return true;
-  return false;
-}
-
 }  // namespace
 
 CompiledObject build_kernel(const KernelGroup& group, const BuildOptions& options) {
@@ -145,16 +135,13 @@ std::string text_of_kernel(const KernelGroup& group, const BuildOptions& options
 
 std::string key_of_kernel(const KernelGroup& group, const BuildOptions& options) {
   const VectorTarget& target = vectors_of(options.level);
-  std::string text =
+  const std::string text =
       fmt::format("{}\n{}\n{} {} {} {} {} {} {} {}\n", TESSERA_CODEGEN_VERSION,
                   code_target(options.level).text(), target.l1_bytes, target.l2_bytes,
                   target.l3_bytes, options.workers, options.always_tile, options.blocks.room,
-                  options.blocks.most_room, options.blocks.always);
-  text += canonical_text(group);
-  if (may_fault(group))
-    for (const Nest& nest : group.nests)
-      text += nest.out.where().str() + " " + describe(nest) + "\n";
-  return hex(hash_bytes(text, 0)) + hex(hash_bytes(text, 1));
+                  options.blocks.most_room, options.blocks.always) +
+      key_text(group);
+  return key_of_text(text);
 }
 
 }  // namespace tessera

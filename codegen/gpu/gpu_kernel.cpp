@@ -118,13 +118,13 @@ void emit(llvm::Module& module, const GpuStep& step, const std::string& symbol,
   if (const auto* tile = std::get_if<GpuTile>(&step)) emit_gpu_tile(module, *tile, symbol, machine);
 }
 
+}  // namespace
+
 std::string name_of(const KernelGroup& group) {
   std::string name;
   for (const Tensor& output : group.outputs) name += (name.empty() ? "" : "+") + output.name();
   return name;
 }
-
-}  // namespace
 
 GpuForm gpu_form(const KernelGroup& group, const GpuTarget& target) {
   GpuForm form;

@@ -22,6 +22,8 @@ struct GpuLaunch {
   // workspaces. Behind them it takes one to an i64 for faults (codegen/fault.h).
   std::vector<int> arguments;
   std::string schedule;  // for people
+
+  bool operator==(const GpuLaunch&) const = default;
 };
 
 // A kernel group as launches that follow each other.
@@ -31,6 +33,8 @@ struct GpuKernel {
   std::vector<GpuLaunch> launches;
   std::vector<int64_t> workspaces;  // bytes of each, aligned to 16; contents mean nothing
   std::vector<std::string> faults;  // by code - 1
+
+  bool operator==(const GpuKernel&) const = default;
 };
 
 // What is launched, with everything decided but the instructions.
@@ -46,6 +50,9 @@ std::string describe(const GpuForm& form);
 
 // As schedules are for the target, simulated or not.
 GpuKernel build_gpu_kernel(const KernelGroup& group, GpuMachine machine, const GpuTarget& target);
+
+// Of its outputs.
+std::string name_of(const KernelGroup& group);
 
 // How a program's nests become groups for a GPU: as fuse() does for one thread, and what has few
 // results is reduced in more parts; so are contractions whose tiles would not keep a GPU busy.

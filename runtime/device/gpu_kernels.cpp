@@ -49,7 +49,7 @@ std::vector<std::unique_ptr<DeviceKernel>> GpuKernelBuilder::build(
   }
   std::vector<std::shared_ptr<const GpuKernel>> made(missing.size());
   const auto make = [&](const KernelGroup& group) {
-    return std::make_shared<const GpuKernel>(build_gpu_kernel(group, machine_, target_));
+    return std::make_shared<const GpuKernel>(cache_.obtain(group));
   };
   tbb::parallel_for(size_t{0}, missing.size(),
                     [&](size_t i) { made[i] = make(sources[missing[i]].group); });

@@ -3,7 +3,7 @@
 #include <map>
 #include <mutex>
 
-#include "codegen/gpu/gpu_kernel.h"
+#include "codegen/gpu/gpu_kernel_cache.h"
 #include "runtime/device/device.h"
 
 namespace tessera {
@@ -20,16 +20,16 @@ struct GpuDeviceKernel : DeviceKernel {
   std::vector<size_t> workspaces;         // in scratch
 };
 
-// Builds kernels, several at once, and equal ones once.
+// Builds kernels, several at once, and equal ones once, or finds them on disk.
 class GpuKernelBuilder {
  public:
   using Load = std::function<std::shared_ptr<void>(const GpuKernel&)>;
 
   // `load` brings one to the device; on the thread that calls build().
   GpuKernelBuilder(GpuMachine machine, GpuTarget target, Load load)
-      : machine_(machine), target_(std::move(target)), load_(std::move(load)) {}
+      : cache_(machine, std::move(target), default_cache_folder()), load_(std::move(load)) {}
 
-  const GpuTarget& target() const { return target_; }
+  const GpuTarget& target() const { return cache_.target(); }
 
   // Any number of threads may call it.
   std::vector<std::unique_ptr<DeviceKernel>> build(const std::vector<KernelSource>& sources);
@@ -39,8 +39,7 @@ class GpuKernelBuilder {
     std::shared_ptr<const GpuKernel> code;
     std::shared_ptr<void> loaded;
   };
-  const GpuMachine machine_;
-  const GpuTarget target_;
+  GpuKernelCache cache_;
   const Load load_;
   std::mutex mutex_;  // of what follows
   std::map<std::string, Built> built_;

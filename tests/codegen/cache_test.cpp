@@ -9,10 +9,11 @@
 #include <set>
 #include <thread>
 
-#include "codegen/object_cache.h"
+#include "codegen/gpu/gpu_kernel_cache.h"
 #include "codegen/partial_path.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
+#include "tests/codegen/run_on_gpu.h"
 #include "tests/codegen/run_program.h"
 
 namespace tessera {
@@ -187,6 +188,36 @@ TEST(PartialPath, EveryThreadHasItsOwn) {
   all.insert(made[1].begin(), made[1].end());
   EXPECT_EQ(all.size(), 200u);
   EXPECT_TRUE(all.begin()->starts_with("machine.txt."));
+}
+
+// Kernels for GPUs lie in the same folder: PTX, launches, workspaces and faults come back as they
+// were.
+TEST_F(Cache, KeepsKernelsForGpus) {
+  const auto groups = gpu_groups_of(
+      "dim row = 100, col = 96, v = 20, d = 16, t = 33\ninput x[row, col]\ninput table[v, d]\n"
+      "input token[t] : i32\nm = max[col](x)\ne = exp(x - m)\np = e / sum[col](e)\n"
+      "y = table[v: token] * 2.0\noutput p\noutput y");
+  const auto all = [&](GpuKernelCache& cache) {
+    std::vector<GpuKernel> kernels;
+    for (const KernelGroup& group : groups) kernels.push_back(cache.obtain(group));
+    return kernels;
+  };
+  GpuKernelCache first(GpuMachine::ptx, {}, folder_.string());
+  const std::vector<GpuKernel> made = all(first);
+  EXPECT_EQ(first.built(), static_cast<int>(groups.size()));
+  GpuKernelCache second(GpuMachine::ptx, {}, folder_.string());
+  const std::vector<GpuKernel> found = all(second);
+  EXPECT_EQ(second.built(), 0);
+  bool workspaces = false, faults = false;
+  for (size_t i = 0; i < made.size(); ++i) {
+    EXPECT_EQ(found[i], made[i]) << made[i].name;
+    workspaces = workspaces || !made[i].workspaces.empty();
+    faults = faults || !made[i].faults.empty();
+  }
+  EXPECT_TRUE(workspaces && faults);
+  GpuKernelCache other(GpuMachine::ptx, gpu_of_arch("sm_80"), folder_.string());
+  EXPECT_NE(all(other)[0].code, made[0].code);
+  EXPECT_EQ(other.built(), static_cast<int>(groups.size()));
 }
 
 }  // namespace
