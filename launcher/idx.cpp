@@ -47,11 +47,12 @@ IdxArray read_idx(const std::string& file, std::optional<int64_t> limit) {
     if (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kMaxBytes)
       throw UserError(file + ": the IDX header announces more than 64 GiB; the file is damaged");
   // Grown as bytes arrive, so that a header cannot claim memory its file does not fill.
+  constexpr size_t kFirst = size_t{1} << 20;
   constexpr size_t kStep = size_t{64} << 20;
   const auto wanted = static_cast<size_t>(bytes);
   while (array.data.size() < wanted) {
     const size_t begin = array.data.size();
-    const size_t step = std::min(kStep, wanted - begin);
+    const size_t step = std::min(std::clamp(begin, kFirst, kStep), wanted - begin);
     array.data.resize(begin + step);
     const size_t got =
         read_some(stream.get(), file, reinterpret_cast<uint8_t*>(array.data.data()) + begin, step);

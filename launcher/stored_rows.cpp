@@ -29,6 +29,7 @@ StoredRows rows_of(std::string name, std::string origin, DType type, std::vector
     throw UserError(rows.origin +
                     ": holds a single value; data needs a first dim that counts "
                     "examples");
+  count_elements(rows.origin, shape);
   rows.type = type;
   rows.examples = shape.front();
   rows.row_shape.assign(shape.begin() + 1, shape.end());
@@ -48,6 +49,12 @@ StoredRows idx_rows(const std::string& path, File file, bool packed) {
   const std::vector<int64_t> shape = read_idx_shape(path);
   StoredRows rows = rows_of("", path, DType::u8, shape);
   if (packed) {
+    constexpr uint64_t kMostDeflated = 1032;  // bytes that one packed byte can stand for
+    if (static_cast<uint64_t>(rows.bytes()) / kMostDeflated > file->size())
+      throw UserError(
+          fmt::format("{}: its IDX header announces {} bytes, more than its {} packed ones can "
+                      "hold; the file is damaged",
+                      path, rows.bytes(), file->size()));
     rows.unpack = [path] { return read_idx(path).data; };
     return rows;
   }

@@ -110,6 +110,7 @@ bool may_meet(const Box& a, const Box& b) {
 }
 
 void check_pieces(const ManifestTensor& tensor, const std::string& file, size_t shards) {
+  const int64_t elements = count_elements(file, tensor.shape);
   int64_t covered = 0;
   std::vector<const Box*> boxes;
   for (const auto& [shard, box] : tensor.pieces) {
@@ -119,6 +120,7 @@ void check_pieces(const ManifestTensor& tensor, const std::string& file, size_t 
       inside = 0 <= box.begin[d] && box.begin[d] <= box.end[d] && box.end[d] <= tensor.shape[d];
     if (!inside) fail(file, "has a piece of `" + tensor.name + "` that lies outside of it");
     covered += volume(box);
+    if (covered > elements) fail(file, "has pieces of `" + tensor.name + "` that overlap");
     boxes.push_back(&box);
   }
   std::sort(boxes.begin(), boxes.end(),
@@ -127,9 +129,8 @@ void check_pieces(const ManifestTensor& tensor, const std::string& file, size_t 
     for (size_t j = i + 1; j < boxes.size() && may_meet(*boxes[i], *boxes[j]); ++j)
       if (overlap(*boxes[i], *boxes[j]))
         fail(file, "has pieces of `" + tensor.name + "` that overlap");
-  if (covered != count_elements(file, tensor.shape))
-    fail(file, fmt::format("has {} of the {} elements of `{}`", covered,
-                           count_elements(file, tensor.shape), tensor.name));
+  if (covered != elements)
+    fail(file, fmt::format("has {} of the {} elements of `{}`", covered, elements, tensor.name));
 }
 
 ManifestTensor read_tensor(const ManifestReader& json, const std::string& file) {

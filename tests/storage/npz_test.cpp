@@ -7,64 +7,12 @@
 #include "storage/npy.h"
 #include "tests/launcher/temp_folder.h"
 #include "tests/storage/numpy.h"
+#include "tests/storage/zip_text.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::HasSubstr;
-
-void put(std::string& text, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-}
-
-// A stored member; what its records say can be bent before they are written.
-struct Member {
-  std::string name;
-  std::string data;
-  int flags = 0;
-  int method = 0;
-  uint64_t size = 0;    // 0: of the data
-  uint64_t packed = 0;  // 0: of the data
-  uint64_t offset = 0;  // added to the right one
-};
-
-uint32_t crc_of(const std::string& data) {
-  uint32_t crc = ~0u;
-  for (const char c : data) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-  }
-  return ~crc;
-}
-
-std::string zip_of(const std::vector<Member>& members) {
-  std::string text, directory;
-  for (const Member& member : members) {
-    const uint64_t at = text.size();
-    text += "PK\x03\x04";
-    put(text, 20, 2), put(text, 0, 2), put(text, 0, 2), put(text, 0, 4);
-    put(text, crc_of(member.data), 4);
-    put(text, member.data.size(), 4), put(text, member.data.size(), 4);
-    put(text, member.name.size(), 2), put(text, 0, 2);
-    text += member.name + member.data;
-    directory += "PK\x01\x02";
-    put(directory, 20, 2), put(directory, 20, 2);
-    put(directory, static_cast<uint64_t>(member.flags), 2);
-    put(directory, static_cast<uint64_t>(member.method), 2), put(directory, 0, 4);
-    put(directory, crc_of(member.data), 4);
-    put(directory, member.packed ? member.packed : member.data.size(), 4);
-    put(directory, member.size ? member.size : member.data.size(), 4);
-    put(directory, member.name.size(), 2), put(directory, 0, 2), put(directory, 0, 2);
-    put(directory, 0, 8);
-    put(directory, at + member.offset, 4);
-    directory += member.name;
-  }
-  const size_t at = text.size();
-  text += directory + "PK\x05\x06";
-  put(text, 0, 4), put(text, members.size(), 2), put(text, members.size(), 2);
-  put(text, directory.size(), 4), put(text, at, 4), put(text, 0, 2);
-  return text;
-}
 
 std::string npy_text(const TempFolder& folder, const Array& array) {
   write_npy(folder / "one.npy", array);
@@ -94,8 +42,8 @@ TEST(Npz, ReadsStoredMembersAndParts) {
 TEST(Npz, RefusesDamagedFiles) {
   const TempFolder folder;
   const std::string one = npy_text(folder, halves());
-  const auto bent = [&](const std::function<void(Member&)>& bend) {
-    Member member{"w.npy", one};
+  const auto bent = [&](const std::function<void(ZipText&)>& bend) {
+    ZipText member{"w.npy", one};
     bend(member);
     return zip_of({member});
   };
@@ -110,16 +58,16 @@ TEST(Npz, RefusesDamagedFiles) {
       {zip_of({{"data.pkl", "x"}}), "holds `data.pkl`, which is no .npy file"},
       {zip_of({{"w.npy", "x"}}), "w.npy: is not a .npy file"},
       {zip_of({{"w.npy", one}, {"w.npy", one}}), "holds `w` twice"},
-      {bent([](Member& m) { m.flags = 1; }), "`w.npy` is encrypted"},
-      {bent([](Member& m) { m.method = 9; }),
+      {bent([](ZipText& m) { m.flags = 1; }), "`w.npy` is encrypted"},
+      {bent([](ZipText& m) { m.method = 9; }),
        "is packed by method 9; stored and deflated are read"},
-      {bent([](Member& m) { m.method = 8; }), "cannot be unpacked: "},
-      {bent([](Member& m) { m.method = 8, m.size = 0xfffffffe; }), "more than they can"},
-      {bent([](Member& m) { m.size = 7; }), "is stored, but its sizes"},
-      {bent([](Member& m) { m.size = m.packed = 1 << 20; }), "`w.npy` ends after the file does"},
-      {bent([](Member& m) { m.offset = 9; }), "`w.npy` is not where the directory says"},
-      {bent([](Member& m) { m.offset = 0x7fffffff; }), "ends after"},
-      {bent([](Member& m) { m.size = 0xffffffff; }), "`w.npy` has no 64-bit sizes"},
+      {bent([](ZipText& m) { m.method = 8; }), "cannot be unpacked: "},
+      {bent([](ZipText& m) { m.method = 8, m.size = 0xfffffffe; }), "more than they can"},
+      {bent([](ZipText& m) { m.size = 7; }), "is stored, but its sizes"},
+      {bent([](ZipText& m) { m.size = m.packed = 1 << 20; }), "`w.npy` ends after the file does"},
+      {bent([](ZipText& m) { m.offset = 9; }), "`w.npy` is not where the directory says"},
+      {bent([](ZipText& m) { m.offset = 0x7fffffff; }), "ends after"},
+      {bent([](ZipText& m) { m.size = 0xffffffff; }), "`w.npy` has no 64-bit sizes"},
       {flipped, "has the checksum"},
   };
   for (const Bad& bad : cases) {
