@@ -20,10 +20,11 @@ constexpr const char* kScript = R"(
 trap '' HUP INT QUIT TERM
 cd /
 read -r word
-[ -e "$1" ] || exit 0
+[ -e "$1" ] || [ -n "$2" ] || exit 0
 tries=0
 while [ $tries -lt 20 ]; do
   rm -rf -- "$1"
+  [ -z "$2" ] || rmdir -- "$2"
   tries=$((tries + 1))
   sleep 0.1
 done
@@ -60,10 +61,13 @@ struct Birth {
 
 }  // namespace
 
-FolderKeeper::FolderKeeper(const std::string& folder) {
-  std::string words[] = {"sh", "-c", kScript, "tessera-keeper", folder};
-  char* argv[] = {words[0].data(), words[1].data(), words[2].data(),
-                  words[3].data(), words[4].data(), nullptr};
+FolderKeeper::FolderKeeper(const std::string& folder, const KeepOptions& options)
+    : waits_(options.waits) {
+  std::string words[] = {"sh",    "-c",
+                         kScript, "tessera-keeper",
+                         folder,  options.parent ? folder.substr(0, folder.rfind('/')) : ""};
+  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
+                  words[4].data(), words[5].data(), nullptr};
   const Birth birth(life_.read);
   const int error = ::posix_spawn(&pid_, "/bin/sh", &birth.files, &birth.state, argv, environ);
   if (error != 0)
@@ -74,7 +78,7 @@ FolderKeeper::FolderKeeper(const std::string& folder) {
 
 FolderKeeper::~FolderKeeper() {
   close_descriptor(life_.write);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  while (waits_ && ::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 

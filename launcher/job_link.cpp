@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "launcher/hosts.h"
@@ -85,6 +86,7 @@ bool JobLink::listen() {
   for (const JobWord& word : wire_.receive()) {
     heard_ = Clock::now();
     if (word.kind == JobWord::explained) explained_ = true;
+    if (word.kind == JobWord::leave && options_.leave) options_.leave(std::atoi(word.text.c_str()));
   }
   return wire_.open();
 }

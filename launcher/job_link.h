@@ -22,6 +22,9 @@ struct JobLinkOptions {
   int rank = 0;
   double timeout = 60;  // seconds that the launcher may be stopped, by a signal
   std::shared_ptr<Activity> activity;
+  // Called on the link's thread when a signal to the launcher asks the job to leave in good order;
+  // returns at once.
+  std::function<void(int signal)> leave = {};
   // Called once, on the link's thread, when the launcher is gone; or is stopped (SIGSTOP, Ctrl-Z),
   // for the timeout or, with ranks on other hosts, for JobAddress::silence; or nothing has come
   // from it for that long, so that it or the network between has failed. `seconds` is how long.

@@ -79,7 +79,7 @@ void JobServer::serve() {
     explain_when_known();
     if (Clock::now() < next_sign) continue;
     next_sign = Clock::now() + kSign;
-    say(JobWord::alive);
+    say({JobWord::alive, ""});
   }
 }
 
@@ -107,6 +107,7 @@ void JobServer::greet(std::unique_ptr<JobWire>& wire) {
   rank.wire = std::move(wire);
   rank.process = process;
   rank.heard = Clock::now();
+  if (leave_ != 0) rank.wire->send({JobWord::leave, std::to_string(leave_)});
   for (size_t w = 1; w < words.size(); ++w)
     if (words[w].kind == JobWord::error)
       rank.error = error_of(static_cast<int>(number), words[w].text);
@@ -124,12 +125,25 @@ void JobServer::take(int number, Rank& rank) {
     }
     if (word.kind == JobWord::error && !rank.error) rank.error = error_of(number, word.text);
   }
-  if (!rank.wire->open()) rank.wire.reset();
+  if (rank.wire->open()) return;
+  rank.wire.reset();
+  if (!rank.error && !first_gone_) first_gone_ = number;
 }
 
-void JobServer::say(JobWord::Kind kind) {
+void JobServer::say(const JobWord& word) {
   for (Rank& rank : ranks_)
-    if (rank.wire) rank.wire->send({kind, ""});
+    if (rank.wire) rank.wire->send(word);
+}
+
+std::optional<int> JobServer::first_gone() const {
+  const std::lock_guard lock(mutex_);
+  return first_gone_;
+}
+
+void JobServer::ask_to_leave(int signal) {
+  const std::lock_guard lock(mutex_);
+  leave_ = signal;
+  say({JobWord::leave, std::to_string(signal)});
 }
 
 // A rank with an error about a peer waits for the one that has the cause.
@@ -139,7 +153,7 @@ void JobServer::explain_when_known() {
   const bool all = std::all_of(ranks_.begin(), ranks_.end(),
                                [](const Rank& rank) { return rank.error.has_value(); });
   explained_ = found && (found->code != kPeerFailed || all);
-  if (explained_) say(JobWord::explained);
+  if (explained_) say({JobWord::explained, ""});
 }
 
 std::vector<int> JobServer::not_started() const {

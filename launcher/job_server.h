@@ -24,7 +24,7 @@ struct RankError {
 // failed. The launcher says twice a second that it lives, so a rank notices when it does not.
 //
 //   rank 1 ── hello, alive "task 3, …", alive "…", error "2\nfit.tess:7: …" ──> launcher
-//          <─ alive, alive, alive, explained ─────────────────────────────────
+//          <─ alive, alive, leave "15", alive, explained ─────────────────────
 //
 // A thread of its own does all that. Every function may be called at any time.
 class JobServer {
@@ -43,6 +43,11 @@ class JobServer {
   JobProcess process(int rank) const;
   std::string doing(int rank) const;  // as it said last; "" when it said nothing
   int64_t last_step() const;          // of any rank; 0: none
+
+  // The rank whose connection ended before any other's, without an error told; nothing yet.
+  std::optional<int> first_gone() const;
+  // Tells all ranks, those that start later, too, that the signal asks them to leave.
+  void ask_to_leave(int signal);
 
   // The error that explains the others: by rank, one that is not only about a peer first.
   std::optional<RankError> cause() const;
@@ -63,7 +68,7 @@ class JobServer {
   void accept_one();
   void greet(std::unique_ptr<JobWire>& wire);
   void take(int number, Rank& rank);
-  void say(JobWord::Kind kind);
+  void say(const JobWord& word);
   void explain_when_known();
   std::optional<RankError> cause_locked() const;
 
@@ -72,6 +77,8 @@ class JobServer {
   mutable std::mutex mutex_;
   std::vector<Rank> ranks_;
   std::vector<std::unique_ptr<JobWire>> strangers_;  // that have not said hello
+  std::optional<int> first_gone_;
+  int leave_ = 0;  // the signal that asks for it; 0: none
   bool explained_ = false;
   bool done_ = false;
   std::thread thread_;

@@ -67,8 +67,8 @@ std::vector<JobWord> JobWire::receive() {
     const auto kind = static_cast<uint8_t>(in_[at]);
     uint32_t bytes = 0;
     std::memcpy(&bytes, in_.data() + at + 1, sizeof bytes);
-    ended = ended || kind > JobWord::explained || bytes > kMostText;
-    if (kind > JobWord::explained || bytes > kMostText || in_.size() - at - kHead < bytes) break;
+    ended = ended || kind > JobWord::last || bytes > kMostText;
+    if (kind > JobWord::last || bytes > kMostText || in_.size() - at - kHead < bytes) break;
     words.push_back({static_cast<JobWord::Kind>(kind), in_.substr(at + kHead, bytes)});
     at += kHead + bytes;
   }

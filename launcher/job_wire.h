@@ -9,10 +9,12 @@ namespace tessera {
 // What passes between the launcher of a job and its ranks.
 struct JobWord {
   enum Kind : uint8_t {
-    hello,     // rank: who it is, as job_link.cpp writes it; the first word
-    alive,     // both, twice a second; from a rank with what it is doing
-    error,     // rank: exit code, newline, text
-    explained  // launcher: the cause of the failure is known, nobody needs to wait for it
+    hello,      // rank: who it is, as job_link.cpp writes it; the first word
+    alive,      // both, twice a second; from a rank with what it is doing
+    error,      // rank: exit code, newline, text
+    explained,  // launcher: the cause of the failure is known, nobody needs to wait for it
+    leave,      // launcher: a signal, by its number, asks the job to leave in good order
+    last = leave
   };
   Kind kind = alive;
   std::string text;

@@ -38,10 +38,11 @@ void adopt_orphans() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-void end_orphans() {
+void end_orphans(pid_t spared) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   while (std::chrono::steady_clock::now() < until) {
-    const std::vector<pid_t> alive = children();
+    std::vector<pid_t> alive = children();
+    std::erase(alive, spared);
     if (alive.empty()) return;
     for (const pid_t pid : alive) ::kill(pid, SIGKILL);
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -15,8 +16,12 @@
 #include "comm/mpi/launch_info.h"
 #include "comm/mpi/mpi_world.h"
 #include "launcher/exit_code.h"
+#include "launcher/folder_keeper.h"
+#include "launcher/hosts.h"
 #include "launcher/job_link.h"
+#include "launcher/mpirun_command.h"
 #include "launcher/rank_end.h"
+#include "launcher/stop_signals.h"
 #include "launcher/supervise.h"
 #include "runtime/worker_pool.h"
 
@@ -64,14 +69,28 @@ std::unique_ptr<JobLink> link_to_launcher(const MpiLaunchInfo& info, double time
   if (!address) return nullptr;
   // When mpirun, or its daemon on this host, is killed, this rank goes with it, even stopped.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return std::make_unique<JobLink>(
-      JobLinkOptions{*address, info.rank, timeout, activity, end_without_launcher});
+  return std::make_unique<JobLink>(JobLinkOptions{*address, info.rank, timeout, activity,
+                                                  StopSignals::take, end_without_launcher});
+}
+
+// Where mpirun's daemon on this host is killed, nobody else would remove its files. One rank sees
+// to that, with a process that outlives both.
+void keep_daemon_folder(const MpiLaunchInfo& info, const JobLink* link,
+                        std::optional<FolderKeeper>& keeper) {
+  const char* folder = std::getenv("OMPI_MCA_orte_jobfam_session_dir");
+  if (folder == nullptr || link == nullptr || info.local_rank != 0) return;
+  if (link->address().launcher.host != this_host_name())
+    keeper.emplace(folder, KeepOptions{false, true});
 }
 
 // This process is one rank of an MPI job.
 int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
                     const std::function<void(Communicator&)>& body) {
   configure_log(info.rank, LogLevel::kWarning);
+  ::unsetenv(kLocalTmpVariable);
+  std::optional<StopSignals> signals;
+  if (options.leaves_on_signal) signals.emplace();
+  std::optional<FolderKeeper> keeper;
   std::unique_ptr<JobLink> link;
   MpiPatience patience;
   patience.limit = milliseconds_of(start_seconds(info.size, options.timeout));
@@ -83,6 +102,7 @@ int run_as_mpi_rank(const RanksOptions& options, const MpiLaunchInfo& info,
     CommOptions comm = comm_options(options);
     comm.activity = std::make_shared<Activity>();
     link = link_to_launcher(info, options.timeout, comm.activity);
+    keep_daemon_folder(info, link.get(), keeper);
     require_size(options, info);
     const auto runtime = std::make_shared<MpiRuntime>(patience);
     const std::unique_ptr<Communicator> world = make_mpi_world(runtime, comm);

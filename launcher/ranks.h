@@ -17,8 +17,8 @@ struct RanksOptions {
   double timeout = 60;               // seconds that any wait for a peer may take
   std::vector<std::string> command;  // this process's own command line, for mpirun
   std::string asked_by;              // "--ranks", "train.yaml:5:10"; empty: nobody gave `ranks`
-  // The ranks leave in good order when they get SIGUSR1; so SIGTERM to the job first sends them
-  // that.
+  // The ranks leave in good order when SIGTERM or SIGUSR1 comes to them, or to who supervises them
+  // (stop_signals.h).
   bool leaves_on_signal = false;
   bool debug_comm = false;  // CommOptions::debug
   RestartPolicy restart;    // of ranks that are processes

@@ -51,6 +51,10 @@ StopSignals::~StopSignals() {
   for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &all.before[i], nullptr);
 }
 
+void StopSignals::take(int number) {
+  last_signal.store(number);
+}
+
 int StopSignals::seen() {
   return last_signal.load();
 }

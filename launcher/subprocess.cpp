@@ -99,11 +99,7 @@ void Subprocess::poll_once(int timeout_ms) {
 
 void Subprocess::pass_on_signals() {
   while (const int number = relay_ ? relay_->next() : 0) {
-    if (options_.ask_first && options_.ask_first->asked_by == number && !asked_) {
-      asked_ = true;
-      signal(options_.ask_first->instead);
-      continue;
-    }
+    if (options_.on_signal && options_.on_signal(number)) continue;
     const bool ends = std::count(options_.ending.begin(), options_.ending.end(), number) != 0;
     if (!ends) {
       forwarded_ = number;

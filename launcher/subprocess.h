@@ -29,13 +29,9 @@ struct SubprocessOptions {
   // SIGTERM to its group, and SIGKILL follows with the second, or after `grace_seconds`.
   std::vector<int> ending;
   double grace_seconds = 5;
-  // The first signal `asked_by` sends `instead` to the child's group, and means nothing else: the
-  // child is to end by itself, however long that takes.
-  struct AskFirst {
-    int asked_by = 0;
-    int instead = 0;
-  };
-  std::optional<AskFirst> ask_first;
+  // Called from wait() with each of those signals first: true when it has been seen to, and is to
+  // have no other effect.
+  std::function<bool(int number)> on_signal;
 };
 
 // How a process ended.
@@ -103,7 +99,6 @@ class Subprocess {
   std::optional<ExitStatus> status_;
   int forwarded_ = 0;
   int ending_ = 0;
-  bool asked_ = false;
   std::optional<std::chrono::steady_clock::time_point> kill_at_;  // when the grace is over
 };
 

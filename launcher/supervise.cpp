@@ -146,6 +146,17 @@ Problem wait_for_end(Subprocess& mpirun, const JobServer& server, const Supervis
   return {};
 }
 
+// Which rank died of what: as mpirun says, or, where it only ends like a shell does after a signal,
+// by who was gone first.
+std::optional<Death> death_of(const ExitStatus& status, const JobServer& server,
+                              const JobOutput& output) {
+  if (output.death()) return output.death();
+  const int signal = status.signalled ? 0 : status.value - 128;
+  const std::optional<int> rank = server.first_gone();
+  if (!rank || signal <= 0 || signal >= NSIG) return std::nullopt;
+  return Death{*rank, fmt::format("signal {} ({})", signal, strsignal(signal))};
+}
+
 // Prints why a job failed and returns the exit code.
 int report(const SupervisedJob& job, const Subprocess& mpirun, const ExitStatus& status,
            const JobServer& server, const JobOutput& output) {
@@ -156,11 +167,11 @@ int report(const SupervisedJob& job, const Subprocess& mpirun, const ExitStatus&
   }
   if (status.code() == 0) return kDone;
   const std::optional<RankError> error = server.cause();
-  if (output.death() && (!error || error->code == kPeerFailed)) {
-    const int rank = output.death()->rank;
+  const std::optional<Death> death = death_of(status, server, output);
+  if (death && (!error || error->code == kPeerFailed)) {
     print_err(
         "tessera: rank {}{} died: {}{}. The other ranks were stopped; nothing is left running\n",
-        rank, on_host(job, rank), output.death()->how, doing_text(server, rank, ranks));
+        death->rank, on_host(job, death->rank), death->how, doing_text(server, death->rank, ranks));
     return kPeerFailed;
   }
   if (error) {
@@ -212,7 +223,13 @@ JobEnd supervise(const SupervisedJob& job) {
   if (!several) options.environment["TMPDIR"] = folder.path();
   options.forward = {SIGUSR1, SIGUSR2};
   options.ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-  if (job.leaves_on_signal) options.ask_first = {SIGTERM, SIGUSR1};
+  bool asked = false;
+  options.on_signal = [&](int number) {
+    if (!job.leaves_on_signal || (number != SIGUSR1 && (asked || number != SIGTERM))) return false;
+    asked = true;
+    server.ask_to_leave(number);
+    return true;
+  };
   options.on_output = [&](OutputStream stream, std::string_view text) {
     output.take(stream, text);
   };
@@ -223,8 +240,9 @@ JobEnd supervise(const SupervisedJob& job) {
   // What a rank reported came first, however long mpirun took to end the others.
   const bool unexplained = !server.cause();
   server.end_ranks();
-  end_orphans();
-  JobEnd end{kPeerFailed, mpirun.ending_signal() != 0, problem.lost_hosts, server.last_step()};
+  end_orphans(folder.keeper());
+  JobEnd end{kPeerFailed, asked || mpirun.ending_signal() != 0, problem.lost_hosts,
+             server.last_step()};
   for (const std::string& name : output.lost_hosts())
     if (std::any_of(job.hosts.begin(), job.hosts.end(),
                     [&](const Host& host) { return host.name == name; }))

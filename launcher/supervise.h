@@ -12,8 +12,8 @@ struct SupervisedJob {
   std::vector<std::string> command;  // of every rank
   std::vector<Host> hosts;
   double timeout = 60;  // seconds that mpirun or this process may be stopped
-  // A first SIGTERM is passed on to the ranks as SIGUSR1, upon which they end by themselves; mpirun
-  // would end them two seconds later.
+  // A first SIGTERM, and SIGUSR1, is told the ranks over the side channel, upon which they end by
+  // themselves, however long that takes. mpirun would end them two seconds later.
   bool leaves_on_signal = false;
 };
 

@@ -201,6 +201,30 @@ INSTANTIATE_TEST_SUITE_P(Signals, Interrupted,
                          ::testing::Combine(::testing::Values("local", "mpi"),
                                             ::testing::Values(SIGTERM, SIGUSR1)));
 
+// Ranks that have not started yet learn of it when they do.
+TEST_F(Resume, ASignalBeforeTheRanksHaveStartedIsKept) {
+  CommandResult result;
+  Subprocess job(tessera_command(words("job", {"cluster.transport=mpi", "train.steps=100000000",
+                                               "restart={limit: 1, backoff: 0.1 s}"}),
+                                 result));
+  const std::string children = fmt::format("/proc/{0}/task/{0}/children", job.pid());
+  const auto mpirun_is_there = [&] {
+    std::istringstream stream(read_text(children));
+    for (std::string pid; stream >> pid;)
+      if (read_text("/proc/" + pid + "/comm") == "mpirun\n") return true;
+    return false;
+  };
+  while (!mpirun_is_there() && !job.wait(0.001)) {
+  }
+  kill(job.pid(), SIGTERM);
+  const auto status = job.wait(60);
+  ASSERT_TRUE(status) << "it goes on: " << result.err;
+  EXPECT_EQ(status->code(), 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("rank 0: stopped by signal 15 (Terminated) after step "));
+  EXPECT_THAT(result.err, ::testing::Not(HasSubstr("restart 1")));
+  EXPECT_EQ(steps("job").size(), 1u);
+}
+
 // One rank is told, and all leave after the same step.
 TEST(StopSignals, ToOneRankAreForAll) {
   EndlessJob job({"checkpoint={every: 1 h}"});

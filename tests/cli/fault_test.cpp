@@ -41,10 +41,10 @@ TEST(Fault, ASlowEndDoesNotHideWhatARankReported) {
 
 // Ranks that all compute the same wait for nobody.
 TEST(Fault, AStoppedRankThatNobodyWaitsForEndsTheJob) {
-  EndlessJob job({"cluster.timeout=1s"}, "");
+  EndlessJob job({"cluster.timeout=4s"}, "");
   kill(job.ranks()[1], SIGSTOP);
   EXPECT_EQ(job.wait(30), 3) << job.err();
-  EXPECT_THAT(job.err(), HasSubstr("tessera: rank 1 was stopped (SIGSTOP?) for 3 s; "));
+  EXPECT_THAT(job.err(), HasSubstr("tessera: rank 1 was stopped (SIGSTOP?) for 6 s; "));
   EXPECT_THAT(job.err(), HasSubstr("; the job was ended\n"));
   job.expect_nothing_left();
 }

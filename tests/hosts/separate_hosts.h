@@ -80,9 +80,12 @@ class SeparateHosts {
     return std::stoi(read_text(folder_.file("pid." + host)));
   }
 
-  // What a host has in /dev/shm, and processes that run there, the first one aside.
+  // What a host has in /dev/shm and of jobs in /tmp, and processes that run there, the first one
+  // aside.
   std::string left_on(const std::string& host) const {
     std::string left = run(host, {"ls", "-A", "/dev/shm"}).out;
+    const std::string kept = "/tmp/tessera-job-* /tmp/ompi." + host + ".*";
+    left += run(host, {"sh", "-c", "ls -d " + kept + " 2>/dev/null"}).out;
     const std::string own = read_link(first_process(host), "net");
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
       const std::string name = entry.path().filename();

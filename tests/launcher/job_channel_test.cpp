@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -66,8 +67,10 @@ TEST_P(JobChannel, KnowsWhoHasStartedAndWhatItDoes) {
   EXPECT_EQ(server->last_step(), 17);
   EXPECT_EQ(server->process(1).pid, getpid());
   EXPECT_TRUE(server->any_running());
+  EXPECT_FALSE(server->first_gone());
   link.reset();
   EXPECT_TRUE(soon([&] { return !server->any_running(); }));
+  EXPECT_EQ(server->first_gone(), 1);
 }
 
 TEST_P(JobChannel, TheErrorThatIsNotAboutAPeerIsTheCause) {
@@ -85,6 +88,27 @@ TEST_P(JobChannel, TheErrorThatIsNotAboutAPeerIsTheCause) {
   EXPECT_EQ(server->cause()->rank, 2);
   EXPECT_EQ(server->cause()->code, kInputWrong);
   EXPECT_EQ(server->cause()->text, "fit.tess:7:14: there is no dim\nas said");
+}
+
+// Also those that come later.
+TEST_P(JobChannel, AsksEveryRankToLeave) {
+  const auto server = serve(2);
+  std::atomic<int> asked[2] = {0, 0};
+  const auto join = [&](int rank) {
+    JobLinkOptions options;
+    options.address = server->address();
+    options.rank = rank;
+    options.leave = [&asked, rank](int signal) { asked[rank] = signal; };
+    options.end = [](JobLink&, LinkEnd, double) {};
+    return std::make_unique<JobLink>(std::move(options));
+  };
+  const auto first = join(0);
+  ASSERT_TRUE(soon([&] { return server->not_started() == std::vector<int>{1}; }));
+  EXPECT_EQ(asked[0], 0);
+  server->ask_to_leave(SIGTERM);
+  EXPECT_TRUE(soon([&] { return asked[0] == SIGTERM; }));
+  const auto second = join(1);
+  EXPECT_TRUE(soon([&] { return asked[1] == SIGTERM; }));
 }
 
 TEST_P(JobChannel, AnEndOfTheServerIsNoticed) {

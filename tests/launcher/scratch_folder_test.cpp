@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
+
 #include "base/error.h"
+#include "launcher/orphans.h"
 #include "launcher/spawn.h"
 #include "tests/launcher/temp_folder.h"
 
@@ -25,15 +28,16 @@ TEST(ScratchFolder, GoesWithItsOwner) {
   EXPECT_FALSE(fs::exists(path));
 }
 
-// Another process that has made one.
+// Another process that has made one, and done something more.
 class Owner {
  public:
-  Owner() {
+  explicit Owner(const std::function<void(const ScratchFolder&)>& more = {}) {
     PipeEnds paths;
     pid_ = fork();
     if (pid_ == 0) {
       const ScratchFolder folder(1);
       const std::string path = folder.path();
+      if (more) more(folder);
       if (write(paths.write, path.data(), path.size()) < 0) _exit(1);
       pause();
       _exit(0);
@@ -65,6 +69,19 @@ TEST(ScratchFolder, OfAnOwnerThatIsKilledIsRemovedThoughItWasStillWrittenTo) {
   const Owner owner;
   ASSERT_TRUE(fs::is_directory(owner.folder()));
   std::ofstream(owner.folder() + "/file") << "text";
+  owner.end();
+  EXPECT_TRUE(is_gone_within(10, owner.folder())) << owner.folder();
+}
+
+// It is killed between the end of its job's processes and the removal of the folder.
+TEST(ScratchFolder, HasItsKeeperWhenAllElseOfTheJobIsEnded) {
+  const Owner owner([](const ScratchFolder& folder) {
+    const pid_t child = fork();
+    if (child == 0) pause();
+    end_orphans(folder.keeper());
+    if (kill(child, 0) == 0) _exit(1);
+  });
+  ASSERT_TRUE(fs::is_directory(owner.folder()));
   owner.end();
   EXPECT_TRUE(is_gone_within(10, owner.folder())) << owner.folder();
 }
