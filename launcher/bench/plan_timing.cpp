@@ -86,13 +86,17 @@ class Timing {
 
  private:
   PlanTiming timing_of(const Plan& plan) {
-    PlanTiming timing{print(plan.mesh), plan_hash(plan), 0, 0};
-    if (world_.rank() == 0)
-      timing.predicted = predict(normal_, plan, cluster_, kernel_seconds_here(planning_)).seconds;
+    PlanTiming timing{print(plan.mesh), plan_hash(plan)};
+    if (world_.rank() == 0) {
+      const Prediction expected = predict(normal_, plan, cluster_, kernel_seconds_here(planning_));
+      timing.predicted = expected.seconds;
+      timing.planned_bytes = expected.peak_bytes;
+    }
     Executable step(normal_, plan, compiler_, world_, {planning_.threads, &comm_});
     step.initialize(0);
     for (const auto& [name, array] : random_inputs(normal_, 0)) step.feed(name, array);
     timing.measured = median_of(time_steps(step, world_, settings_.seconds));
+    timing.held_bytes = static_cast<int64_t>(step.executor().memory_bytes());
     return timing;
   }
 
@@ -109,6 +113,11 @@ class Timing {
 
 double PlanTiming::factor() const {
   return std::max(predicted / measured, measured / predicted);
+}
+
+double PlanTiming::memory_error() const {
+  return std::abs(static_cast<double>(planned_bytes - held_bytes)) /
+         static_cast<double>(std::max<int64_t>(held_bytes, 1));
 }
 
 double PlanRow::rank_correlation() const {

@@ -13,11 +13,15 @@ namespace tessera {
 struct PlanTiming {
   std::string mesh;
   std::string hash;
-  double predicted = 0;  // seconds
-  double measured = 0;   // in the median
+  double predicted = 0;       // seconds
+  double measured = 0;        // in the median
+  int64_t planned_bytes = 0;  // that the plan says a rank holds at most
+  int64_t held_bytes = 0;     // that rank 0 holds
 
   // Predicted over measured, or the other way round, whichever is above 1.
   double factor() const;
+  // By how much the bytes planned differ from those held, of those held.
+  double memory_error() const;
 };
 
 // One program: the optimizer's plan, and others that were drawn at random.
@@ -45,8 +49,8 @@ struct PlanTimingSettings {
 PlanRow time_plans(const SuiteRow& row, const PlanTimingSettings& settings, Communicator& world);
 
 // A table for people, and its last line: the median factor, how many rows are within 15 % and
-// within a factor of two; and with other plans the median correlation, and how often ours is within
-// 5 % of the fastest.
+// within a factor of two, and how far planned memory is from what is held; and with other plans the
+// median correlation, and how often ours is within 5 % of the fastest.
 std::string text_of(const std::vector<PlanRow>& rows);
 nlohmann::json json_of(const std::vector<PlanRow>& rows);
 

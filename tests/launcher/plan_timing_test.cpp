@@ -13,7 +13,7 @@ PlanRow row_of(const std::vector<std::pair<double, double>>& predicted_and_measu
   PlanRow row;
   row.name = "made";
   for (const auto& [predicted, measured] : predicted_and_measured)
-    row.others.push_back({"data=2", "0", predicted, measured});
+    row.others.push_back({"data=2", "0", predicted, measured, 1030, 1000});
   row.ours = row.others.front();
   row.others.erase(row.others.begin());
   return row;
@@ -40,6 +40,8 @@ TEST(PlanTiming, ReportsSayHowFarOffPredictionsAre) {
   EXPECT_THAT(text,
               HasSubstr("off by a factor of 4.00 in the median of 2 programs; 1 are within 15 "
                         "%, 1 within two times"));
+  EXPECT_THAT(text,
+              HasSubstr("planned memory is off by 3.0 % in the median, and within 3 % for 2"));
   EXPECT_THAT(text, HasSubstr("within 5 % of the fastest for 1 of 2 programs"));
   EXPECT_THAT(text, HasSubstr("broken: no such dim\n"));
   const nlohmann::json json = json_of(rows);
