@@ -14,8 +14,8 @@ using ::testing::HasSubstr;
 
 class Hosts : public testing::Test {
  protected:
-  void make(int count) {
-    hosts_.emplace(count);
+  void make(int count, const std::string& rate = "1gbit") {
+    hosts_.emplace(count, rate);
     if (!hosts_->problem().empty()) GTEST_SKIP() << hosts_->problem();
   }
   const SeparateHosts& hosts() const { return *hosts_; }
@@ -85,6 +85,24 @@ TEST_F(Hosts, AHostThatIsNotThereIsNamed) {
   EXPECT_THAT(result.err, HasSubstr(" before it had started ranks 0 and 1. On h1:1,h2:1 there must "
                                     "be: a login without a password (`ssh HOST true`), or Slurm; "
                                     "Open MPI; this program, at the same path\n"));
+}
+
+TEST_F(Hosts, CalibrationFindsTheRateOfTheLink) {
+  make(2, "100mbit");
+  if (IsSkipped()) return;
+  const CommandResult found =
+      hosts().tessera({"calibrate", "--host", "h1:2,h2:2", "--seconds", "1", "--most", "1", "--out",
+                       "/srv/cluster.yaml", "--json"});
+  ASSERT_EQ(found.code, 0) << found.err;
+  const nlohmann::json levels = found.json()["levels"];
+  ASSERT_EQ(levels.size(), 2);
+  EXPECT_EQ(levels[0]["joins"], 2) << "ranks of a host";
+  EXPECT_EQ(levels[1]["joins"], 2) << "hosts";
+  EXPECT_NEAR(levels[1]["bandwidth"], 12.5e6, 1.25e6);
+  EXPECT_GT(levels[0]["bandwidth"], 10 * 12.5e6);
+  const CommandResult plan = hosts().tessera(
+      {"plan", "mlp", "--cluster", "/srv/cluster.yaml", "--mesh", "data=4", "--json"});
+  EXPECT_EQ(plan.code, 0) << plan.err;
 }
 
 }  // namespace
