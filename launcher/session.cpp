@@ -13,11 +13,11 @@
 #include "ir/stack_loops.h"
 #include "launcher/commands/arguments.h"
 #include "launcher/exit_code.h"
-#include "launcher/host_cluster.h"
 #include "launcher/rank_end.h"
 #include "launcher/ranks.h"
 #include "launcher/standard_streams.h"
 #include "launcher/statements.h"
+#include "runtime/device/open_device.h"
 
 namespace tessera {
 namespace {
@@ -51,8 +51,20 @@ void end_by_errors() {
   if (before != end_by_error) handler_before.store(before);
 }
 
-PlanSettings settings_of(int argc, char** argv) {
-  PlanSettings settings;
+std::unique_ptr<Communicator> world_of_environment() {
+  end_by_errors();
+  const MpiLaunchInfo info = detect_mpi_launch();
+  if (info.launched()) {
+    return make_mpi_world();
+  }
+  return std::move(make_local_group(1).front());
+}
+
+}  // namespace
+
+Session::Options Session::options_of(int argc, char** argv) {
+  Options options;
+  PlanSettings& settings = options.planning;
   settings.threads = 0;
   std::string mesh;
   std::string memory;
@@ -66,6 +78,8 @@ PlanSettings settings_of(int argc, char** argv) {
   app.add_option("--cluster", settings.cluster);
   std::optional<CpuLevel> cpu;
   add_cpu_option(app, cpu);
+  std::optional<DeviceKind> device;
+  add_device_option(app, device);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -74,33 +88,26 @@ PlanSettings settings_of(int argc, char** argv) {
   settings.mesh = parse_mesh_option(mesh);
   settings.memory = parse_memory(memory);
   settings.cpu = cpu.value_or(CpuLevel::host);
-  return settings;
+  options.device = device.value_or(DeviceKind::cpu);
+  return options;
 }
-
-std::unique_ptr<Communicator> world_of_environment() {
-  end_by_errors();
-  const MpiLaunchInfo info = detect_mpi_launch();
-  if (info.launched()) {
-    return make_mpi_world();
-  }
-  return std::move(make_local_group(1).front());
-}
-
-}  // namespace
 
 Session::Session(int argc, char** argv)
     : owned_(world_of_environment()),
       world_(owned_.get()),
-      settings_(settings_of(argc, argv)),
-      compiler_(CompilerOptions{.worker_threads = settings_.threads, .level = settings_.cpu}) {
-  if (settings_.threads == 0) settings_.threads = threads_per_rank(world_->size());
+      options_(options_of(argc, argv)),
+      compiler_(CompilerOptions{.worker_threads = options_.planning.threads,
+                                .level = options_.planning.cpu}) {
+  int& threads = options_.planning.threads;
+  if (threads == 0) threads = threads_per_rank(world_->size());
   live_world.store(world_);
 }
 
-Session::Session(Communicator& world, PlanSettings settings)
+Session::Session(Communicator& world, PlanSettings settings, DeviceKind device)
     : world_(&world),
-      settings_(std::move(settings)),
-      compiler_(CompilerOptions{.worker_threads = settings_.threads, .level = settings_.cpu}) {}
+      options_{std::move(settings), device},
+      compiler_(CompilerOptions{.worker_threads = options_.planning.threads,
+                                .level = options_.planning.cpu}) {}
 
 Session::~Session() {
   Communicator* mine = owned_.get();
@@ -119,28 +126,36 @@ int Session::size() const {
 Executable Session::compile(const Program& program) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
-  const Cluster here = cluster_of_job(*world_, settings_.cluster);
-  const Plan plan = share_plan(*world_, [&] { return plan_here(normal, here, settings_); });
-  const ClusterCommCost prices(here);
-  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
-}
-
-void Session::compare(const Program& program) {
-  require_agreement(*world_, [&] {
-    return std::vector{statement_of_build(settings_.cpu), statement_of(program)};
-  });
-}
-
-std::string Session::explain(const Executable& executable) const {
-  return explain_here(executable.program(), executable.plan(), settings_);
+  const Cluster here = cluster_of_job(*world_, options_.planning.cluster);
+  return make(normal, here,
+              share_plan(*world_, [&] { return plan_here(normal, here, options_.planning); }));
 }
 
 Executable Session::compile(const Program& program, const Plan& plan) {
   compare(program);
   const Program normal = stack_loops(normalize(program));
   verify(plan, normal);
-  const ClusterCommCost prices(cluster_of_job(*world_, settings_.cluster));
-  return {normal, plan, compiler_, *world_, ExecutableOptions{settings_.threads, &prices}};
+  return make(normal, cluster_of_job(*world_, options_.planning.cluster), plan);
+}
+
+Executable Session::make(const Program& normal, const Cluster& here, const Plan& plan) {
+  const int threads = options_.planning.threads;
+  if (!device_)
+    device_ =
+        open_device(device_request(options_.device, CollectivesKind::automatic, threads, *world_),
+                    compiler_, *world_);
+  const ClusterCommCost prices(here);
+  return {normal, plan, compiler_, *world_, ExecutableOptions{threads, &prices, false, device_}};
+}
+
+void Session::compare(const Program& program) {
+  require_agreement(*world_, [&] {
+    return std::vector{statement_of_build(options_.planning.cpu), statement_of(program)};
+  });
+}
+
+std::string Session::explain(const Executable& executable) const {
+  return explain_here(executable.program(), executable.plan(), options_.planning);
 }
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include "codegen/compile.h"
 #include "comm/communicator.h"
 #include "launcher/planning.h"
+#include "runtime/device/device_kind.h"
 #include "runtime/executable.h"
 
 namespace tessera {
@@ -15,7 +16,7 @@ namespace tessera {
 //
 //   --threads N   that compute on each rank     --mesh data=2,model=2     --memory 2GiB
 //   --plan FILE   a plan made earlier         --cpu x86-64-v3   that kernels are made for
-//   --cluster FILE   a file of `tessera calibrate`
+//   --cluster FILE   a file of `tessera calibrate`  --device cpu, gpu or simulated
 //
 //   int main(int argc, char** argv) {
 //     Session session(argc, argv);
@@ -33,7 +34,8 @@ class Session {
  public:
   Session(int argc, char** argv);
   // `world` instead of what the environment says; it must outlive the session.
-  explicit Session(Communicator& world, PlanSettings settings = {});
+  explicit Session(Communicator& world, PlanSettings settings = {},
+                   DeviceKind device = DeviceKind::cpu);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -52,12 +54,20 @@ class Session {
   std::string explain(const Executable& executable) const;
 
  private:
+  struct Options {
+    PlanSettings planning;
+    DeviceKind device = DeviceKind::cpu;
+  };
+  static Options options_of(int argc, char** argv);
+
   void compare(const Program& program);
+  Executable make(const Program& normal, const Cluster& here, const Plan& plan);
 
   std::unique_ptr<Communicator> owned_;
   Communicator* world_;
-  PlanSettings settings_;
+  Options options_;
   Compiler compiler_;
+  std::shared_ptr<ComputeDevice> device_;  // of the first program and all that follow
 };
 
 }  // namespace tessera

@@ -5,6 +5,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "ir/interpret.h"
+#include "ir/parse.h"
+#include "ir/random_inputs.h"
 
 namespace tessera {
 namespace {
@@ -31,6 +34,26 @@ TEST(SessionDeathTest, AnErrorThatNobodyCatchesEndsWithItsExitCode) {
   EXPECT_EXIT(leave_main_by<DeviceError>("the disk is full"), ExitedWithCode(1), "disk is full");
   EXPECT_EXIT(leave_main_by<std::runtime_error>("not ours"), testing::KilledBySignal(SIGABRT),
               "not ours");
+}
+
+TEST(Session, RunsOnTheDeviceThatIsAskedFor) {
+  const Program program =
+      parse("program p\ndim n = 100, k = 30\ninput x[n, k]\ny = sum[k](x * tanh(x))\noutput y\n");
+  const Arrays inputs = random_inputs(program, 1);
+  Arrays state;
+  const Array wanted = interpret(program, inputs, state).at("y");
+  for (const char* device : {"cpu", "simulated"}) {
+    std::vector<std::string> words = {"program", "--device", device, "--threads", "1"};
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    Session session(static_cast<int>(argv.size()), argv.data());
+    Executable step = session.compile(program);
+    step.feed("x", inputs.at("x"));
+    step.run();
+    const Array found = step.output("y");
+    for (size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_NEAR(found.get(i), wanted.get(i), 1e-4) << device << " " << i;
+  }
 }
 
 TEST(SessionDeathTest, AWrongCommandLineEndsWithCode2) {
