@@ -92,7 +92,8 @@ ContractionLayout layout_of(const ContractionGroup& group) {
   return {.batch = make_levels(c.batch, result, all),
           .m = make_levels(c.m, result, all),
           .n = make_levels(c.n, result, all),
-          .k = make_levels(c.k, operands, all)};
+          .k = make_levels(c.k, operands, all),
+          .pads_of_b = {}};
 }
 
 int64_t volume(const IndexLevels& levels) {
@@ -125,6 +126,10 @@ bool is_read_at_once(const Affine& form, const IndexLevels& levels) {
 int64_t piece_within(const IndexLevels& levels, int64_t limit) {
   if (levels.size() <= 1) return limit;
   return std::gcd(levels.back().extent, limit);
+}
+
+bool stays_in_run(const IndexLevels& levels, int64_t width) {
+  return levels.size() <= 1 || levels.back().extent % width == 0;
 }
 
 std::optional<Affine> address_of(const Read& read) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codegen/contraction.h"
+#include "codegen/pad_runs.h"
 #include "ir/index_range.h"
 
 namespace tessera {
@@ -23,6 +24,7 @@ using IndexLevels = std::vector<IndexLevel>;  // outermost first; extents of 1 a
 //   m = batch, oy, ox, row    n = cout, col    k = ky, kx, cin, mid
 struct ContractionLayout {
   IndexLevels batch, m, n, k;
+  PadRuns pads_of_b;  // known where a schedule is chosen
 };
 
 // Orders m, n and batch by their strides in the result, k by its strides in the operands, and
@@ -42,6 +44,9 @@ bool is_read_at_once(const Affine& form, const IndexLevels& levels);
 // The largest power of two, up to `limit`, such that aligned pieces of that size of the flattened
 // index vary in the innermost level only; `limit` itself when there is one level.
 int64_t piece_within(const IndexLevels& levels, int64_t limit);
+
+// Do `width` neighbours from a multiple of it on vary in the innermost level only?
+bool stays_in_run(const IndexLevels& levels, int64_t width);
 
 // Offset in elements of what a read without gathers touches (of a padded read, where it is inside).
 std::optional<Affine> address_of(const Read& read);

@@ -8,25 +8,14 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "codegen/contraction_prices.h"
 #include "ir/index_range.h"
 
 namespace tessera {
 namespace {
 
-// Costs are in cycles of one vector multiply-add unit. The constants were fitted on Zen 4 with
-// AVX-512 (one 512-bit multiply-add and one 512-bit load a cycle); other hosts have the same
-// proportions.
-constexpr double kLoadCost = 0.6;       // a vector load or a broadcast in the tile's loop
-constexpr double kLatency = 5;          // fewer independent accumulators than this stall
-constexpr double kTileCost = 20;        // entering and leaving the tile's loop
-constexpr double kPackVector = 1.5;     // one vector copied to a panel
-constexpr double kPackTransposed = 10;  // one vector's worth of elements through a transpose
-constexpr double kPackScalar = 3;       // one element gathered or computed alone
-constexpr double kFarLine = 22;         // a line that is read from memory for one element of it
-constexpr double kStorePiece = 2.5;     // one piece of the result, whatever its width
-constexpr int kDirectRows = 8;          // row pointers that fit general registers
+constexpr int kDirectRows = 8;  // row pointers that fit general registers
 constexpr int kMostRows = 14, kMostVectors = 4;
-constexpr int64_t kPanelsLookedAt = 128;  // for the share of them that pads meet
 
 // The accumulators, one row of b, a broadcast element of a, and what a pair needs in between.
 bool fits_registers(int rows, int vectors, const Contraction& c, const VectorTarget& target) {
@@ -48,63 +37,6 @@ int64_t even_block(int64_t extent, int64_t limit, int64_t unit) {
   return round_up(ceil_div(whole, ceil_div(whole, cap)), unit);
 }
 
-// `pair`: cycles of a word of b and one of a.
-double step_cycles(int64_t rows, int64_t vectors, double pair) {
-  if (rows == 0 || vectors == 0) return 0;
-  const double multiply = pair * static_cast<double>(rows * vectors);
-  return std::max({multiply, kLoadCost * static_cast<double>(rows + vectors) + 1, kLatency});
-}
-
-// Cycles of all register tiles over m x n x k.
-double tile_cycles(int64_t m, int64_t n, int64_t k, double pair, const ContractionSchedule& s) {
-  const int64_t steps = ceil_div(k, s.product.group());
-  const int64_t n_vectors = ceil_div(n, s.n_lanes());
-  const int64_t down = m / s.rows, across = n_vectors / s.vectors;
-  const int64_t m_rest = m % s.rows, n_rest = n_vectors % s.vectors;
-  const auto tiles = [&](int64_t count, int64_t rows, int64_t vectors) {
-    const double blocks = static_cast<double>(ceil_div(k, s.k_block));
-    return static_cast<double>(count) *
-           (static_cast<double>(steps) * step_cycles(rows, vectors, pair) +
-            blocks *
-                (rows * vectors == 0 ? 0 : kTileCost + 2.0 * static_cast<double>(rows * vectors)));
-  };
-  return tiles(down * across, s.rows, s.vectors) + tiles(down, s.rows, n_rest) +
-         tiles(across, m_rest, s.vectors) + tiles(1, m_rest, n_rest);
-}
-
-// Is each line of what lies there met again by every batch, long after it left the second-level
-// cache? So it is where batches are innermost.
-bool shares_lines(const Affine& form, const ContractionLayout& layout, const VectorTarget& target,
-                  int64_t element) {
-  if (inner_step(form, layout.batch) != 1) return false;
-  int64_t elements = 1;
-  for (const IndexLevels* levels : {&layout.batch, &layout.m, &layout.n, &layout.k})
-    for (const IndexLevel& level : *levels)
-      if (step_of(form, level) != 0) elements *= level.extent;
-  return elements * element > target.l2_bytes;
-}
-
-// Cycles to pack one place of an operand whose panels run along `side`.
-double pack_cycles(const Expr& operand, const ContractionLayout& layout, const IndexLevels& side,
-                   const ContractionSchedule& s, int64_t panel, const VectorTarget& target) {
-  const std::optional<Affine> form = packed_address(operand);
-  if (s.batched) {
-    const bool whole = form && is_read_at_once(*form, layout.batch);
-    return whole ? kPackVector : kPackScalar * s.lanes;
-  }
-  if (!form) return kPackScalar;
-  const IndexLevels& k = layout.k;
-  const int64_t along = std::min(piece_within(side, s.lanes), panel & -panel);
-  const int64_t down = std::min<int64_t>(piece_within(k, s.lanes), std::bit_floor(uint64_t(panel)));
-  if (inner_step(*form, side) == 1 && along > 1) return kPackVector / static_cast<double>(along);
-  if (inner_step(*form, k) == 1 && down > 1)
-    return kPackTransposed / static_cast<double>(down * s.product.group());
-  return kPackScalar +
-         (shares_lines(*form, layout, target, static_cast<int64_t>(size_of(operand.type())))
-              ? kFarLine
-              : 0);
-}
-
 // Neighbours along the flattened index that lie side by side in memory, from where a run begins.
 int64_t run_along(const Affine& form, const IndexLevels& levels) {
   int64_t run = 1;
@@ -113,57 +45,25 @@ int64_t run_along(const Affine& form, const IndexLevels& levels) {
   return run;
 }
 
-// Rows of a lie in order along k, so that tiles may read them in place. What a guard leaves out is
-// known of packed operands only.
-bool rows_are_streams(const Contraction& c, const ContractionLayout& layout,
-                      const NarrowProduct& product) {
-  if (c.guarded_a || c.guarded_b) return false;
-  const Read* read = affine_read(c.a, product);
-  const int group = product.group();
-  if (read == nullptr || inner_step(*address_of(*read), layout.k) != 1 ||
-      layout.k.back().extent % group != 0)
-    return false;
-  return layout.k.size() == 1 || run_along(*address_of(*read), layout.k) >= 4 * int64_t{group};
+// Tiles may read a in place: its rows lie in order along k, or side by side. What a guard leaves
+// out is known of packed operands only, and words are joined from steps that follow one another.
+bool rows_in_place(const Contraction& c, const ContractionLayout& layout,
+                   const ContractionSchedule& s) {
+  if (s.batched || s.rows > kDirectRows || c.guarded_a || c.guarded_b) return false;
+  const Read* read = affine_read(c.a, s.product);
+  if (read == nullptr) return false;
+  const Affine form = *address_of(*read);
+  const int group = s.product.group();
+  if (group == 1 && inner_step(form, layout.m) == 1) return true;
+  if (inner_step(form, layout.k) != 1 || layout.k.back().extent % group != 0) return false;
+  return layout.k.size() == 1 || run_along(form, layout.k) >= 4 * int64_t{group};
 }
 
-// The share of a's panels that meet a pad. Of many panels some are looked at.
-double edge_share(const Contraction& c, const ContractionLayout& layout,
-                  const ContractionSchedule& s) {
-  struct Way {  // of an edge's index: by m, and from where to where batch and k may bring it
-    std::vector<int64_t> steps;
-    IndexRange others;
-    int64_t extent;
-  };
-  std::vector<Way> ways;
-  for (const PadEdge& edge : edges_of(*affine_read(c.a, s.product))) {
-    Way way{{}, {edge.index.constant, edge.index.constant}, edge.extent};
-    for (const IndexLevel& level : layout.m) way.steps.push_back(step_of(edge.index, level));
-    for (const IndexLevels* levels : {&layout.batch, &layout.k})
-      for (const IndexLevel& level : *levels) {
-        const int64_t most = step_of(edge.index, level) * (level.extent - 1);
-        (most < 0 ? way.others.low : way.others.high) += most;
-      }
-    ways.push_back(std::move(way));
-  }
-  if (ways.empty()) return 0;
-  const auto meets = [&](int64_t row) {
-    return std::any_of(ways.begin(), ways.end(), [&](const Way& way) {
-      int64_t at = 0, rest = row;
-      for (size_t i = layout.m.size(); i-- > 0; rest /= layout.m[i].extent)
-        at += way.steps[i] * (rest % layout.m[i].extent);
-      return at + way.others.low < 0 || at + way.others.high >= way.extent;
-    });
-  };
-  const int64_t m = volume(layout.m), panels = ceil_div(m, s.rows);
-  const int64_t looked_at = std::min(panels, kPanelsLookedAt);
-  int64_t met = 0;
-  for (int64_t i = 0; i < looked_at; ++i) {
-    int64_t row = i * panels / looked_at * s.rows;
-    const int64_t end = std::min(m, row + s.rows);
-    while (row < end && !meets(row)) ++row;
-    met += row < end ? 1 : 0;
-  }
-  return static_cast<double>(met) / static_cast<double>(looked_at);
+// Runs of k that meet only the pad of b are left out where a is packed, which looks whether all of
+// it is finite.
+bool skips_pads(const ContractionSchedule& s, const ContractionLayout& layout) {
+  return s.a == Feed::packed && s.product.unit == ProductUnit::none && !s.batched &&
+         layout.pads_of_b.live_share(s.columns()) < 1;
 }
 
 // Whole vectors of b lie in order along n.
@@ -180,6 +80,10 @@ bool vectors_in_place(const Contraction& c, const ContractionLayout& layout, int
 // would only pack more often.
 constexpr int64_t kWantedChunks = 16;  // for each
 constexpr double kLeastChunk = 60e3;
+constexpr int64_t kLeastPanels = 4;  // of b, for which a is packed again
+
+// Steps of k that are worth leaving out by themselves.
+constexpr int64_t kLeastRun = 16;
 
 // An operand up to this size may stay packed, where the last cache is smaller or not known.
 constexpr int64_t kKeptBytes = 4 << 20;
@@ -192,6 +96,66 @@ constexpr int64_t kMostFloats = 384;
 
 // Of panels whose places hold a vector, which fill caches sooner.
 constexpr int64_t kBatchedK = 96, kBatchedM = 48, kBatchedN = 256;
+
+// Rows of b as far apart as this are no stream that processors would follow by themselves.
+constexpr int64_t kFarApart = 256;
+
+// Bytes of what a read may touch.
+int64_t bytes_of(const Tensor& tensor) {
+  return volume(tensor.dims()) * static_cast<int64_t>(size_of(tensor.type()));
+}
+
+// Does it pay to fetch what is read where it lies before it is needed? Only what comes from beyond
+// the second-level cache. Of a, panels of short rows that lie one behind the other: each row is
+// over before it is known for a stream.
+void choose_fetches(ContractionSchedule& s, const Contraction& c, const ContractionLayout& layout,
+                    const VectorTarget& target) {
+  s.fetches_a = s.fetches_b = false;
+  const auto element = static_cast<int64_t>(size_of(c.type));
+  if (s.b == Feed::direct) {
+    const Read& read = *simple_read(c.b);
+    const std::optional<int64_t> step = single_step(*address_of(read), layout.k);
+    s.fetches_b = step && std::abs(*step) * element >= kFarApart && std::abs(*step) > s.columns() &&
+                  bytes_of(read.tensor) > target.l2_bytes;
+  }
+  if (s.a == Feed::direct && s.product.unit == ProductUnit::none) {
+    const Read& read = *affine_read(c.a, s.product);
+    const Affine form = *address_of(read);
+    const int64_t k = volume(layout.k);
+    s.fetches_a = edges_of(read).empty() && single_step(form, layout.k) == 1 &&
+                  single_step(form, layout.m) == k && s.k_block >= k &&
+                  volume(layout.n) <= s.columns() && bytes_of(read.tensor) > target.l2_bytes;
+  }
+}
+
+// May all of m be one chunk, which keeps its sums while blocks of k go by? Threads want more chunks
+// than that.
+bool holds_all_of_m(const ContractionSchedule& s, const ContractionLayout& layout,
+                    const VectorTarget& target, int64_t element, bool in_block) {
+  const int64_t m = volume(layout.m), n = volume(layout.n);
+  const int64_t k_blocks = ceil_div(volume(layout.k), s.k_block);
+  const int64_t others = s.batch_blocks(layout.batch) * ceil_div(n, s.n_block);
+  const bool enough = target.threads == 1 || in_block || others >= 4 * target.threads;
+  const int64_t sums = round_up(m, s.m_block) * std::min(round_up(n, s.columns()), s.n_block);
+  const int64_t kept = k_blocks > kPlainBlocks ? 2 : 1;
+  return k_blocks > 1 && enough && sums * kept * element <= target.l2_bytes / 2;
+}
+
+// What follows from blocks and feeds: where all of m is one chunk, it has a block of k of both
+// operands in cache at a time, and neither is written to memory in between.
+void settle(ContractionSchedule& s, const ContractionGroup& group, const ContractionLayout& layout,
+            const VectorTarget& target) {
+  const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
+  const int64_t k_blocks = ceil_div(k, s.k_block);
+  const auto element = static_cast<int64_t>(size_of(group.contraction.type));
+  s.m_chunk = s.m_block;
+  if (!s.keeps_b && holds_all_of_m(s, layout, target, element * s.width(), group.in_block))
+    s.m_chunk = round_up(m, s.m_block);
+  choose_fetches(s, group.contraction, layout, target);
+  s.skips_pads = skips_pads(s, layout);
+  s.b_by_block = s.b == Feed::packed && !s.keeps_b && k_blocks > 1 && m <= s.m_chunk;
+  s.chunks = s.batch_blocks(layout.batch) * ceil_div(m, s.m_chunk) * ceil_div(n, s.n_block);
+}
 
 void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
                    const VectorTarget& target, int64_t element, bool in_block) {
@@ -209,8 +173,12 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
   const int64_t panel_bytes = std::max<int64_t>(1, k) * element * s.columns();
   const int64_t panels =
       std::max<int64_t>(1, std::min<int64_t>(target.l3_bytes / 4, 4 << 20) / panel_bytes);
-  s.n_block = even_block(n, std::min<int64_t>(panels * s.columns(), s.batched ? kBatchedN : 1024),
-                         s.columns());
+  const int64_t most_n = s.batched ? kBatchedN : 1024;
+  s.n_block = even_block(n, std::min<int64_t>(panels * s.columns(), most_n), s.columns());
+  // Each thread packs the b of its own blocks; of one block, each would pack all of it.
+  if (!in_block && target.threads > 1 && s.n_block >= n && volume(layout.batch) < target.threads)
+    s.n_block = even_block(n, std::max(ceil_div(n, target.threads), kLeastPanels * s.columns()),
+                           s.columns());
   const auto count = [&] {
     return s.batch_blocks(layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
   };
@@ -218,6 +186,12 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
     return static_cast<double>(s.m_block * s.n_block * k) / static_cast<double>(s.n_lanes());
   };
   s.k_block *= group;
+  // A block of k of b alone is small enough whatever k is.
+  ContractionSchedule whole = s;
+  whole.n_block = even_block(
+      n, std::min(most_n, target.l2_bytes / 2 / (s.k_block / group * element)), s.columns());
+  if (whole.n_block > s.n_block && holds_all_of_m(whole, layout, target, element, in_block))
+    s.n_block = whole.n_block;
   while (!in_block && target.threads > 1 && count() < kWantedChunks * target.threads &&
          chunk_cycles() > 2 * kLeastChunk) {
     if (s.m_block > 8 * s.rows && m > s.rows)
@@ -227,14 +201,23 @@ void choose_blocks(ContractionSchedule& s, const ContractionLayout& layout,
     else
       break;
   }
-  s.chunks = count();
+}
+
+// A product with the pad of b adds nothing, as long as a is finite.
+ContractionLayout layout_for(const ContractionGroup& group) {
+  ContractionLayout layout = layout_of(group);
+  const Contraction& c = group.contraction;
+  const Read* b = affine_read(c.b);
+  if (b != nullptr && b->pad && b->pad->number() == 0 && !c.pair && !c.guarded_a && !c.guarded_b)
+    layout.pads_of_b = pad_runs(*b, layout, kLeastRun);
+  return layout;
 }
 
 // The group with either side as m.
 struct Sides {
   explicit Sides(const ContractionGroup& group) : groups{group, group} {
     groups[1] = swapped(group);
-    for (size_t side : {0, 1}) layouts[side] = layout_of(groups[side]);
+    for (size_t side : {0, 1}) layouts[side] = layout_for(groups[side]);
   }
 
   ContractionGroup groups[2];
@@ -271,39 +254,6 @@ TileChoice choice_of(const ContractionSchedule& s, bool swapped) {
   return {swapped, s.rows, s.vectors, s.batched, s.m_block, s.n_block, s.k_block, s.a, s.b};
 }
 
-// Cycles to finish one place: a step for each array that the epilogue reads or writes there, for as
-// many lanes as lie side by side.
-double finish_cycles(const ContractionGroup& group, const ContractionLayout& layout,
-                     const ContractionSchedule& s, const VectorTarget& target) {
-  const auto n = static_cast<double>(std::max<int64_t>(1, volume(layout.n)));
-  const double whole = std::min(static_cast<double>(piece_within(layout.n, s.lanes)), n);
-  double cycles = 0;
-  const auto touch = [&](const Affine& form, DType type, double lines) {
-    if (s.batched) {
-      cycles += kStorePiece * (is_read_at_once(form, layout.batch) ? 1 : s.lanes);
-    } else if (inner_step(form, layout.n) == 1) {
-      cycles += kStorePiece / whole;
-    } else {
-      const auto element = static_cast<int64_t>(size_of(type));
-      cycles += kStorePiece + (shares_lines(form, layout, target, element) ? lines * kFarLine : 0);
-    }
-  };
-  std::set<Tensor> inside = {group.contraction.nest.out};
-  for (const Tensor& output : group.outputs)  // a line that is written is read before
-    touch(address_of(output), output.type(), 2);
-  for (const Nest& nest : group.epilogue) {
-    for (const Expr& node : reads_of(nest)) {
-      const Read& read = *as<Read>(node);
-      const std::optional<Affine> form = address_of(read);
-      const bool varies = form && (inner_step(*form, layout.n) != 0 ||
-                                   (s.batched && inner_step(*form, layout.batch) != 0));
-      if (inside.count(read.tensor) == 0 && varies) touch(*form, read.tensor.type(), 1);
-    }
-    inside.insert(nest.out);
-  }
-  return cycles;
-}
-
 }  // namespace
 
 const Read* affine_read(const Expr& operand, const NarrowProduct& product) {
@@ -316,17 +266,6 @@ const Read* affine_read(const Expr& operand, const NarrowProduct& product) {
       return nullptr;
   }
   return read != nullptr && address_of(*read) ? read : nullptr;
-}
-
-std::vector<PadEdge> edges_of(const Read& read) {
-  std::vector<PadEdge> edges;
-  for (size_t d = 0; d < read.indices.size(); ++d) {
-    const int64_t extent = read.tensor.dims()[d].extent();
-    const std::optional<IndexRange> range = index_range(read.indices[d].value);
-    if (!read.indices[d].padded || (range && range->low >= 0 && range->high < extent)) continue;
-    edges.push_back({*affine_form(read.indices[d].value), extent});
-  }
-  return edges;
 }
 
 std::vector<PadEdge> edges_of(const ContractionPlan& plan) {
@@ -377,7 +316,6 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
   const int in_word = s.product.group();
   choose_blocks(s, layout, target, element, group.in_block);
   const int64_t m = volume(layout.m), n = volume(layout.n), k = volume(layout.k);
-  if (!batched && rows <= kDirectRows && rows_are_streams(c, layout, s.product)) s.a = Feed::direct;
   const bool near = k * n * element <= kNearBytes;
   if (!batched && vectors_in_place(c, layout, s.lanes) &&
       (m <= 2 * rows || n <= s.columns() || near))
@@ -386,17 +324,21 @@ ContractionSchedule make_schedule(const ContractionGroup& group, const Contracti
       n * k * element <= in_word * std::max<int64_t>(target.l3_bytes / 2, kKeptBytes)) {
     s.keeps_b = true;
     s.n_block = round_up(n, s.columns());
-    s.chunks = ceil_div(m, s.m_block);
   }
-
-  s.cycles = tile_cycles(m, n, k, in_word * cycles_of_pair(c, s.product), s);
-  const double packed_of_a = s.a == Feed::packed ? 1 : edge_share(c, layout, s);
-  if (packed_of_a > 0)
-    s.cycles += packed_of_a * static_cast<double>(m * k * ceil_div(n, s.n_block)) *
-                pack_cycles(c.a, layout, layout.m, s, s.rows, target);
+  const double of_tiles = tile_cycles(m, n, k, in_word * cycles_of_pair(c, s.product), s, target);
+  const double live = skips_pads(s, layout) ? layout.pads_of_b.live_share(s.columns()) : 1;
+  const double packed = packed_a_cycles(c, layout, s, target);
+  s.cycles = packed + live * of_tiles;
+  if (rows_in_place(c, layout, s)) {
+    const double direct = direct_a_cycles(c, layout, s, target, packed) + of_tiles;
+    if (direct <= s.cycles) s.a = Feed::direct;
+    s.cycles = std::min(direct, s.cycles);
+  }
+  settle(s, group, layout, target);
   if (s.b == Feed::packed && !s.keeps_b)
     s.cycles +=
-        static_cast<double>(n * k) * pack_cycles(c.b, layout, layout.n, s, s.columns(), target);
+        static_cast<double>(n * k) * pack_cycles(c.b, layout, layout.n, s, s.columns(), target) +
+        stream_cycles(c.b, layout, target);
   s.cycles += static_cast<double>(m * n) * finish_cycles(group, layout, s, target);
   s.cycles *= static_cast<double>(s.batch_blocks(layout.batch));
   return s;
@@ -427,7 +369,7 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
                                                 const TileChoice& choice) {
   ContractionPlan plan{group, {}, {}, choice.swapped};
   if (choice.swapped) plan.group = swapped(group);
-  plan.layout = layout_of(plan.group);
+  plan.layout = layout_for(plan.group);
   const int64_t m = volume(plan.layout.m), n = volume(plan.layout.n), k = volume(plan.layout.k);
   const bool tile = choice.rows >= 1 && choice.rows <= std::min<int64_t>(kMostRows, m) &&
                     choice.vectors >= 1 && choice.vectors <= kMostVectors &&
@@ -444,9 +386,7 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
       !is_block(choice.k_block, s.product.group(), k))
     return std::nullopt;
   const Contraction& c = plan.group.contraction;
-  if (choice.a == Feed::direct &&
-      !(!s.batched && s.rows <= kDirectRows && rows_are_streams(c, plan.layout, s.product)))
-    return std::nullopt;
+  if (choice.a == Feed::direct && !rows_in_place(c, plan.layout, s)) return std::nullopt;
   if (choice.b == Feed::direct && (s.batched || !vectors_in_place(c, plan.layout, s.lanes)))
     return std::nullopt;
   s.m_block = choice.m_block;
@@ -454,7 +394,7 @@ std::optional<ContractionPlan> plan_contraction(const ContractionGroup& group,
   s.k_block = choice.k_block;
   s.a = choice.a;
   s.b = choice.b;
-  s.chunks = s.batch_blocks(plan.layout.batch) * ceil_div(m, s.m_block) * ceil_div(n, s.n_block);
+  settle(s, plan.group, plan.layout, target);
   return plan;
 }
 

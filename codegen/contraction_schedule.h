@@ -20,12 +20,14 @@ enum class Feed : uint8_t {
 
 // The structure of a contraction's code: register tile, cache blocks, chunks.
 //
-//   for each chunk (batch, n block, m block):
+//   for each chunk (batch, n block, m chunk):
 //     pack b of the n block, all of k, unless the chunk before it did
 //     for each k block:
-//       pack a of (m block, k block)
-//       for each panel of n, for each panel of m:  tile += a rows x b vectors
-//       on the last one: epilogue, store
+//       if there is one m chunk only: pack b of (n block, k block) now, while caches have room
+//       for each m block of the chunk:
+//         pack a of (m block, k block)
+//         for each panel of n, for each panel of m:  tile += a rows x b vectors
+//         on the last k block: epilogue, store
 //
 // Where the result's innermost dim is a batch dim, y[i, j, c] = sum[k](a[i, k, c] * b[j, k, c]),
 // the lanes of vectors may be batches: then a place in a panel holds one element of each, and a
@@ -37,8 +39,13 @@ struct ContractionSchedule {
   bool batched = false;                           // its lanes are neighbouring batches, not columns
   NarrowProduct product = {};                     // groups of k side by side in words, if narrow
   int64_t m_block = 1, n_block = 1, k_block = 1;  // multiples of rows, a panel's columns, a group
+  int64_t m_chunk = 1;                            // a multiple of m_block
   Feed a = Feed::packed, b = Feed::packed;
-  bool keeps_b = false;  // packed whole, and left as it is for the next call
+  bool keeps_b = false;     // packed whole, and left as it is for the next call
+  bool b_by_block = false;  // packed a block of k at a time
+  bool fetches_a = false;   // where it is direct: the panel of rows that is next, which lies behind
+  bool fetches_b = false;   // where it is direct: what is read some steps later
+  bool skips_pads = false;  // runs of k for which a panel of b is pad are left out, if a is finite
   int64_t chunks = 0;
   double cycles = 0;  // estimated for the whole, per vector multiply-add of one unit; see .cpp
 
@@ -101,16 +108,10 @@ std::optional<Affine> simple_address(const Expr& operand, const NarrowProduct& p
 // The address of an operand that is a read, or a conversion of one: whole vectors are packed.
 std::optional<Affine> packed_address(const Expr& operand);
 
-// Where a padded read may leave its tensor: an index, which is outside below 0 and from `extent`
-// on.
-//
-//   x[y: oy + ky - 1 pad 0, c]   {oy + ky - 1, extent of y}
-struct PadEdge {
-  Affine index;
-  int64_t extent;
-};
-std::vector<PadEdge> edges_of(const Read& read);
-// Those of an a that is read where it lies.
+// This many sums of k blocks are added one after the other before it matters.
+constexpr int64_t kPlainBlocks = 16;
+
+// The edges of an a that is read where it lies.
 std::vector<PadEdge> edges_of(const ContractionPlan& plan);
 
 }  // namespace tessera

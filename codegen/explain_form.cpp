@@ -58,8 +58,13 @@ std::vector<ScheduleFact> explain(const ContractionPlan& plan) {
   facts.push_back({"tile", fmt::format("{} x {} of {} in registers", count_of(s.rows, "row"),
                                        count_of(s.vectors, "vector"), count_of(s.lanes, "lane")) +
                                (s.batched ? ", which are batches" : "")});
-  facts.push_back(
-      {"fed", feed_text("a", c.a, s.a, !edges_of(plan).empty()) + "; " + feed_text("b", c.b, s.b)});
+  facts.push_back({"fed", feed_text("a", c.a, s.a, !edges_of(plan).empty()) + "; " +
+                              feed_text("b", c.b, s.b) +
+                              (s.b_by_block ? ", a block of k at a time" : "")});
+  if (s.skips_pads)
+    facts.push_back(
+        {"left out", fmt::format("steps of k for which panels of b are pad, {:.0f} %",
+                                 100 - 100 * plan.layout.pads_of_b.live_share(s.columns()))});
   if (c.pair)
     facts.push_back({"pairs", "combined as " + ExpressionPrinter({}).definition(c.pair->value)});
   if (c.guarded_a || c.guarded_b)

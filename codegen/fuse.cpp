@@ -10,6 +10,7 @@
 #include "codegen/inline_maps.h"
 #include "codegen/join_groups.h"
 #include "codegen/lower.h"
+#include "codegen/padded_copies.h"
 #include "codegen/partial_reductions.h"
 #include "codegen/scan.h"
 #include "codegen/scatter.h"
@@ -255,8 +256,8 @@ std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
                               const std::set<Tensor>& needed_outside, const BlockLimits& limits) {
   std::vector<Nest> solved;
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
-  const std::vector<Nest> left =
-      in_partial_reductions(split_reductions(inline_maps(solved, needed_outside), limits.least));
+  const std::vector<Nest> inlined = with_padded_copies(inline_maps(solved, needed_outside));
+  const std::vector<Nest> left = in_partial_reductions(split_reductions(inlined, limits.least));
   return with_shared_work(
       join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits));
 }

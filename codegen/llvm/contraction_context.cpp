@@ -98,7 +98,7 @@ int64_t ContractionContext::table_of(const Affine& form, TileAxis axis) {
           return step_of(table.form, level) == step_of(form, level);
         }))
       return table.offset;
-  const int64_t entries = axis == TileAxis::m   ? schedule().m_block
+  const int64_t entries = axis == TileAxis::m   ? schedule().m_chunk
                           : axis == TileAxis::n ? schedule().n_block
                                                 : volume(along);
   tables.push_back({form, reserve(entries * 8)});

@@ -5,20 +5,14 @@
 
 #include "codegen/llvm/contraction_formula.h"
 #include "codegen/llvm/emit_contraction_parts.h"
+#include "codegen/llvm/emit_live_runs.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
 namespace {
 
-// This many sums of k blocks are added one after the other before it matters.
-constexpr int64_t kPlainBlocks = 16;
-
 // So many steps of k are packed into all panels of a block at once; a multiple of every group.
 constexpr int64_t kStrip = 16;
-
-int64_t k_blocks_of(const ContractionPlan& plan) {
-  return (volume(plan.layout.k) + plan.schedule.k_block - 1) / plan.schedule.k_block;
-}
 
 // The entry: chunks, blocks, panels, tiles (see ContractionSchedule).
 class EntryEmitter {
@@ -53,10 +47,14 @@ class EntryEmitter {
   llvm::Value* places(llvm::Value* count) {
     return s_.width() == 1 ? count : b_.CreateMul(count, num(s_.width()));
   }
-  int64_t k_blocks() const { return k_blocks_of(c_.plan); }
+  int64_t k_blocks() const { return (k_ + s_.k_block - 1) / s_.k_block; }
   int64_t n_padded() const { return (s_.n_block + s_.columns() - 1) / s_.columns() * s_.columns(); }
   // Rows of words in front of those of k, in each panel of b.
   int64_t heads() const { return s_.product.shifts_a() ? 1 : 0; }
+  // Rows of words that are packed of b at a time.
+  int64_t rows_of_b() const {
+    return s_.b_by_block ? words(s_.k_block) + heads() : words(k_) + heads() * k_blocks();
+  }
   // The words that so many steps of k take, from the start of a block of k on.
   int64_t words(int64_t steps) const {
     return (steps + s_.product.group() - 1) / s_.product.group();
@@ -68,8 +66,13 @@ class EntryEmitter {
   }
   const Contraction& contraction() const { return c_.plan.group.contraction; }
   bool guarded() const { return contraction().guarded_a || contraction().guarded_b; }
+  // A packed a is looked at: is all of it finite?
+  bool looks_at_a() const {
+    return contraction().guarded_b || (s_.skips_pads && is_float(contraction().type));
+  }
 
-  // What a guard leaves out may be multiplied where all of the other operand is finite.
+  // What a guard leaves out may be multiplied where all of the other operand is finite; what a pad
+  // makes 0 may be left out there.
   void begin_other() { b_.CreateStore(b_.getFalse(), buffer(some_not_finite_)); }
   void look_at_other(llvm::Value* panel, llvm::Value* elements) {
     call(not_finite_, {scratch(), panel, places(elements), buffer(some_not_finite_)});
@@ -106,7 +109,7 @@ class EntryEmitter {
     if (s_.a == Feed::packed || !edges_.empty()) pack_a_ = emit_pack(c_, TileAxis::m);
     if (s_.b == Feed::packed) pack_b_ = emit_pack(c_, TileAxis::n);
     if (heads() > 0) head_ = emit_head(c_);
-    if (guarded()) not_finite_ = emit_not_finite(c_);
+    if (guarded() || looks_at_a()) not_finite_ = emit_not_finite(c_);
     finishes_ = finishes_in_tile(c_.plan);
     if (!finishes_) store_ = emit_store(c_);
     // Registers the forms that the entry itself evaluates, so that their slots are filled.
@@ -128,25 +131,24 @@ class EntryEmitter {
     const int64_t element = c_.element_bytes();
     if (pack_a_ != nullptr)
       packed_a_ = c_.reserve((s_.m_block * words(s_.k_block) * s_.width() + s_.lanes) * element);
-    if (guarded()) some_not_finite_ = c_.reserve(1);
-    if (pack_b_ != nullptr)
-      packed_b_ =
-          c_.reserve(n_padded() * (words(k_) + heads() * k_blocks()) * s_.width() * element);
-    if (s_.a == Feed::direct) rows_ = c_.reserve((s_.m_block + s_.rows) * 8);
-    if (!edges_.empty()) meets_pad_ = c_.reserve(s_.m_block / s_.rows + 1);
+    if (not_finite_ != nullptr) some_not_finite_ = c_.reserve(1);
+    if (pack_b_ != nullptr) packed_b_ = c_.reserve(n_padded() * rows_of_b() * s_.width() * element);
+    if (s_.a == Feed::direct) rows_ = c_.reserve((s_.m_chunk + s_.rows) * 8);
+    if (!edges_.empty()) meets_pad_ = c_.reserve(s_.m_chunk / s_.rows + 1);
     if (!finishes_)
       sums_ = c_.reserve(kept_sums(c_.plan) * element * (is_compensated(c_.plan) ? 2 : 1));
   }
 
   void emit_chunk(llvm::Value* chunk) {
-    const int64_t m_blocks = (m_ + s_.m_block - 1) / s_.m_block;
+    const int64_t m_blocks = (m_ + s_.m_chunk - 1) / s_.m_chunk;
     const int64_t n_blocks = (n_ + s_.n_block - 1) / s_.n_block;
     llvm::Value* m_index = b_.CreateURem(chunk, num(m_blocks));
     llvm::Value* rest = b_.CreateUDiv(chunk, num(m_blocks));
-    llvm::Value* m0 = b_.CreateMul(m_index, num(s_.m_block));
+    llvm::Value* m0 = b_.CreateMul(m_index, num(s_.m_chunk));
     llvm::Value* n0 = b_.CreateMul(b_.CreateURem(rest, num(n_blocks)), num(s_.n_block));
+    n0_ = n0;
     llvm::Value* batch = first_batch(b_.CreateUDiv(rest, num(n_blocks)));
-    m_count_ = emit_min(b_, num(s_.m_block), b_.CreateSub(num(m_), m0));
+    m_count_ = emit_min(b_, num(s_.m_chunk), b_.CreateSub(num(m_), m0));
     n_count_ = emit_min(b_, num(s_.n_block), b_.CreateSub(num(n_), n0));
     c_.fill_slots(b_, scratch(), batch, m0, n0);
     c_.fill_tables(b_, scratch(), TileAxis::m, m0, m_count_);
@@ -155,7 +157,9 @@ class EntryEmitter {
     if (s_.keeps_b) fresh = b_.CreateAnd(fresh, b_.CreateNot(entry_->getArg(5)));
     emit_if(b_, fresh, [&] {
       c_.fill_tables(b_, scratch(), TileAxis::n, n0, n_count_);
-      if (pack_b_ != nullptr) pack_all_b();
+      if (pack_b_ == nullptr || s_.b_by_block) return;
+      if (contraction().guarded_a) begin_other();
+      emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) { pack_block_of_b(k0); });
     });
     if (s_.a == Feed::direct) fill_rows();
     if (!edges_.empty()) find_edges();
@@ -184,10 +188,10 @@ class EntryEmitter {
   // Packed b: k blocks one after the other, in each the panels, in each, behind its head, a row of
   // the panel's columns for each word of k.
   llvm::Value* b_panel(llvm::Value* k0, llvm::Value* count, llvm::Value* n) {
-    llvm::Value* before = words(k0);
+    llvm::Value* before = s_.b_by_block ? num(0) : words(k0);
     llvm::Value* rows = words(count);
     if (heads() > 0) {
-      before = b_.CreateAdd(before, b_.CreateUDiv(k0, num(s_.k_block)));
+      if (!s_.b_by_block) before = b_.CreateAdd(before, b_.CreateUDiv(k0, num(s_.k_block)));
       rows = b_.CreateAdd(rows, num(1));
     }
     llvm::Value* offset =
@@ -195,20 +199,21 @@ class EntryEmitter {
     return at(buffer(packed_b_), offset);
   }
   llvm::Value* a_panel(llvm::Value* m, llvm::Value* count) {
-    return at(buffer(packed_a_), b_.CreateMul(m, words(count)));
+    return at(buffer(packed_a_), b_.CreateMul(b_.CreateSub(m, m_begin_), words(count)));
   }
 
   void call(llvm::Function* function, const std::vector<llvm::Value*>& args) {
     b_.CreateCall(function, args)->setCallingConv(llvm::CallingConv::Fast);
   }
 
-  // Panels of `columns` (each `stride` wide) from `first(n)` on, for n < n_end. Where rows lie in
-  // memory across the panels, a few steps of k are packed into all of them before the next few: a
-  // line that two panels share is then still in the first cache for the second of them, and rows
-  // are read as streams.
+  // Panels of `columns` (each `stride` wide) from `first(n)` on, for n from `begin` to `end`. Where
+  // rows lie in memory across the panels, a few steps of k are packed into all of them before the
+  // next few: a line that two panels share is then still in the first cache for the second of them,
+  // and rows are read as streams.
   struct Panels {
     llvm::Function* pack;
     TileAxis side;
+    llvm::Value* begin;
     llvm::Value* end;
     int64_t columns;
     std::function<llvm::Value*(llvm::Value*)> stride, first;
@@ -218,7 +223,7 @@ class EntryEmitter {
     const int64_t strip = packs_along_k(c_, panels.side) ? s_.k_block : kStrip;
     emit_loop(b_, num(0), count, strip, [&](llvm::Value* k) {
       llvm::Value* steps = emit_min(b_, num(strip), b_.CreateSub(count, k));
-      emit_loop(b_, num(0), panels.end, panels.columns, [&](llvm::Value* n) {
+      emit_loop(b_, panels.begin, panels.end, panels.columns, [&](llvm::Value* n) {
         llvm::Value* columns = emit_min(b_, num(panels.columns), b_.CreateSub(panels.end, n));
         llvm::Value* stride = panels.stride(n);
         const auto pack = [&] {
@@ -234,33 +239,30 @@ class EntryEmitter {
     });
   }
 
-  void pack_all_b() {
-    if (contraction().guarded_a) begin_other();
-    emit_loop(b_, num(0), num(k_), s_.k_block, [&](llvm::Value* k0) {
-      llvm::Value* count = k_count(k0);
-      const auto stride = [&](llvm::Value* n) { return panel_columns(n); };
-      const auto first = [&](llvm::Value* n) {
-        llvm::Value* head = b_panel(k0, count, n);
-        return heads() > 0 ? at(head, panel_columns(n)) : head;
-      };
-      pack_panels({pack_b_, TileAxis::n, n_count_, s_.columns(), stride, first}, k0, count);
-      if (heads() == 0 && !contraction().guarded_a) return;
-      emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
-        if (heads() > 0) call(head_, {scratch(), b_panel(k0, count, n), stride(n), words(count)});
-        if (contraction().guarded_a) look_at_other(first(n), b_.CreateMul(stride(n), words(count)));
-      });
+  void pack_block_of_b(llvm::Value* k0) {
+    llvm::Value* count = k_count(k0);
+    const auto stride = [&](llvm::Value* n) { return panel_columns(n); };
+    const auto first = [&](llvm::Value* n) {
+      llvm::Value* head = b_panel(k0, count, n);
+      return heads() > 0 ? at(head, panel_columns(n)) : head;
+    };
+    pack_panels({pack_b_, TileAxis::n, num(0), n_count_, s_.columns(), stride, first}, k0, count);
+    if (heads() == 0 && !contraction().guarded_a) return;
+    emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
+      if (heads() > 0) call(head_, {scratch(), b_panel(k0, count, n), stride(n), words(count)});
+      if (contraction().guarded_a) look_at_other(first(n), b_.CreateMul(stride(n), words(count)));
     });
   }
 
   void pack_block_of_a(llvm::Value* k0, llvm::Value* count) {
     const auto stride = [&](llvm::Value*) { return num(s_.rows); };
     const auto first = [&](llvm::Value* m) { return a_panel(m, count); };
-    Panels panels{pack_a_, TileAxis::m, m_count_, s_.rows, stride, first};
+    Panels panels{pack_a_, TileAxis::m, m_begin_, m_end_, s_.rows, stride, first};
     if (!edges_.empty()) panels.is_needed = [&](llvm::Value* m) { return meets_pad(m); };
     pack_panels(panels, k0, count);
-    if (!contraction().guarded_b) return;
+    if (!looks_at_a()) return;
     begin_other();
-    emit_loop(b_, num(0), m_count_, s_.rows, [&](llvm::Value* m) {
+    emit_loop(b_, m_begin_, m_end_, s_.rows, [&](llvm::Value* m) {
       look_at_other(first(m), b_.CreateMul(num(s_.rows), words(count)));
     });
   }
@@ -320,32 +322,76 @@ class EntryEmitter {
 
   void emit_k_block(llvm::Value* k0) {
     llvm::Value* count = k_count(k0);
-    if (pack_a_ != nullptr) pack_block_of_a(k0, count);
-    emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
-      emit_loop(b_, num(0), m_count_, s_.rows,
-                [&](llvm::Value* m) { emit_tile_at(m, n, k0, count); });
-    });
+    if (s_.b_by_block) {
+      if (contraction().guarded_a) begin_other();
+      pack_block_of_b(k0);
+    }
+    const auto emit_m_block = [&](llvm::Value* begin) {
+      m_begin_ = begin;
+      m_end_ = emit_min(b_, b_.CreateAdd(begin, num(s_.m_block)), m_count_);
+      if (pack_a_ != nullptr) pack_block_of_a(k0, count);
+      emit_loop(b_, num(0), n_count_, s_.columns(), [&](llvm::Value* n) {
+        emit_loop(b_, m_begin_, m_end_, s_.rows,
+                  [&](llvm::Value* m) { emit_tile_at(m, n, k0, count); });
+      });
+    };
+    if (s_.m_chunk > s_.m_block)
+      emit_loop(b_, num(0), m_count_, s_.m_block, emit_m_block);
+    else
+      emit_m_block(num(0));
   }
 
   void emit_tile_at(llvm::Value* m, llvm::Value* n, llvm::Value* k0, llvm::Value* count) {
-    llvm::Value* a = s_.a == Feed::packed ? a_panel(m, count)
-                                          : b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
-    llvm::Value* right =
-        pack_b_ != nullptr ? b_panel(k0, count, n) : direct_at(contraction().b, TileAxis::n, n);
     llvm::Value* sums = finishes_ ? nullptr : buffer(sums_);
     if (k_blocks() > 1)  // all tiles of the chunk are kept between k blocks
       sums = at(sums,
-                b_.CreateAdd(b_.CreateMul(n, num(s_.m_block)), b_.CreateMul(m, num(s_.columns()))));
-    std::vector<llvm::Value*> args = {scratch(), a, right, words(k0), words(count)};
+                b_.CreateAdd(b_.CreateMul(n, num(s_.m_chunk)), b_.CreateMul(m, num(s_.columns()))));
+    TileAt tile{m, n, a_at(m, count), b_at(n, k0, count), sums, k0, count, nullptr};
+    if (!finishes_) tile.first = b_.CreateZExt(b_.CreateICmpEQ(k0, num(0)), c_.i64);
+    if (s_.skips_pads)
+      emit_live_tile(tile);
+    else
+      call_tile_at(tile);
+    if (finishes_) return;
+    llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
+    llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
+    llvm::Value* last = b_.CreateICmpSGE(b_.CreateAdd(k0, num(s_.k_block)), num(k_));
+    emit_if(b_, last, [&] {
+      call(store_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, n, columns, sums});
+    });
+  }
+
+  llvm::Value* a_at(llvm::Value* m, llvm::Value* count) {
+    if (s_.a == Feed::packed) return a_panel(m, count);
+    return b_.CreateInBoundsGEP(c_.pointer, buffer(rows_), m);
+  }
+  llvm::Value* b_at(llvm::Value* n, llvm::Value* k0, llvm::Value* count) {
+    if (pack_b_ != nullptr) return b_panel(k0, count, n);
+    return direct_at(contraction().b, TileAxis::n, n);
+  }
+
+  // One tile for the steps [k, k + count): where its operands and its sums are.
+  struct TileAt {
+    llvm::Value* m;
+    llvm::Value* n;
+    llvm::Value* a;
+    llvm::Value* b;
+    llvm::Value* sums;
+    llvm::Value* k;
+    llvm::Value* count;
+    llvm::Value* first;
+  };
+  void call_tile_at(const TileAt& tile) {
+    std::vector<llvm::Value*> args = {scratch(), tile.a, tile.b, words(tile.k), words(tile.count)};
     if (finishes_) {
       args.insert(args.begin(), entry_->getArg(0));
       args.insert(args.begin() + 2, entry_->getArg(4));
-      args.insert(args.end(), {m, n});
+      args.insert(args.end(), {tile.m, tile.n});
     } else {
-      args.insert(args.end(), {sums, b_.CreateZExt(b_.CreateICmpEQ(k0, num(0)), c_.i64)});
+      args.insert(args.end(), {tile.sums, tile.first});
     }
-    llvm::Value* whole_m = b_.CreateICmpSLE(b_.CreateAdd(m, num(s_.rows)), m_count_);
-    llvm::Value* whole_n = b_.CreateICmpSLE(b_.CreateAdd(n, num(s_.columns())), n_count_);
+    llvm::Value* whole_m = b_.CreateICmpSLE(b_.CreateAdd(tile.m, num(s_.rows)), m_count_);
+    llvm::Value* whole_n = b_.CreateICmpSLE(b_.CreateAdd(tile.n, num(s_.columns())), n_count_);
     for (const bool rest_m : {false, true}) {
       for (const bool rest_n : {false, true}) {
         if (tile_[rest_m][rest_n] == nullptr) continue;
@@ -356,22 +402,41 @@ class EntryEmitter {
             call_tile(rest_m, rest_n, args);
             return;
           }
-          llvm::Value* edge = meets_pad(m);
+          llvm::Value* edge = meets_pad(tile.m);
           emit_if(b_, b_.CreateNot(edge), [&] { call(tile_[rest_m][rest_n], args); });
           emit_if(b_, edge, [&] {
             std::vector<llvm::Value*> of_panel = args;
-            *std::find(of_panel.begin(), of_panel.end(), a) = a_panel(m, count);
+            *std::find(of_panel.begin(), of_panel.end(), tile.a) = a_panel(tile.m, tile.count);
             call(edge_tile_[rest_m][rest_n], of_panel);
           });
         });
       }
     }
-    if (finishes_) return;
-    llvm::Value* rows = emit_min(b_, num(s_.rows), b_.CreateSub(m_count_, m));
-    llvm::Value* columns = emit_min(b_, num(s_.columns()), b_.CreateSub(n_count_, n));
-    llvm::Value* last = b_.CreateICmpSGE(b_.CreateAdd(k0, num(s_.k_block)), num(k_));
-    emit_if(b_, last, [&] {
-      call(store_, {entry_->getArg(0), scratch(), entry_->getArg(4), m, rows, n, columns, sums});
+  }
+
+  // The tile where it multiplies more than pads; all of it where some of a is not finite, of which
+  // 0 times is no number.
+  void emit_live_tile(const TileAt& tile) {
+    llvm::Value* bytes = num(int64_t{s_.rows} * s_.columns() * c_.element_bytes());
+    emit_if(b_, b_.CreateICmpEQ(tile.k, num(0)), [&] {
+      b_.CreateMemSet(tile.sums, b_.getInt8(0), bytes, llvm::MaybeAlign());
+      if (is_compensated(c_.plan))
+        b_.CreateMemSet(at(tile.sums, num(kept_sums(c_.plan))), b_.getInt8(0), bytes,
+                        llvm::MaybeAlign());
+    });
+    llvm::Value* all = b_.getFalse();
+    if (not_finite_ != nullptr) all = b_.CreateLoad(b_.getInt1Ty(), buffer(some_not_finite_));
+    llvm::Value* columns = panel_columns(tile.n);
+    const LiveRuns where{b_.CreateAdd(n0_, tile.n), tile.k, tile.count, all};
+    emit_live_runs(c_, b_, where, [&](llvm::Value* k, llvm::Value* count) {
+      llvm::Value* before = b_.CreateSub(k, tile.k);
+      TileAt part = tile;
+      part.a = at(tile.a, b_.CreateMul(before, num(s_.rows)));
+      part.b = at(tile.b, b_.CreateMul(before, columns));
+      part.k = k;
+      part.count = count;
+      part.first = num(0);
+      call_tile_at(part);
     });
   }
 
@@ -403,22 +468,14 @@ class EntryEmitter {
   // Offsets in scratch.
   int64_t packed_a_ = 0, packed_b_ = 0, rows_ = 0, meets_pad_ = 0, sums_ = 0;
   int64_t some_not_finite_ = 0;
+  llvm::Value* n0_ = nullptr;       // where the chunk's block of n begins
+  llvm::Value* m_begin_ = nullptr;  // of the block of a chunk's m
+  llvm::Value* m_end_ = nullptr;
   llvm::Value* m_count_ = nullptr;
   llvm::Value* n_count_ = nullptr;
 };
 
 }  // namespace
-
-int64_t kept_sums(const ContractionPlan& plan) {
-  const ContractionSchedule& s = plan.schedule;
-  const int64_t n_padded = (s.n_block + s.columns() - 1) / s.columns() * s.columns();
-  return (k_blocks_of(plan) > 1 ? s.m_block * n_padded : s.rows * s.columns()) * s.width();
-}
-
-bool is_compensated(const ContractionPlan& plan) {
-  return is_float(plan.group.contraction.type) && plan.group.contraction.nest.op == ReduceOp::sum &&
-         k_blocks_of(plan) > kPlainBlocks;
-}
 
 ContractionCode emit_contraction(llvm::Module& module, const ContractionPlan& plan,
                                  const std::string& name, size_t first_fault) {

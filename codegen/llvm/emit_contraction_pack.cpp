@@ -103,10 +103,15 @@ int64_t side_volume(const ContractionContext& c, TileAxis side) {
   return volume(c.levels(side));
 }
 
-// Points along the panel that one vector holds.
+// Points along the panel that one vector holds. Where a panel never leaves a run of neighbours, the
+// last vector may overlap the one before.
 int along_lanes(const ContractionContext& c, TileAxis side) {
+  const int64_t width = panel_width(c, side);
+  if (stays_in_run(c.levels(side), width))
+    return static_cast<int>(
+        std::bit_floor(static_cast<uint64_t>(std::min<int64_t>(width, c.schedule().lanes))));
   const int64_t lanes = piece_within(c.levels(side), c.schedule().lanes);
-  int64_t width = panel_width(c, side), power = 1;
+  int64_t power = 1;
   while (width % (2 * power) == 0 && 2 * power <= lanes) power *= 2;
   return static_cast<int>(power);
 }
@@ -150,7 +155,8 @@ void pack_along(PackCode& code, llvm::Value* from) {
   ContractionContext& c = code.c;
   llvm::IRBuilder<>& b = code.b;
   const int lanes = along_lanes(c, code.side);
-  const bool whole = side_volume(c, code.side) % lanes == 0;
+  const int64_t width = panel_width(c, code.side);
+  const bool whole = side_volume(c, code.side) % width % lanes == 0;
   llvm::Value* end = whole ? code.count() : b.CreateAnd(code.count(), c.constant(-int64_t{lanes}));
   const auto put = [&](llvm::Value* p, int steps, llvm::Value* column, llvm::Value* valid) {
     std::vector<llvm::Value*> values;
@@ -165,12 +171,11 @@ void pack_along(PackCode& code, llvm::Value* from) {
   };
   // A whole panel's vectors one after the other; a loop over two or three would cost more than
   // they.
-  const int64_t width = panel_width(c, code.side);
   llvm::Value* full = b.CreateICmpEQ(code.count(), c.constant(width));
   emit_if(b, full, [&] {
     emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) {
       for (int64_t column = 0; column < width; column += lanes)
-        put(p, code.group(), c.constant(column), nullptr);
+        put(p, code.group(), c.constant(std::min(column, width - lanes)), nullptr);
     });
   });
   const auto pack = [&](llvm::Value* p, int steps) {
@@ -231,9 +236,10 @@ llvm::Value* pack_squares(PackCode& code, int size, int count, llvm::Value* from
   llvm::IRBuilder<>& b = code.b;
   const int64_t steps = int64_t{size} * code.group(), width = panel_width(c, code.side);
   llvm::Value* end = b.CreateAnd(code.k(), c.constant(-steps * count));
-  emit_loop(b, from, end, steps * count, [&](llvm::Value* p) {
-    emit_loop(b, c.constant(0), code.count(), size, [&](llvm::Value* column) {
-      if (width % size != 0) column = emit_min(b, column, c.constant(width - size));
+  // Along k first: processors follow so many rows at once, not all of a wide panel's.
+  emit_loop(b, c.constant(0), code.count(), size, [&](llvm::Value* column) {
+    if (width % size != 0) column = emit_min(b, column, c.constant(width - size));
+    emit_loop(b, from, end, steps * count, [&](llvm::Value* p) {
       std::vector<llvm::Value*> wide;
       llvm::Value* last = b.CreateSub(code.count(), c.constant(1));
       for (int i = 0; i < size; ++i) {

@@ -8,6 +8,10 @@
 namespace tessera {
 namespace {
 
+int64_t k_blocks_of(const ContractionPlan& plan) {
+  return (volume(plan.layout.k) + plan.schedule.k_block - 1) / plan.schedule.k_block;
+}
+
 llvm::Value* load_sums(ContractionContext& c, llvm::IRBuilder<>& b, llvm::Value* from, int lanes) {
   const auto load = [&](llvm::Value* at) {
     return b.CreateAlignedLoad(shaped(c.element, lanes == 1 ? 0 : lanes), at,
@@ -30,10 +34,21 @@ int64_t operations_of(const Expr& formula) {
 
 }  // namespace
 
+int64_t kept_sums(const ContractionPlan& plan) {
+  const ContractionSchedule& s = plan.schedule;
+  const int64_t n_padded = (s.n_block + s.columns() - 1) / s.columns() * s.columns();
+  return (k_blocks_of(plan) > 1 ? s.m_chunk * n_padded : s.rows * s.columns()) * s.width();
+}
+
+bool is_compensated(const ContractionPlan& plan) {
+  return is_float(plan.group.contraction.type) && plan.group.contraction.nest.op == ReduceOp::sum &&
+         k_blocks_of(plan) > kPlainBlocks;
+}
+
 bool finishes_in_tile(const ContractionPlan& plan) {
   const ContractionSchedule& s = plan.schedule;
   const ContractionGroup& group = plan.group;
-  if (s.k_block < volume(plan.layout.k)) return false;
+  if (s.k_block < volume(plan.layout.k) || s.skips_pads) return false;
   if (piece_within(plan.layout.n, s.n_lanes()) < s.n_lanes()) return false;
   auto operations = static_cast<int64_t>(group.outputs.size());
   if (group.contraction.scale) operations += operations_of(*group.contraction.scale);

@@ -1,6 +1,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <vector>
 
@@ -13,6 +14,9 @@
 
 namespace tessera {
 namespace {
+
+// In multiply-adds of a tile: as long as a line takes from beyond the second-level cache.
+constexpr int kCyclesAhead = 400;
 
 struct TileCode {
   ContractionContext& c;
@@ -90,6 +94,29 @@ struct TileCode {
     return b.CreateVectorSplat(lanes, word);
   }
 
+  // While the processor is busy with step p, what it will need later comes nearer; no harm is done
+  // where nothing lies there.
+  void fetch_ahead(llvm::Value* p) {
+    const ContractionSchedule& s = c.schedule();
+    const Contraction& contraction = c.plan.group.contraction;
+    const auto fetch = [&](llvm::Value* from, llvm::Value* elements) {
+      llvm::Value* at = b.CreateGEP(c.element, from, elements);
+      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()},
+                        {at, b.getInt32(0), b.getInt32(3), b.getInt32(1)});
+    };
+    if (s.fetches_a && !row_pointers.empty()) {
+      const int64_t row = volume(c.plan.layout.k);
+      llvm::Value* first = b.CreateMul(p, c.constant(shape.rows));
+      fetch(row_pointers[0], b.CreateAdd(first, c.constant(row * s.rows)));
+    }
+    if (!s.fetches_b) return;
+    const int64_t step = *single_step(*simple_address(contraction.b), c.plan.layout.k);
+    const int64_t ahead = std::max(4, kCyclesAhead / (shape.rows * shape.vectors));
+    llvm::Value* first = b.CreateMul(b.CreateAdd(p, c.constant(ahead)), c.constant(step));
+    for (int v = 0; v < shape.vectors; ++v)
+      fetch(operand_b(), b.CreateAdd(first, c.constant(int64_t{v} * s.lanes)));
+  }
+
   std::vector<llvm::Value*> load_b(llvm::Value* packed_at, llvm::Value* p) {
     const bool direct = c.schedule().b == Feed::direct;
     llvm::Value* from = packed_at;
@@ -146,6 +173,7 @@ struct TileCode {
 
   // One step of k on all sums.
   void step(std::vector<llvm::Value*>& sums, llvm::Value* a_at, llvm::Value* b_at, llvm::Value* p) {
+    fetch_ahead(p);
     const std::vector<llvm::Value*> right = load_b(b_at, p);
     for (int r = 0; r < shape.rows; ++r) {
       llvm::Value* x = left(r, a_at, p);
