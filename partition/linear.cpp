@@ -1,6 +1,7 @@
 #include "partition/linear.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <unordered_map>
 
@@ -159,6 +160,88 @@ std::vector<std::vector<Tensor>> linear_sets(const Expr& body, size_t limit) {
     if (numeric && linear_in(body, [&set](const Read& read) { return set.count(read.tensor) > 0; }))
       result.emplace_back(set.begin(), set.end());
   }
+  return result;
+}
+
+namespace {
+
+// How a value depends on the chosen reads.
+enum class Rise : uint8_t { independent, rises, other };
+
+bool is_positive_constant(const Expr& expr) {
+  const Constant* constant = as<Constant>(expr);
+  return constant != nullptr && is_float(constant->value.type) && constant->value.f > 0 &&
+         std::isfinite(constant->value.f);
+}
+
+Rise rise_of_apply(const Expr& expr, const Apply& apply, ReduceOp op,
+                   const std::vector<Rise>& args) {
+  const auto count = [&](Rise rise) { return std::count(args.begin(), args.end(), rise); };
+  if (count(Rise::other) > 0) return Rise::other;
+  const auto rising = count(Rise::rises);
+  if (rising == 0) return Rise::independent;
+  const bool single = rising == 1;
+  switch (apply.fn) {
+    case Fn::max:
+    case Fn::min:
+      return single || apply.fn == function_of(op) ? Rise::rises : Rise::other;
+    case Fn::add:
+      return single && is_float(expr.type()) ? Rise::rises : Rise::other;
+    case Fn::sub:
+      return is_float(expr.type()) && args[1] == Rise::independent ? Rise::rises : Rise::other;
+    case Fn::mul:
+      return single && is_positive_constant(apply.args[args[0] == Rise::rises ? 1 : 0])
+                 ? Rise::rises
+                 : Rise::other;
+    case Fn::div:
+      return args[1] == Rise::independent && is_positive_constant(apply.args[1]) ? Rise::rises
+                                                                                 : Rise::other;
+    case Fn::where:
+      return args[0] == Rise::independent ? Rise::rises : Rise::other;
+    case Fn::exp:
+    case Fn::tanh:
+    case Fn::erf:
+      return Rise::rises;
+    case Fn::cast:
+      return is_float(expr.type()) && is_float(apply.args[0].type()) ? Rise::rises : Rise::other;
+    default:
+      return Rise::other;
+  }
+}
+
+}  // namespace
+
+bool rises_in(const Expr& body, ReduceOp op, const std::function<bool(const Read&)>& member) {
+  std::unordered_map<const ExprNode*, Rise> known;
+  for (const Expr& expr : subexpressions(body)) {
+    Rise& rise = known[&expr.node()];
+    rise = Rise::independent;
+    if (const Apply* apply = as<Apply>(expr)) {
+      std::vector<Rise> args;
+      for (const Expr& arg : apply->args) args.push_back(known.at(&arg.node()));
+      known[&expr.node()] = rise_of_apply(expr, *apply, op, args);
+    } else if (const Read* read = as<Read>(expr)) {
+      const bool fixed = std::all_of(
+          read->indices.begin(), read->indices.end(),
+          [&](const Index& index) { return known.at(&index.value.node()) == Rise::independent; });
+      known[&expr.node()] = !fixed ? Rise::other : member(*read) ? Rise::rises : Rise::independent;
+    }
+  }
+  return known.at(&body.node()) == Rise::rises;
+}
+
+std::vector<std::vector<Tensor>> rising_sets(const Expr& body, ReduceOp op,
+                                             const std::vector<Tensor>& tensors) {
+  std::vector<std::vector<Tensor>> result;
+  const auto add = [&](const std::vector<Tensor>& set) {
+    if (set.empty() || std::find(result.begin(), result.end(), set) != result.end()) return;
+    const auto member = [&](const Read& read) {
+      return std::find(set.begin(), set.end(), read.tensor) != set.end();
+    };
+    if (rises_in(body, op, member)) result.push_back(set);
+  };
+  for (const Tensor& tensor : tensors) add({tensor});
+  add(tensors);
   return result;
 }
 

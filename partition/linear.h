@@ -19,4 +19,18 @@ bool linear_in(const Expr& body, const std::function<bool(const Read&)>& member)
 // Only numeric tensors; tensors in declared order.
 std::vector<std::vector<Tensor>> linear_sets(const Expr& body, size_t limit = 16);
 
+// The same for a maximum or a minimum: f(max(x, y)) == max(f(x), f(y)), with everything else kept.
+// So it is for what rises with each of the reads and does not join two of them by anything but
+// `op`. What rises: sums with something independent, products and quotients by a positive constant,
+// exp, tanh, erf, max and min with something independent, `where` with an independent condition,
+// conversions between floats. Integers are not added to, since sums may wrap.
+//
+//   max(a, b) + c  rises with {a, b} and with a;   a + b  with a, not with {a, b};   a * c  with
+//   none
+bool rises_in(const Expr& body, ReduceOp op, const std::function<bool(const Read&)>& member);
+
+// Sets of tensors in all of whose reads the body rises; single ones, and all of those together.
+std::vector<std::vector<Tensor>> rising_sets(const Expr& body, ReduceOp op,
+                                             const std::vector<Tensor>& tensors);
+
 }  // namespace tessera

@@ -21,15 +21,20 @@ Expr shifted(const Expr& index, int64_t by) {
 class Localizer {
  public:
   Localizer(const NestRules& rules, const Assignment& assignment, const std::vector<Part>& operands,
-            LocalDims& dims)
+            LocalDims& dims, const std::optional<Turn>& turn)
       : rules_(rules), assignment_(assignment), operands_(operands) {
     for (const Dim& loop : rules.nest().loops()) {
       Axes axes = rules.loop_axes(loop, assignment);
       std::erase_if(axes, [&dims](int axis) { return dims.mesh().size(axis) == 1; });
       loops_.emplace(loop, Loop{dims.local(loop, axes), dims.range(loop, axes).begin});
     }
+    if (turn)
+      loops_.at(turn->loop) = {
+          Dim(turn->loop.name() + ".turn", turn->range.size(), turn->loop.where()),
+          turn->range.begin};
     const LoopParts parts(rules, assignment, dims.mesh(), dims.rank());
     for (const Dim& loop : rules.nest().reduced) {
+      if (turn && turn->loop == loop) continue;
       const Interval part = parts.of(loop);
       if (part.size() == loops_.at(loop).local.extent() || !leaves_places_out(loop)) continue;
       loops_.at(loop) = {Dim(loop.name() + ".part", part.size(), loop.where()), part.begin};
@@ -164,9 +169,10 @@ Interval LocalDims::range(const Dim& dim, const Axes& split) const {
 }
 
 Nest local_nest(const NestRules& rules, const Assignment& assignment,
-                const std::vector<Part>& operands, LocalDims& dims) {
+                const std::vector<Part>& operands, LocalDims& dims,
+                const std::optional<Turn>& turn) {
   const Nest& nest = rules.nest();
-  Localizer localizer(rules, assignment, operands, dims);
+  Localizer localizer(rules, assignment, operands, dims, turn);
   Expr value = localizer.rewrite(nest.body);
   Dims reduced;
   for (const Dim& dim : nest.reduced) reduced.push_back(localizer.loop(dim));
@@ -174,7 +180,15 @@ Nest local_nest(const NestRules& rules, const Assignment& assignment,
     value = make_reduce(static_cast<Reduction>(*nest.op), reduced, value, nest.out.where());
   Dims order;
   for (const Dim& dim : nest.out.dims()) order.push_back(localizer.loop(dim));
-  return nest_of(make_undivided(nest.out.name(), value, nest.out.where(), order));
+  const std::string& name = turn ? turn->name : nest.out.name();
+  return nest_of(make_undivided(name, value, nest.out.where(), order));
+}
+
+Nest joined_turns(const std::string& name, const Tensor& so_far, const Tensor& more, ReduceOp op) {
+  const SourceLocation& where = so_far.where();
+  const Expr both =
+      make_apply(function_of(op), {make_read(so_far, where), make_read(more, where)}, where);
+  return nest_of(make_undivided(name, both, where, so_far.dims()));
 }
 
 Nest copy_nest(const Part& from, const CopySpec& spec) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -46,8 +48,18 @@ struct Part {
 //
 //   d[y] = sum[o, k](where(o + k == y, g[o] * w[k], 0)), y from 8, k = 3, of g only 6 … 15 here:
 //   d[y.a] = sum[o.part, k](where(o.part + 6 + k == y.a + 8, g[o.part] * w[k], 0))
+//
+// Of a reduced loop that turns, one block at a time is computed, under a name of its own.
+struct Turn {
+  Dim loop;
+  Interval range;
+  std::string name;
+};
 Nest local_nest(const NestRules& rules, const Assignment& assignment,
-                const std::vector<Part>& operands, LocalDims& dims);
+                const std::vector<Part>& operands, LocalDims& dims,
+                const std::optional<Turn>& turn = std::nullopt);
+// `so_far` and `more` taken together: what two turns come to.
+Nest joined_turns(const std::string& name, const Tensor& so_far, const Tensor& more, ReduceOp op);
 
 // A nest that copies the elements of `to_box` out of a part that covers them. `keep` false gives
 // `filler` instead of every element: the form of a partial value that adds nothing.

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "ir/loop_condition.h"
+#include "partition/comm_steps.h"
+#include "partition/turning.h"
 #include "partition/wanted.h"
 
 namespace tessera {
@@ -33,6 +35,7 @@ class Lowering {
         cost_(options.cost != nullptr ? *options.cost : default_cost_),
         scopes_(program),
         dims_(plan.mesh, rank),
+        comms_(plan.mesh, rank),
         resharder_(plan.mesh, cost_) {
     result_.name = program.name();
     result_.mesh = plan.mesh;
@@ -134,7 +137,7 @@ class Lowering {
       partial.partial.insert(partial.partial.end(), axes.begin(), axes.end());
     if (partial.partial.empty()) return local;
     std::sort(partial.partial.begin(), partial.partial.end());
-    CommStep comm = unfilled(CommKind::all_reduce, partial.partial, local, condition);
+    CommStep comm = comms_.unfilled(CommKind::all_reduce, partial.partial, local, condition);
     comm.op = ReduceOp::any;
     comm.output = make_tensor(fresh(condition.name()), loops, local.type(), Role::input, {},
                               condition.where());
@@ -189,7 +192,8 @@ class Lowering {
       if (!wanted.part) wanted.part = obtain_operand(wanted, user).part;
       parts.push_back(*wanted.part);
     }
-    const Nest local = local_nest(rules, assignment, parts, dims_);
+    const Nest local = rules.turning(assignment) ? turned(rules, assignment, needs, user)
+                                                 : local_nest(rules, assignment, parts, dims_);
     const Sharding sharding = canonical(rules.result_sharding(assignment));
     made_.emplace(nest.out,
                   Version{sharding, {local.out, box_of(nest.out, sharding)}, {scope, count()}});
@@ -197,10 +201,78 @@ class Lowering {
     homes_.push_back(scope);
   }
 
+  // The last of the steps in which a reduced loop turns; all others are placed before the nest.
+  Nest turned(const NestRules& rules, const Assignment& assignment, WantedByNest& needs,
+              const User& user) {
+    const TurningLoop turning(rules, assignment, plan_.mesh);
+    const StepPlace place{user.scope, user.number - 1};
+    const std::string& name = rules.nest().out.name();
+    std::optional<Tensor> so_far;
+    for (int t = 0; t < turning.count(); ++t) {
+      std::set<size_t> moved;
+      for (size_t k = 0; k < needs.of_operand.size(); ++k) {
+        const int axis = rules.turning_axis(k, assignment);
+        if (axis < 0 || plan_.mesh.size(axis) == 1 || !moved.insert(needs.of_operand[k]).second)
+          continue;
+        if (t == 0 && !turning.skews()) continue;
+        Wanted& wanted = needs.wanted[needs.of_operand[k]];
+        wanted.part = brought_around(wanted, rules, k, {turning, axis, t}, place);
+      }
+      std::vector<Part> parts;
+      for (const size_t w : needs.of_operand) parts.push_back(*needs.wanted[w].part);
+      const bool only = turning.count() == 1;
+      const Turn turn{turning.loop(), turning.range(dims_.rank(), t), only ? name : fresh(name)};
+      const Nest step = local_nest(rules, assignment, parts, dims_, turn);
+      if (only) return step;
+      placed_.add(place, ComputeStep{step, name});
+      if (!so_far) {
+        so_far = step.out;
+        continue;
+      }
+      const bool last = t + 1 == turning.count();
+      const Nest both =
+          joined_turns(last ? name : fresh(name), *so_far, step.out, *rules.nest().op);
+      if (last) return both;
+      placed_.add(place, ComputeStep{both, name});
+      so_far = both.out;
+    }
+    TESSERA_CHECK(false) << name << " has no turns";
+    return rules.nest();
+  }
+
+  // An operand's block for turn `t`, from whoever has had it in the turn before.
+  struct Around {
+    const TurningLoop& turning;
+    int axis;
+    int t;
+  };
+  Part brought_around(const Wanted& wanted, const NestRules& rules, size_t operand,
+                      const Around& around, const StepPlace& place) {
+    const Tensor& tensor = wanted.tensor;
+    const int at = around.turning.position_in(rules, operand);
+    const auto dim = static_cast<size_t>(at);
+    CommStep step = comms_.around(wanted.part->local, tensor, around.turning,
+                                  {around.axis, around.t, wanted.part->box, at});
+    const Interval mine = around.turning.range(dims_.rank(), around.t);
+    Part part = *wanted.part;
+    part.box.begin[dim] = mine.begin;
+    part.box.end[dim] = mine.end;
+    Dims local = part.local.dims();
+    local[dim] =
+        Dim(around.turning.loop().name() + ".turn", mine.size(), tensor.dims()[dim].where());
+    step.output =
+        make_tensor(fresh(tensor.name()), local, tensor.type(), Role::input, {}, tensor.where());
+    step.bytes = piece_bytes(step, place.scope.size());
+    part.local = step.output;
+    placed_.add(place, step);
+    return part;
+  }
+
   Wanted wanted_of(const NestRules& rules, size_t k, const Assignment& assignment) const {
     const Tensor& tensor = rules.operand_tensor(k);
     Wanted wanted{tensor, canonical(rules.operand_sharding(k, assignment)),
                   halo_demand(rules, k, assignment, plan_.mesh), false, std::nullopt};
+    wanted.whole = rules.turning_axis(k, assignment) >= 0;
     for (size_t i = 0; i < tensor.dims().size(); ++i)
       wanted.whole = wanted.whole || rules.guarded(k, i, assignment);
     return wanted;
@@ -228,16 +300,11 @@ class Lowering {
   Version widened(const Tensor& tensor, const Version& from, const HaloWindow& window,
                   CommKind kind, const StepPlace& place) {
     const auto dim = static_cast<size_t>(window.dim);
-    CommStep step = unfilled(kind, window.axes, from.part.local, tensor);
+    CommStep step = comms_.unfilled(kind, window.axes, from.part.local, tensor);
     step.gather_dim = step.scatter_dim = window.dim;
     HaloPieces pieces = pieces_of(window, tensor.dims()[dim].extent(), plan_.mesh, step.me);
     step.sends = std::move(pieces.sends);
     step.receives = std::move(pieces.receives);
-    const auto moved = [&step](const std::vector<Piece>& list) {
-      int64_t size = 0;
-      for (const Piece& piece : list) size += piece.member == step.me ? 0 : piece.range.size();
-      return size;
-    };
     const Interval mine = window.members[static_cast<size_t>(step.me)];
     Version version = from;
     version.part.box.begin[dim] = mine.begin;
@@ -246,10 +313,7 @@ class Lowering {
     local[dim] = Dim(local[dim].name() + ".halo", mine.size(), tensor.dims()[dim].where());
     step.output =
         make_tensor(fresh(tensor.name()), local, tensor.type(), Role::input, {}, tensor.where());
-    int64_t row = static_cast<int64_t>(size_of(tensor.type()));
-    for (size_t i = place.scope.size(); i < local.size(); ++i)
-      if (i != dim) row *= local[i].extent();
-    step.bytes = std::max(moved(step.receives), moved(step.sends)) * row;
+    step.bytes = piece_bytes(step, place.scope.size());
     version.part.local = step.output;
     version.made = place;
     placed_.add(place, step);
@@ -367,58 +431,11 @@ class Lowering {
     }
     const Tensor output = make_tensor(fresh(tensor.name()), local_dims, tensor.type(), Role::input,
                                       {}, tensor.where());
-    CommStep comm = collective(tensor, from, step, output);
+    CommStep comm = comms_.resharding(tensor, from, step, output);
     comm.bytes = bytes_moved(shape_within(tensor, scope), within(from.sharding, scope), inner,
                              plan_.mesh, dims_.rank());
     placed_.add(place, comm);
     return {step.after, {output, box}, place};
-  }
-
-  CommStep unfilled(CommKind kind, const Axes& axes, const Tensor& input,
-                    const Tensor& origin) const {
-    return {kind,
-            axes,
-            plan_.mesh.group(dims_.rank(), axes),
-            plan_.mesh.position_in_group(dims_.rank(), axes),
-            input,
-            input,
-            ReduceOp::sum,
-            -1,
-            -1,
-            {},
-            {},
-            {},
-            {},
-            0,
-            origin.name()};
-  }
-
-  CommStep collective(const Tensor& tensor, const Version& from, const ReshardStep& step,
-                      const Tensor& output) const {
-    CommStep made = unfilled(step.kind, step.axes, from.part.local, tensor);
-    made.output = output;
-    made.op = from.sharding.op;
-    made.gather_dim = step.gather_dim;
-    made.scatter_dim = step.scatter_dim;
-    if (step.gather_dim >= 0)
-      made.gather_blocks = blocks(tensor, step.gather_dim, from.sharding, step.after, made.group);
-    if (step.scatter_dim >= 0)
-      made.scatter_blocks = blocks(tensor, step.scatter_dim, step.after, from.sharding, made.group);
-    return made;
-  }
-
-  // Each member's range under `fine`, counted from the beginning of this rank's under `coarse`.
-  std::vector<Interval> blocks(const Tensor& tensor, int at, const Sharding& fine,
-                               const Sharding& coarse, const std::vector<int>& group) const {
-    const auto dim = static_cast<size_t>(at);
-    const int64_t extent = tensor.dims()[dim].extent();
-    const int64_t origin = block(extent, coarse.split[dim], plan_.mesh, dims_.rank()).begin;
-    std::vector<Interval> result;
-    for (const int member : group) {
-      const Interval range = block(extent, fine.split[dim], plan_.mesh, member);
-      result.push_back({range.begin - origin, range.end - origin});
-    }
-    return result;
   }
 
   std::string fresh(const std::string& stem) {
@@ -435,6 +452,7 @@ class Lowering {
   const CommCost& cost_;
   const Scopes scopes_;
   LocalDims dims_;
+  const CommSteps comms_;
   Resharder resharder_;
   PlacedSteps placed_;
   std::vector<Scope> homes_;   // by nest

@@ -26,6 +26,12 @@ bool names_tensor(const Choice& choice, const Tensor& tensor) {
          choice.tensors.end();
 }
 
+bool is_reduction_by(const Tensor& tensor, ReduceOp op) {
+  if (tensor.role() != Role::definition) return false;
+  const Reduce* reduce = as<Reduce>(tensor.value());
+  return reduce != nullptr && reduce->op == static_cast<Reduction>(op);
+}
+
 Axes effective_order(const Assignment& assignment) {
   if (!assignment.order.empty()) return assignment.order;
   Axes order;
@@ -44,11 +50,13 @@ std::string describe(const Choice& choice) {
     case Choice::Kind::none:
       return "-";
     case Choice::Kind::loop:
-      return choice.dim;
+      return choice.turning.empty() ? choice.dim : choice.dim + " turning " + choice.turning;
     case Choice::Kind::gather:
       return "gather " + choice.tensors[0] + "[" + choice.dim + "]";
     case Choice::Kind::pass:
-      return "pass " + join(choice.tensors);
+      return (choice.op == ReduceOp::sum ? "pass "
+                                         : "pass " + std::string(name_of(choice.op)) + " of ") +
+             join(choice.tensors);
   }
   return "";
 }
@@ -56,7 +64,8 @@ std::string describe(const Choice& choice) {
 Choice parse_choice(const std::string& text) {
   const auto fail = [&text]() -> Choice {
     throw UserError("`" + text +
-                    "` is not a choice; write `-`, a dim, `gather table[dim]` or `pass a, b`");
+                    "` is not a choice; write `-`, a dim, `dim turning k`, `gather table[dim]`, "
+                    "`pass a, b` or `pass max of a`");
   };
   if (text.empty()) return fail();
   if (text == "-") return {};
@@ -70,7 +79,15 @@ Choice parse_choice(const std::string& text) {
   }
   if (text.rfind("pass ", 0) == 0) {
     Choice choice{Choice::Kind::pass, "", {}};
-    for (size_t begin = 5; begin <= text.size();) {
+    size_t first = 5;
+    for (const ReduceOp op : {ReduceOp::max, ReduceOp::min}) {
+      const std::string of = std::string(name_of(op)) + " of ";
+      if (text.compare(first, of.size(), of) != 0) continue;
+      choice.op = op;
+      first += of.size();
+      break;
+    }
+    for (size_t begin = first; begin <= text.size();) {
       const size_t end = std::min(text.find(", ", begin), text.size());
       if (end == begin) return fail();
       choice.tensors.push_back(text.substr(begin, end - begin));
@@ -78,8 +95,14 @@ Choice parse_choice(const std::string& text) {
     }
     return choice.tensors.empty() ? fail() : choice;
   }
-  if (text.find_first_of(" []") != std::string::npos) return fail();
-  return {Choice::Kind::loop, text, {}};
+  Choice choice{Choice::Kind::loop, text, {}};
+  if (const size_t at = text.find(" turning "); at != std::string::npos) {
+    choice.dim = text.substr(0, at);
+    choice.turning = text.substr(at + 9);
+  }
+  for (const std::string& name : {choice.dim, choice.turning})
+    if (name.find_first_of(" []") != std::string::npos) return fail();
+  return choice.dim.empty() ? fail() : choice;
 }
 
 Assignment unassigned(const Mesh& mesh) {
@@ -172,8 +195,12 @@ void NestRules::find_choices() const {
   for (const Dim& loop : nest_.loops())
     if (!contains(iterated_, loop))
       choices_.push_back({Choice::Kind::loop, loop_label(nest_, loop), {}});
-  if (nest_.op && *nest_.op != ReduceOp::sum) return;
   if (nest_.body.type() == DType::b8) return;
+  if (!nest_.op || *nest_.op == ReduceOp::sum) find_gathers();
+  find_passes();
+}
+
+void NestRules::find_gathers() const {
   std::set<std::pair<Tensor, size_t>> tried;
   for (size_t k = 0; k < operands_.size(); ++k) {
     const Tensor& table = operand_tensor(k);
@@ -187,19 +214,104 @@ void NestRules::find_choices() const {
       if (!legal(choice) && linear_in(nest_.body, member)) choices_.push_back(choice);
     }
   }
-  for (const std::vector<Tensor>& set : linear_sets(nest_.body)) {
-    // Only what was computed can be partial; making a stored tensor so would gain nothing.
-    if (std::none_of(set.begin(), set.end(),
-                     [](const Tensor& tensor) { return tensor.role() == Role::definition; }))
-      continue;
+}
+
+// All passes of a nest are by one op, so that every combination is legal: that of its reduction, or
+// of a map sum where there is something to it.
+void NestRules::find_passes() const {
+  const auto add = [this](const std::vector<Tensor>& set, ReduceOp op) {
     Choice choice{Choice::Kind::pass, "", {}};
+    choice.op = op;
     for (const Tensor& tensor : set) choice.tensors.push_back(tensor.name());
     if (!legal(choice)) choices_.push_back(choice);
+  };
+  const size_t before = choices_.size();
+  if (!nest_.op || *nest_.op == ReduceOp::sum)
+    for (const std::vector<Tensor>& set : linear_sets(nest_.body)) {
+      // Only what was computed can be partial; making a stored tensor so would gain nothing.
+      const bool some = std::any_of(set.begin(), set.end(), [](const Tensor& tensor) {
+        return tensor.role() == Role::definition && !is_reduction_by(tensor, ReduceOp::max) &&
+               !is_reduction_by(tensor, ReduceOp::min);
+      });
+      if (some) add(set, ReduceOp::sum);
+    }
+  for (const ReduceOp op : {ReduceOp::max, ReduceOp::min}) {
+    if (choices_.size() > before || (nest_.op && *nest_.op != op)) continue;
+    std::set<Tensor> tensors;
+    for (size_t k = 0; k < operands_.size(); ++k)
+      if (is_reduction_by(operand_tensor(k), op)) tensors.insert(operand_tensor(k));
+    if (tensors.empty()) continue;
+    for (const std::vector<Tensor>& set :
+         rising_sets(nest_.body, op, {tensors.begin(), tensors.end()}))
+      add(set, op);
   }
 }
 
+ReduceOp NestRules::partial_op() const {
+  if (nest_.op) return *nest_.op;
+  for (const Choice& choice : choices())
+    if (choice.kind == Choice::Kind::pass) return choice.op;
+  return ReduceOp::sum;
+}
+
+// Is the loop read at the very dim that it indexes, wherever it is used, and does something that
+// `loop` does not use go around?
+bool NestRules::may_turn(const Dim& loop, const Dim& reduced) const {
+  const std::string label = loop_label(nest_, reduced);
+  bool turns = false;
+  for (size_t k = 0; k < operands_.size(); ++k) {
+    const Read& read = *as<Read>(operands_[k]);
+    if (!contains(operands_[k].dims(), reduced)) continue;
+    for (size_t i = 0; i < read.indices.size(); ++i)
+      if (contains(read.indices[i].value.dims(), reduced) && slots_[k][i].loop != label)
+        return false;
+    turns = turns || !contains(operands_[k].dims(), loop);
+  }
+  return turns;
+}
+
+const std::vector<Choice>& NestRules::turns() const {
+  if (turns_) return *turns_;
+  turns_.emplace();
+  if (!nest_.op || !iterated_.empty()) return *turns_;
+  for (const Dim& loop : nest_.loops())
+    for (const Dim& reduced : nest_.reduced) {
+      if (loop == reduced || !may_turn(loop, reduced)) continue;
+      Choice choice{Choice::Kind::loop, loop_label(nest_, loop), {}};
+      choice.turning = loop_label(nest_, reduced);
+      turns_->push_back(choice);
+    }
+  return *turns_;
+}
+
+std::optional<Dim> NestRules::turning(const Assignment& assignment) const {
+  for (const Choice& choice : assignment.axes)
+    if (!choice.turning.empty()) return find_loop(nest_, choice.turning);
+  return std::nullopt;
+}
+
+Axes NestRules::turning_axes(const Assignment& assignment) {
+  Axes axes;
+  for (size_t i = 0; i < assignment.axes.size(); ++i)
+    if (!assignment.axes[i].turning.empty()) axes.push_back(static_cast<int>(i));
+  return axes;
+}
+
+int NestRules::turning_axis(size_t operand, const Assignment& assignment) const {
+  int found = -1;
+  for (const int axis : turning_axes(assignment)) {
+    const Choice& choice = at(assignment, axis);
+    const Dims& used = operands_[operand].dims();
+    const auto loop = find_loop(nest_, choice.dim), reduced = find_loop(nest_, choice.turning);
+    if (!loop || !reduced || contains(used, *loop) || !contains(used, *reduced)) continue;
+    if (found >= 0) return -1;  // over two axes: whole, instead
+    found = axis;
+  }
+  return found;
+}
+
 bool NestRules::legal(const Choice& choice) const {
-  const std::vector<Choice>& known = choices();
+  const std::vector<Choice>& known = choice.turning.empty() ? choices() : turns();
   return std::find(known.begin(), known.end(), choice) != known.end();
 }
 
@@ -217,8 +329,10 @@ Sharding NestRules::operand_sharding(size_t operand, const Assignment& assignmen
   Sharding sharding = replicated(tensor);
   for (const int axis : effective_order(assignment)) {
     const Choice& choice = at(assignment, axis);
-    if (choice.kind == Choice::Kind::pass && names_tensor(choice, tensor))
+    if (choice.kind == Choice::Kind::pass && names_tensor(choice, tensor)) {
       sharding.partial.push_back(axis);
+      sharding.op = choice.op;
+    }
     for (size_t i = 0; i < sharding.split.size() && !uses(sharding, axis); ++i) {
       const Slot& slot = slots_[operand][i];
       const bool by_loop = choice.kind == Choice::Kind::loop && slot.loop == choice.dim;
@@ -228,6 +342,11 @@ Sharding NestRules::operand_sharding(size_t operand, const Assignment& assignmen
     }
   }
   std::sort(sharding.partial.begin(), sharding.partial.end());
+  // Innermost, so that what goes around lies together.
+  if (const int axis = turning_axis(operand, assignment); axis >= 0)
+    for (size_t i = 0; i < sharding.split.size(); ++i)
+      if (slots_[operand][i].loop == at(assignment, axis).turning)
+        sharding.split[i].push_back(axis);
   return sharding;
 }
 
@@ -237,6 +356,7 @@ Sharding NestRules::result_sharding(const Assignment& assignment) const {
   for (const int axis : effective_order(assignment)) {
     const Choice& choice = at(assignment, axis);
     if (choice.kind == Choice::Kind::none) continue;
+    if (choice.kind == Choice::Kind::pass) sharding.op = choice.op;
     const auto it = std::find(out_labels_.begin(), out_labels_.end(), choice.dim);
     if (choice.kind == Choice::Kind::loop && it != out_labels_.end())
       sharding.split[static_cast<size_t>(it - out_labels_.begin())].push_back(axis);

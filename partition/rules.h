@@ -26,8 +26,18 @@ namespace tessera {
 //   gather   the ranks share dim `dim` of table `tensors[0]`, which the body reads at indices that
 //            depend on data; each reads 0 outside its block; the result is partial by sum. Only
 //            where the body is linear in those reads. An index outside the table reads 0, too.
-//   pass     `tensors` are partial by sum and stay so; the result is. Only where the body is linear
-//            in their reads.
+//   pass     `tensors` are partial by `op` and stay so; the result is. By sum only where the body
+//   is
+//            linear in their reads; by max or min where it rises with them (linear.h) and they are
+//            maxima or minima: of m = max[k](x), exp(m - c) may be taken before the ranks compare.
+//
+// A loop on an axis may be `turning` a reduced one: what is split along it goes around the ranks of
+// the axis, and each takes the part of the sum that it has, while the next part comes. So an
+// operand that the axis' loop does not use need nowhere be whole.
+//   C[i, j] = sum[k](A[i, k] * B[k, j]), a=3, i turning k: A[i: a, k] stays, B[k: a, j] goes
+//   around; rank r adds the blocks r, r+1, r+2 (modulo 3) of k the same with b=3, j turning k: A[i:
+//   a, k: b], B[k: a, j: b], Cannon's product: rank (r, s) begins with block r+s, to which both are
+//   brought first
 //
 // Dims are named as by `loop_label`. A Choice is a value without pointers: it can be stored in a
 // plan and read back.
@@ -36,11 +46,14 @@ struct Choice {
   Kind kind = Kind::none;
   std::string dim;
   std::vector<std::string> tensors;
+  ReduceOp op = ReduceOp::sum;  // of pass
+  std::string turning = "";     // of loop: a reduced loop, or none
 
   bool operator==(const Choice&) const = default;
 };
 
-// "-", "batch", "gather table[v]", "pass a, b"; parse_choice is the inverse and throws UserError.
+// "-", "batch", "batch turning k", "gather table[v]", "pass a, b", "pass max of a"; parse_choice is
+// the inverse and throws UserError.
 std::string describe(const Choice& choice);
 Choice parse_choice(const std::string& text);
 
@@ -88,13 +101,23 @@ class NestRules {
   // The legal choices, `none` first; the same for every axis, and every combination is legal. Found
   // when they are first asked for, so not from two threads at once.
   const std::vector<Choice>& choices() const;
+  // Those that turn a loop. On several axes they are legal together if they turn the same loop, and
+  // the axes are of one size. Nests in loops have none.
+  const std::vector<Choice>& turns() const;
   bool legal(const Choice& choice) const;
+  // By which op the result is partial, where it is.
+  ReduceOp partial_op() const;
 
   // How the operand must be placed, and how the result then is.
   Sharding operand_sharding(size_t operand, const Assignment& assignment) const;
   Sharding result_sharding(const Assignment& assignment) const;
   // The axes that share the range of a loop, outermost first.
   Axes loop_axes(const Dim& loop, const Assignment& assignment) const;
+  // The loop that the assignment turns, and on which axes.
+  std::optional<Dim> turning(const Assignment& assignment) const;
+  static Axes turning_axes(const Assignment& assignment);
+  // The axis over which the operand goes around; -1: it does not.
+  int turning_axis(size_t operand, const Assignment& assignment) const;
   // Those around the body of a reduction: 2*oy + ky == y of where(2*oy + ky == y, g * w, 0).
   const std::vector<Equation>& equations() const { return equations_; }
   // Does the operand, under this assignment, read 0 outside its block of dim `position`?
@@ -109,6 +132,9 @@ class NestRules {
   void find_slots();
   void find_equations();
   void find_choices() const;
+  void find_gathers() const;
+  void find_passes() const;
+  bool may_turn(const Dim& loop, const Dim& reduced) const;
 
   Nest nest_;
   std::vector<Expr> operands_;
@@ -118,6 +144,7 @@ class NestRules {
   Dims iterated_;
   std::vector<Equation> equations_;
   mutable std::vector<Choice> choices_;  // empty: not found yet
+  mutable std::optional<std::vector<Choice>> turns_;
 };
 
 }  // namespace tessera

@@ -78,12 +78,29 @@ class Verifier {
       fail("nest `" + decision.nest + "` cannot take `" + describe(assignment.axes[i]) +
            "` on axis `" + plan_.mesh.axes[i].name + "`; it can take: " + join(allowed, " | "));
     }
+    check_turns(decision);
     Axes order = assignment.order;
     std::sort(order.begin(), order.end());
     for (size_t i = 0; i < order.size(); ++i)
       if (order[i] != static_cast<int>(i) || order.size() != plan_.mesh.axes.size())
         fail("nest `" + decision.nest + "`: `order` must name each mesh axis once");
     results_.emplace(decision.nest, rules.result_sharding(assignment));
+  }
+
+  void check_turns(const NestDecision& decision) {
+    const Axes turning = NestRules::turning_axes(decision.assignment);
+    if (turning.empty()) return;
+    const Choice& first = decision.assignment.axes[static_cast<size_t>(turning[0])];
+    for (const int axis : turning) {
+      const Choice& choice = decision.assignment.axes[static_cast<size_t>(axis)];
+      if (choice.turning != first.turning)
+        fail("nest `" + decision.nest + "` turns `" + first.turning + "` and `" + choice.turning +
+             "`; a nest turns one loop");
+      if (plan_.mesh.size(axis) != plan_.mesh.size(turning[0]))
+        fail("nest `" + decision.nest + "` turns `" + first.turning + "` on axes of " +
+             std::to_string(plan_.mesh.size(turning[0])) + " and " +
+             std::to_string(plan_.mesh.size(axis)) + " ranks; they must be of one size");
+    }
   }
 
   void check_storages(const std::vector<StorageDecision>& list,

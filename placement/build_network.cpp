@@ -113,7 +113,7 @@ class Builder {
     ReduceOp op = ReduceOp::sum;
     if (tensor.role() == Role::definition) {
       const size_t nest = nest_of(tensor);
-      if (in_.rules.nests[nest].nest().op) op = *in_.rules.nests[nest].nest().op;
+      op = in_.rules.nests[nest].partial_op();
       const NestDomain& domain = *domains_.at(in_.rules.classes.of[nest]);
       made.insert(domain.result.begin(), domain.result.end());
     } else {

@@ -58,13 +58,19 @@ class Pricer {
     return row;
   }
 
-  // Nests pass on partial sums. What is partial by another op has to be whole before it can be one,
+  // A nest passes on what is partial by one op. What is partial by another has to be whole before,
   // which then is for nothing.
-  int summed(int number) const {
-    if (forms(edge_.from).forms[0].op == ReduceOp::sum) return number;
-    Sharding form = part_.sharding(number);
-    form.partial.clear();
-    return part_.of(form);
+  bool passes_on() const {
+    return forms(edge_.from).forms[0].op == in_.rules.nests[to_.number].partial_op();
+  }
+
+  Sharding passed(Sharding form) const {
+    if (!passes_on()) form.partial.clear();
+    return form;
+  }
+
+  int passed(int number) const {
+    return passes_on() ? number : part_.of(passed(part_.sharding(number)));
   }
 
   const FormDomain& forms(int32_t v) const { return *placement_.forms[static_cast<size_t>(v)]; }
@@ -99,13 +105,13 @@ class Pricer {
     std::vector<double> table(from.size() * nest.size(), 0.0);
     for (size_t x = 0; x < nest.size(); ++x) {
       for (const int wanted : nest.forms[which][x]) {
-        const std::vector<double>& way = way_to(summed(within_loops(wanted)));
+        const std::vector<double>& way = way_to(passed(within_loops(wanted)));
         for (size_t f = 0; f < from.size(); ++f)
           table[f * nest.size() + x] += way[static_cast<size_t>(from[f])];
       }
       for (const Demand& demand : nest.demands[which][x]) {
-        const std::vector<double> direct = in_.distances.to(shape_, demand.form);
-        const std::vector<double>& base = in_.distances.to(shape_, demand.halo->base);
+        const std::vector<double> direct = in_.distances.to(shape_, passed(demand.form));
+        const std::vector<double>& base = in_.distances.to(shape_, passed(demand.halo->base));
         for (size_t f = 0; f < from.size(); ++f) {
           const auto at = static_cast<size_t>(from[f]);
           table[f * nest.size() + x] += std::min(direct[at], base[at] + demand.halo_seconds);

@@ -2,6 +2,7 @@
 
 #include "partition/iteration.h"
 #include "partition/local_nest.h"
+#include "partition/turning.h"
 
 namespace tessera {
 
@@ -21,7 +22,12 @@ Nest first_rank_nest(const NestRules& rules, const Assignment& assignment, const
                                Role::input, {}, tensor.where());
     parts.push_back(std::move(part));
   }
-  const Nest local = local_nest(rules, assignment, parts, dims);
+  std::optional<Turn> turn;
+  if (rules.turning(assignment)) {
+    const TurningLoop turning(rules, assignment, mesh);
+    turn = Turn{turning.loop(), turning.range(0, 0), rules.nest().out.name()};
+  }
+  const Nest local = local_nest(rules, assignment, parts, dims, turn);
   std::map<Tensor, size_t> depths;  // of the loops around each tensor
   const auto add = [&](const Tensor& tensor, const Tensor& origin) {
     if (!scopes.of(origin).empty()) depths[tensor] = scopes.of(origin).size();
@@ -37,6 +43,7 @@ std::vector<int64_t> first_rank_extents(const NestRules& rules, const Assignment
   std::vector<int64_t> result;
   for (const Dim& loop : rules.nest().loops())
     result.push_back(block(loop.extent(), rules.loop_axes(loop, assignment), mesh, 0).size());
+  if (rules.turning(assignment)) result.push_back(TurningLoop(rules, assignment, mesh).count());
   for (size_t k = 0; k < rules.operands().size(); ++k) {
     Sharding sharding = rules.operand_sharding(k, assignment);
     const Dims& dims = rules.operand_tensor(k).dims();

@@ -34,6 +34,7 @@ class Describer {
     }
     for (const Choice& choice : choices_) {
       add(static_cast<int64_t>(choice.kind));
+      add(static_cast<int64_t>(choice.op));
       if (choice.kind == Choice::Kind::loop) add(position(loops_, *find_loop(nest, choice.dim)));
       for (const std::string& name : choice.tensors) add_name(choice, name);
     }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "partition/demands.h"
 #include "partition/lower.h"
+#include "partition/turning.h"
 #include "placement/condition_cost.h"
 #include "placement/memory.h"
 #include "placement/timeline.h"
@@ -36,9 +37,11 @@ Objective objective_of(const ProgramRules& rules, const Plan& plan, const Prices
   Objective total;
   std::map<std::string, const Assignment*> assignments;
   for (const NestDecision& nest : plan.nests) assignments.emplace(nest.nest, &nest.assignment);
-  for (size_t n = 0; n < rules.nests.size(); ++n)
-    total.compute +=
-        prices.kernels.of(rules, n, *assignments.at(rules.nests[n].nest().out.name()), plan.mesh);
+  for (size_t n = 0; n < rules.nests.size(); ++n) {
+    const Assignment& assignment = *assignments.at(rules.nests[n].nest().out.name());
+    total.compute += prices.kernels.of(rules, n, assignment, plan.mesh);
+    total.communicate += turning_seconds(rules.nests[n], assignment, plan.mesh, prices.comm);
+  }
   for (const StorageDecision& stored : plan.stored) {
     const Tensor tensor = rules.program.get(stored.tensor);
     if (tensor.role() == Role::input)

@@ -1,6 +1,8 @@
 #include "placement/program_rules.h"
 
 #include "base/error.h"
+#include "partition/local_nest.h"
+#include "partition/turning.h"
 #include "placement/condition_cost.h"
 #include "placement/first_rank.h"
 #include "placement/network.h"
@@ -30,7 +32,13 @@ double KernelTimes::of(const ProgramRules& rules, size_t nest, const Assignment&
 double KernelTimes::ask(const ProgramRules& rules, size_t nest, const Assignment& assignment,
                         const Mesh& mesh) const {
   const NestRules& of = rules.nests[nest];
-  const double seconds = seconds_(first_rank_nest(of, assignment, mesh, rules.scopes));
+  const Nest local = first_rank_nest(of, assignment, mesh, rules.scopes);
+  double seconds = seconds_(local);
+  if (of.turning(assignment)) {
+    const int turns = TurningLoop(of, assignment, mesh).count();
+    const Nest joined = joined_turns(local.out.name(), local.out, local.out, *of.nest().op);
+    seconds = turns * seconds + (turns - 1) * seconds_(joined);
+  }
   TESSERA_CHECK(seconds >= 0 && seconds < kForbidden)
       << "a kernel of " << of.nest().out.name() << " takes " << seconds << " s";
   return seconds * static_cast<double>(rules.scopes.times(rules.scopes.of(of.nest().out)));

@@ -215,7 +215,7 @@ TEST(Plan, ReadErrorsSayWhere) {
             "plan.yaml: nest `z` has no `model`");
   EXPECT_EQ(read_error("\"model\": \"j\"}}", "\"model\": \"a b\"}}"),
             "plan.yaml: nest `z` on axis `model`: `a b` is not a choice; write `-`, a dim, "
-            "`gather table[dim]` or `pass a, b`");
+            "`dim turning k`, `gather table[dim]`, `pass a, b` or `pass max of a`");
   EXPECT_EQ(read_error("\"split\": [[\"data\"], []]", "\"split\": [[\"data\"]]"),
             "plan.yaml: a stored tensor `x` has 2 dims and splits 1");
 }

@@ -216,7 +216,8 @@ TEST(Rules, ChoicesRoundTripAsText) {
     } catch (const UserError& error) {
       EXPECT_EQ(std::string(error.what()),
                 "`" + std::string(text) +
-                    "` is not a choice; write `-`, a dim, `gather table[dim]` or `pass a, b`");
+                    "` is not a choice; write `-`, a dim, `dim turning k`, `gather table[dim]`, "
+                    "`pass a, b` or `pass max of a`");
     }
   }
 }

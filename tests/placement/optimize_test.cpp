@@ -150,6 +150,37 @@ TEST(Optimize, ObjectiveEqualsNetworkAndWhatLoweringDoes) {
   EXPECT_GT(equal, count / 3 * 3 / 4);
 }
 
+// A loop that turns takes as many kernels as there are blocks, and moves what goes around between.
+TEST(Optimize, PricesTurnsAsLoweringDoes) {
+  const Program program = normalize(parse(R"(program product
+dim i = 12, j = 6, k = 24
+input x[i, k]
+input w[k, j]
+y = sum[k](x * w)
+output y[i, j]
+)"));
+  for (const char* mesh : {"a=2", "a=2,b=2"}) {
+    Bench bench(program, mesh);
+    Plan plan = default_plan(program, bench.mesh);
+    plan.nests[0].assignment.axes[0] = parse_choice("i turning k");
+    if (bench.mesh.count() > 1) plan.nests[0].assignment.axes[1] = parse_choice("j turning k");
+    const NestRules& rules = bench.rules.nests[0];
+    plan.outputs[0].stored = rules.result_sharding(plan.nests[0].assignment);
+    for (StorageDecision& stored : plan.stored)
+      for (size_t k = 0; k < rules.operands().size(); ++k)
+        if (rules.operand_tensor(k).name() == stored.tensor)
+          stored.stored = rules.operand_sharding(k, plan.nests[0].assignment);
+    const Objective objective = objective_of(bench.rules, plan, bench.prices());
+    const ShardedProgram local = lower(program, plan, 0, {&bench.comm});
+    const Timeline line = timeline_of(local, bench.seconds, bench.comm);
+    EXPECT_GT(objective.communicate, 0);
+    EXPECT_LE(line.communicate, objective.communicate + 1e-12);
+    if (bench.mesh.count() == 1) {  // on two axes the first rank has its first block already
+      EXPECT_NEAR(line.communicate, objective.communicate, 1e-12) << print(local);
+    }
+  }
+}
+
 TEST(Optimize, SplitsAConvolutionInSpaceAndPricesTheHalo) {
   Program p("blur");
   Dim y("y", 4098), x("x", 1024), oy("oy", 4096), ky("ky", 3);
