@@ -156,7 +156,7 @@ void pack_along(PackCode& code, llvm::Value* from) {
   llvm::IRBuilder<>& b = code.b;
   const int lanes = along_lanes(c, code.side);
   const int64_t width = panel_width(c, code.side);
-  const bool whole = side_volume(c, code.side) % width % lanes == 0;
+  const bool whole = width % lanes == 0 && side_volume(c, code.side) % width % lanes == 0;
   llvm::Value* end = whole ? code.count() : b.CreateAnd(code.count(), c.constant(-int64_t{lanes}));
   const auto put = [&](llvm::Value* p, int steps, llvm::Value* column, llvm::Value* valid) {
     std::vector<llvm::Value*> values;
