@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/read_file.h"
+#include "codegen/gpu/gpu_model.h"
 #include "codegen/kernel_model.h"
 #include "codegen/machine.h"
 #include "comm/work_together.h"
@@ -92,7 +93,16 @@ KernelSeconds kernel_seconds_here(const PlanSettings& settings) {
 }
 
 KernelSeconds kernel_seconds_of(const ClusterDescription& described) {
-  if (!described.machine) return {};
+  if (!described.machine) {
+    const Device& device = described.cluster.device;
+    std::optional<GpuTarget> gpu = gpu_of_kind(device.kind);
+    if (!gpu) return {};
+    gpu->matrix_flops *= device.flops / gpu->f32_flops;
+    gpu->f32_flops = device.flops;
+    gpu->memory_bandwidth = device.memory_bandwidth;
+    gpu->launch_seconds = device.launch;
+    return [target = *gpu](const Nest& local) { return predict_gpu_seconds(local, target); };
+  }
   return [machine = *described.machine, threads = described.threads](const Nest& local) {
     return predict_seconds(local, machine, threads);
   };

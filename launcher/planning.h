@@ -34,8 +34,9 @@ PlanSettings plan_settings(const Config& config, int threads);
 // the settings.
 KernelSeconds kernel_seconds_here(const PlanSettings& settings);
 
-// The same for machines that a file describes; nothing, which is a roofline, where it does not say
-// what a device is.
+// The same for machines that a file describes: the model of GPUs for the kinds that it knows
+// (gpu_model.h), with the rates of the file; nothing, which is a roofline, where neither the kind
+// nor the file says what a device is.
 KernelSeconds kernel_seconds_of(const ClusterDescription& described);
 
 // The plan of a program in normal form for the ranks of `here`, whose kernels are those of this

@@ -19,13 +19,18 @@ if [ ! -x "$program" ]; then
   exit 2
 fi
 failed=0
+# suite FOLDER OPTION...: the suites in kernels/ of the folder
 suite() {
   echo "== $*"
-  "$program" bench kernels --folder "$here" --target nvptx --run --threads "$(nproc)" "$@" || failed=1
+  folder=$1
+  shift
+  "$program" bench kernels --folder "$folder" --target nvptx --run --threads "$(nproc)" "$@" || failed=1
 }
-suite --tiny --seconds 0.01
-suite --filter memory/ --seconds 0.1
-suite --filter matmul/ --seconds 0.1
-suite --filter units/ --seconds 0.1
-suite --filter attention/ --seconds 0.1
+suite "$here" --tiny --seconds 0.01
+suite "$here/gpu" --tiny --seconds 0.01
+suite "$here/gpu" --filter matrices/ --seconds 0.1
+suite "$here" --filter memory/ --seconds 0.1
+suite "$here" --filter matmul/ --seconds 0.1
+suite "$here" --filter units/ --seconds 0.1
+suite "$here" --filter attention/ --seconds 0.1
 exit $failed

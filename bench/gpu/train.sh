@@ -55,4 +55,5 @@ pair quickstart quickstart.yaml data.dir="$data" train.steps=30
 pair cnn cnn.yaml data.dir="$data" train.steps=20
 pair transformer transformer.yaml data.text="$text" train.steps=20
 pair lstm lstm.yaml data.text="$text" train.steps=5
+pair mixed ../bench/gpu/mixed.yaml data.dir="$data" train.steps=30
 exit $failed

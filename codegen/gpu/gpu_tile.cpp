@@ -35,7 +35,9 @@ constexpr Candidate kMatrices[] = {
     {{128, 16, 0, 32, 16}, 0.28}, {{16, 128, 0, 16, 32}, 0.28}, {{32, 32, 0, 16, 16}, 0.3}};
 constexpr int kLineBytes = 64;  // of their depth
 constexpr int kMostStages = 4;
-constexpr int kPad = 4;  // elements, so that lines begin in different banks
+constexpr int kMostRegisters = 160;  // of sums and of what is fetched
+constexpr int kLeastSums = 8;        // of a thread, in the smallest part of a warp
+constexpr int kPad = 4;              // elements, so that lines begin in different banks
 
 int64_t tiles(int64_t extent, int size) {
   return (extent + size - 1) / size;
@@ -291,11 +293,16 @@ double products_at_once(const std::optional<NarrowTypes>& narrow) {
   return !narrow ? 1 : narrow->bytes() == 1 ? 16 : 8;
 }
 
-GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts, const GpuTarget& target) {
+namespace {
+
+// Among tiles whose parts have no more sums than that.
+GpuTileShape choose_tile(const Contraction& c, int64_t parts, const GpuTarget& target,
+                         int most_sums) {
   double least = std::numeric_limits<double>::infinity();
   GpuTileShape best;
   const auto consider = [&](const auto& candidates) {
     for (const auto& [shape, efficiency] : candidates) {
+      if (shape.part_rows * shape.part_columns > most_sums) continue;
       const int64_t blocks = volume(c.batch) * parts * tiles(volume(c.m), shape.rows) *
                              tiles(volume(c.n), shape.columns);
       const double cost = static_cast<double>(tiles(blocks, target.multiprocessors)) * shape.rows *
@@ -317,6 +324,44 @@ GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts, const GpuTarge
     consider(kSmallElements);
   }
   return best;
+}
+
+// Registers of a thread for what it has fetched and not yet stored, and for where it lay.
+int fetched_registers(const GpuTile& tile, int side, const TileLoad& load) {
+  if (load.copied >= 0) return 0;
+  const int vectors = side * tile.shape.depth / load.lanes / tile.shape.threads();
+  return vectors * (2 + std::max(1, load.lanes * static_cast<int>(tile.narrow->bytes()) / 4));
+}
+
+void choose_loads(GpuTile& tile) {
+  const Contraction& c = tile.group.contraction;
+  tile.load_a = load_for(tile, tile.a.nest, tile.m, tile.shape.rows);
+  tile.load_b = load_for(tile, tile.b.nest, tile.n, tile.shape.columns);
+  tile.load_a.copied =
+      copied_load(tile.a, tile.narrow ? tile.narrow->a : c.a.type(), tile.load_a, tile.shared_a());
+  tile.load_b.copied =
+      copied_load(tile.b, tile.narrow ? tile.narrow->b : c.b.type(), tile.load_b, tile.shared_b());
+}
+
+// Loads, and smaller tiles where what a thread has fetched would not fit beside its sums.
+void choose_loads_and_tile(GpuTile& tile, const GpuTarget& target) {
+  choose_loads(tile);
+  if (!tile.narrow) return;
+  const auto sums = [&] { return tile.shape.part_rows * tile.shape.part_columns / kGpuWarp; };
+  const auto fetched = [&] {
+    return fetched_registers(tile, tile.shape.rows, tile.load_a) +
+           fetched_registers(tile, tile.shape.columns, tile.load_b);
+  };
+  while (sums() > kLeastSums && sums() + fetched() > kMostRegisters) {
+    tile.shape = choose_tile(tile.group.contraction, 1, target, sums() * kGpuWarp / 2);
+    choose_loads(tile);
+  }
+}
+
+}  // namespace
+
+GpuTileShape choose_gpu_tile(const Contraction& c, int64_t parts, const GpuTarget& target) {
+  return choose_tile(c, parts, target, std::numeric_limits<int>::max());
 }
 
 std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group, const GpuTarget& target) {
@@ -356,12 +401,7 @@ std::optional<GpuTile> plan_gpu_tile(const KernelGroup& group, const GpuTarget& 
   tile.result = formula_of(result, *found);
   tile.result.node = load_of(tile.result, result, sum);
   if (tile.result.nest.stages.size() != 1) return std::nullopt;
-  tile.load_a = load_for(tile, tile.a.nest, tile.m, tile.shape.rows);
-  tile.load_b = load_for(tile, tile.b.nest, tile.n, tile.shape.columns);
-  tile.load_a.copied =
-      copied_load(tile.a, tile.narrow ? tile.narrow->a : c.a.type(), tile.load_a, tile.shared_a());
-  tile.load_b.copied =
-      copied_load(tile.b, tile.narrow ? tile.narrow->b : c.b.type(), tile.load_b, tile.shared_b());
+  choose_loads_and_tile(tile, target);
   std::vector<const Address*> addresses = loads_of(tile.result.nest);
   for (const Stage& stage : tile.result.nest.stages)
     for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})

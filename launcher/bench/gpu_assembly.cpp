@@ -58,7 +58,7 @@ nlohmann::json json_of(const GpuAssembly& each) {
     return object;
   }
   object["registers"] = each.assembly.registers;
-  object["spilled_bytes"] = each.assembly.spilled_bytes;
+  object["spills"] = each.assembly.spilled_bytes;
   object["shared_bytes"] = each.assembly.shared_bytes;
   return object;
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "ir/normalize.h"
+#include "launcher/bench/gpu_program.h"
 #include "launcher/commands/bench_gpu.h"
 #include "tests/launcher/temp_folder.h"
 
@@ -32,9 +34,12 @@ TEST(GpuAssembly, TakesArchitecturesFromEightyOn) {
 }
 
 struct Case {
+  const char* folder;
   const char* suite;
   std::vector<std::string> archs;
 };
+
+const std::vector<std::string> kAll = {"sm_80", "sm_90", "sm_100"};
 
 class GpuSuites : public ::testing::TestWithParam<Case> {};
 
@@ -44,7 +49,7 @@ TEST_P(GpuSuites, KernelsAreAssembled) {
   if (!ptxas) GTEST_SKIP() << "there is no ptxas: install the CUDA toolkit, or set CUDA_HOME";
   const TempFolder folder;
   size_t kernels = 0;
-  for (const Suite& suite : load_suites(TESSERA_SOURCE_DIR "/bench/kernels")) {
+  for (const Suite& suite : load_suites(TESSERA_SOURCE_DIR "/" + std::string(GetParam().folder))) {
     if (suite.name != GetParam().suite) continue;
     for (const SuiteRow& row : suite.rows)
       for (const GpuAssembly& each :
@@ -58,10 +63,29 @@ TEST_P(GpuSuites, KernelsAreAssembled) {
   EXPECT_GE(kernels, GetParam().archs.size());
 }
 
+// Every row of that suite is one kernel of units for matrices.
+TEST(GpuMatrices, RowsUseUnitsForMatrices) {
+  size_t rows = 0;
+  for (const Suite& suite : load_suites(TESSERA_SOURCE_DIR "/bench/gpu/kernels"))
+    for (const SuiteRow& row : suite.rows) {
+      ++rows;
+      const GpuProgram program = gpu_program(normalize(program_of(row)), {});
+      ASSERT_EQ(program.groups.size(), 1u) << row.name;
+      const GpuForm form = gpu_form(program.groups[0], {});
+      ASSERT_EQ(form.steps.size(), 1u) << row.name;
+      const auto* tile = std::get_if<GpuTile>(&form.steps[0]);
+      ASSERT_NE(tile, nullptr) << row.name;
+      EXPECT_TRUE(tile->narrow) << row.name;
+    }
+  EXPECT_GE(rows, 12u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Suites, GpuSuites,
-                         ::testing::Values(Case{"memory", {"sm_80", "sm_90", "sm_100"}},
-                                           Case{"attention", {"sm_90"}}, Case{"matmul", {"sm_90"}},
-                                           Case{"units", {"sm_90"}}),
+                         ::testing::Values(Case{"bench/kernels", "memory", kAll},
+                                           Case{"bench/kernels", "attention", {"sm_90"}},
+                                           Case{"bench/kernels", "matmul", {"sm_90"}},
+                                           Case{"bench/kernels", "units", {"sm_90"}},
+                                           Case{"bench/gpu/kernels", "matrices", kAll}),
                          [](const auto& info) { return std::string(info.param.suite); });
 
 }  // namespace
