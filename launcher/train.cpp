@@ -109,7 +109,7 @@ class Trainer {
     if (first_ < total)
       result_.outputs = keep_outputs(*executable_, normal_, folder_ ? &*folder_ : nullptr);
     const std::string model = folder_ ? folder_->file("model.safetensors") : "";
-    save_weights(*executable_, evaluation_program(config_), model);
+    save_weights(*executable_, world_, evaluation_program(config_), model);
     result_.steps = std::max<int64_t>(0, total - first_);
     result_.resumed = first_;
     result_.seconds_per_step = median_of(step_seconds_);

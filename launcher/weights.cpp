@@ -55,8 +55,9 @@ void load_weights(Executable& executable, const WeightsConfig& weights,
   if (executable.sharded().rank == 0 && !quiet) say_differences(weights.file, found);
 }
 
-void save_weights(Executable& executable, const Program& model, const std::string& file) {
-  save_values(executable, file, [&](const Tensor& tensor) {
+void save_weights(Executable& executable, Communicator& world, const Program& model,
+                  const std::string& file) {
+  save_values(executable, world, file, [&](const Tensor& tensor) {
     const std::optional<Tensor> same = model.find(tensor.name());
     return tensor.role() == Role::parameter || (same && same->role() == Role::state);
   });

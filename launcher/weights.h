@@ -30,6 +30,7 @@ void check_weights(const Program& program, const WeightsConfig& weights,
 
 // Writes the parameters and those states that `model` has, too, to one .safetensors file, all or
 // nothing: the states of an optimizer are no part of a model. Rank 0 writes. Together.
-void save_weights(Executable& executable, const Program& model, const std::string& file);
+void save_weights(Executable& executable, Communicator& world, const Program& model,
+                  const std::string& file);
 
 }  // namespace tessera

@@ -7,7 +7,8 @@
 namespace tessera {
 
 void Executable::save(const std::string& file) {
-  save_values(*this, file, [](const Tensor&) { return true; });
+  for (const Border& stored : sharded_.stored) given_.require(stored.name);
+  save_values(*this, *world_, file, [](const Tensor&) { return true; });
 }
 
 void Executable::save(const std::string& dir, int64_t step) {

@@ -19,11 +19,16 @@ namespace {
 
 constexpr uint64_t kMostHeader = 100'000'000;
 constexpr size_t kChunk = 8 << 20;
+constexpr uint64_t kSyncEvery = 256 << 20;  // so that nobody waits for long for the last one
 
 std::string little_endian_text(uint64_t value) {
   std::string text;
   for (int i = 0; i < 8; ++i) text += static_cast<char>(value >> (8 * i));
   return text;
+}
+
+uint64_t bytes_of(const std::string& path, const TensorToWrite& tensor) {
+  return static_cast<uint64_t>(count_elements(path, tensor.shape)) * size_of(tensor.type);
 }
 
 class Safetensors : public TensorFile {
@@ -70,29 +75,37 @@ std::unique_ptr<TensorFile> open_safetensors(FileReader file) {
   return std::make_unique<Safetensors>(std::move(file));
 }
 
+bool lies_before(const TensorToWrite& a, const TensorToWrite& b) {
+  return std::tuple(-static_cast<int>(size_of(a.type)), a.name) <
+         std::tuple(-static_cast<int>(size_of(b.type)), b.name);
+}
+
 WrittenFile write_safetensors(const FileSystem& disk, const std::string& path,
                               std::vector<TensorToWrite> tensors,
                               const std::map<std::string, std::string>& metadata) {
-  std::sort(tensors.begin(), tensors.end(), [](const TensorToWrite& a, const TensorToWrite& b) {
-    return std::tuple(-static_cast<int>(size_of(a.type)), a.name) <
-           std::tuple(-static_cast<int>(size_of(b.type)), b.name);
-  });
+  std::sort(tensors.begin(), tensors.end(), lies_before);
   const std::string header = internal::safetensors_header_text(tensors, metadata);
   const std::string start = little_endian_text(header.size()) + header;
   const std::unique_ptr<FileSystem::File> file = disk.create(path);
   WrittenFile written;
   Hasher hasher;
+  uint64_t unsynced = 0;
   const auto write = [&](std::span<const std::byte> bytes) {
     file->write(bytes);
     hasher.add(bytes);
     written.bytes += bytes.size();
+    unsynced += bytes.size();
+    if (unsynced < kSyncEvery) return;
+    file->sync();
+    unsynced = 0;
   };
   write(std::as_bytes(std::span(start.data(), start.size())));
   for (const TensorToWrite& tensor : tensors) {
-    const auto expected = static_cast<size_t>(count_elements(path, tensor.shape));
-    TESSERA_CHECK(tensor.data.size() == expected * size_of(tensor.type)) << tensor.name;
+    const uint64_t end = written.bytes + bytes_of(path, tensor);
     for (size_t at = 0; at < tensor.data.size(); at += kChunk)
       write(tensor.data.subspan(at, std::min(kChunk, tensor.data.size() - at)));
+    if (tensor.give) tensor.give(write);
+    TESSERA_CHECK(written.bytes == end) << "`" << tensor.name << "` is not of its shape's length";
   }
   file->sync();
   written.hash = hasher.value();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -39,7 +40,15 @@ struct TensorToWrite {
   DType type = DType::f32;
   std::vector<int64_t> shape;
   std::span<const std::byte> data;
+  // Instead of `data`, for what is not to be in memory at once: gives them piece by piece, in
+  // order.
+  using Write = std::function<void(std::span<const std::byte> piece)>;
+  std::function<void(const Write& write)> give = {};
 };
+
+// The order in which tensors lie in a file: of the size of their elements, then of names, so that
+// each begins at a multiple of that size.
+bool lies_before(const TensorToWrite& a, const TensorToWrite& b);
 
 // What became of a file that was written.
 struct WrittenFile {
@@ -48,8 +57,7 @@ struct WrittenFile {
 };
 
 // Writes a new file at `path`, durable but not atomic: for files that get their meaning from
-// another one. Tensors lie in the order of the size of their elements, then of names, so that each
-// begins at a multiple of that size.
+// another one.
 WrittenFile write_safetensors(const FileSystem& disk, const std::string& path,
                               std::vector<TensorToWrite> tensors,
                               const std::map<std::string, std::string>& metadata);

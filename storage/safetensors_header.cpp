@@ -225,7 +225,8 @@ std::string safetensors_header_text(const std::vector<TensorToWrite>& tensors,
       throw UserError("a tensor called `" + tensor.name +
                       "` cannot be written to safetensors: names are UTF-8, and __metadata__ is "
                       "taken; rename it");
-    const uint64_t end = offset + tensor.data.size();
+    const uint64_t end = offset + static_cast<uint64_t>(count_elements(tensor.name, tensor.shape)) *
+                                      size_of(tensor.type);
     json[tensor.name] = {
         {"dtype", type->name}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;

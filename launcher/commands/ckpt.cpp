@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/units.h"
+#include "ir/slabs.h"
 #include "launcher/commands/ckpt_diff.h"
 #include "launcher/commands/commands.h"
 #include "launcher/exit_code.h"
@@ -147,14 +148,16 @@ int export_tensors(const CkptArguments& arguments) {
   std::vector<bool> trained;
   for (const ManifestTensor& tensor : manifest.tensors) trained.push_back(tensor.trained);
   const auto file = open_checkpoint(folder, std::move(manifest));
-  std::vector<Array> values;
+  constexpr int64_t kMostElements = 2 << 20;  // in memory at once
   std::vector<TensorToWrite> tensors;
-  values.reserve(trained.size());
   for (size_t i = 0; i < trained.size(); ++i) {
     if (arguments.params && !trained[i]) continue;
-    values.push_back(file->read(i));
-    const Array& value = values.back();
-    tensors.push_back({file->tensors()[i].name, value.type, value.shape, value.data});
+    const StoredTensor& tensor = file->tensors()[i];
+    tensors.push_back(
+        {tensor.name, *tensor.type, tensor.shape, {}, [&file, &tensor, i](auto& write) {
+           each_slab(tensor.shape, kMostElements,
+                     [&](const Box& slab) { write(file->read(i, slab).data); });
+         }});
   }
   replace_safetensors(FileSystem(), arguments.out, tensors, {{"written_by", "tessera"}});
   if (arguments.json)

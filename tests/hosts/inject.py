@@ -197,6 +197,8 @@ class Case:
         self.job = self.hosts.start("h1", self.words(), self.err)
         until = time.monotonic() + 60
         first = "mpirun" if self.deed in ("cut", "full") or "+" in self.deed else self.whom
+        if self.whom == "daemon":
+            first, self.rank = "rank", 2  # files of a daemon that has started no rank yet stay
         while self.find(first, self.rank) is None and self.job.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(self.delay)

@@ -97,6 +97,43 @@ TEST_F(Files, OfAnyRanksAndMeshesLoadIntoEachOtherBitwise) {
     });
 }
 
+// The most memory that this process has had since the last call, in MiB.
+int64_t peak_mebibytes() {
+  int64_t peak = 0;
+  std::istringstream status(read_text("/proc/self/status"));
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("VmHWM:", 0) == 0) peak = std::stoll(line.substr(6)) >> 10;
+  std::ofstream("/proc/self/clear_refs") << "5";
+  return peak;
+}
+
+// Four ranks have 64 MiB, split in both directions and in parts of which nothing is a multiple.
+// Each reads its own part, and rank 0 a few MiB of the others', never all of it.
+TEST_F(Files, OneFileTakesNoMemoryForWholeTensors) {
+  const std::string file = folder_ / "large.safetensors";
+  const Program program = parse(
+      "program p\ndim i = 4099, o = 4093\nparam w[i, o] = normal(0, 1)\nparam v[o] = 2.0\n"
+      "state n : i32 = 7\noutput v\npin w[i: a, o: b]\n");
+  Array whole;
+  int64_t grown = 0;
+  on_ranks(program, "a=2,b=2", 1, [&](Executable& executable, Communicator& world) {
+    executable.initialize(1);
+    world.barrier();
+    const int64_t before = world.rank() == 0 ? (peak_mebibytes(), peak_mebibytes()) : 0;
+    world.barrier();
+    executable.save(file);
+    world.barrier();
+    if (world.rank() == 0) grown = peak_mebibytes() - before;
+    world.barrier();
+    Array value = executable.value("w");
+    if (world.rank() == 0) whole = std::move(value);
+  });
+  const auto saved = open_tensors(file);
+  EXPECT_EQ(saved->read(*saved->find("w")), whole);
+  EXPECT_EQ(saved->read(*saved->find("n")).get(0), 7);
+  EXPECT_LT(grown, 64 + 40) << "the parts of four ranks, which share this process, and slabs";
+}
+
 TEST_F(Files, EachRankWritesWhatItStores) {
   on_ranks(parse("program p\ndim k = 6\nparam w[k] = 0.5\nparam v = 1.0\noutput w\noutput v\npin "
                  "w[k: a]\n"),
