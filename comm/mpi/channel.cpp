@@ -12,6 +12,10 @@
 namespace tessera {
 namespace {
 
+// In front of what is sent along: the call, up to the end of a cache line.
+constexpr size_t kHead = 64;
+static_assert(sizeof(Call) <= kHead);
+
 // MPI counts bytes in an int.
 constexpr size_t kLongestMessage = size_t{256} << 20;
 
@@ -41,6 +45,7 @@ struct Channel::Pending {
     int peer;
     int bytes;
     bool incoming;
+    int* received = nullptr;  // where the length goes of what may be shorter
   };
   std::vector<MPI_Request> requests;
   std::vector<Part> parts;
@@ -108,7 +113,8 @@ void Channel::test(const CallInfo& info, Pending& pending) {
     int bytes = 0;
     MPI_Get_count(&status, MPI_BYTE, &bytes);
     const bool truncated = code == MPI_ERR_IN_STATUS && status.MPI_ERROR == MPI_ERR_TRUNCATE;
-    if (!truncated && bytes == part.bytes) continue;
+    if (part.received != nullptr) *part.received = bytes;
+    if (!truncated && (bytes == part.bytes || part.received != nullptr)) continue;
     const std::string text = fmt::format(
         "rank {} sent {} to rank {}, which expects {} bytes", member_.world_ranks[part.peer],
         truncated ? std::string("more") : fmt::format("{} bytes", bytes), info.world_rank,
@@ -179,12 +185,65 @@ void Channel::gather_all(const CallInfo& info, const void* mine, size_t bytes, v
   exchange(info, out, in);
 }
 
-void Channel::agree(const CallInfo& info) {
-  std::vector<Call> calls(member_.world_ranks.size());
-  gather_all(info, &info.call, sizeof(Call), calls.data());
+size_t Channel::slot() const {
+  const size_t most = kHead + kAlong + 2 * sizeof(uint64_t) * member_.world_ranks.size();
+  return (most + kHead - 1) / kHead * kHead;
+}
+
+std::vector<int> Channel::meet(const CallInfo& info, std::span<const Outgoing> along) {
+  if (failure_->look()) throw CommError(ended_text(info, failure_->text()));
+  const auto ranks = member_.world_ranks.size();
+  size_t bytes = kHead;
+  for (const Outgoing& one : along) bytes += kHead + one.bytes;
+  parcel_.resize(bytes);
+  met_.resize(ranks * slot());
+  std::memcpy(parcel_.data(), &info.call, sizeof(Call));
+  std::vector<Outgoing> out;
+  for (int r = 0; r < size(); ++r) out.push_back({parcel_.data(), kHead, r});
+  std::byte* next = parcel_.data() + kHead;
+  for (const Outgoing& one : along) {
+    TESSERA_CHECK(kHead + one.bytes <= slot()) << one.bytes << " bytes cannot go along with a call";
+    std::memcpy(next, &info.call, sizeof(Call));
+    if (one.bytes > 0) std::memcpy(next + kHead, one.data, one.bytes);
+    out[static_cast<size_t>(one.peer)] = {next, kHead + one.bytes, one.peer};
+    next += kHead + one.bytes;
+  }
+  out.erase(out.begin() + rank());
+  std::vector<Incoming> in;
+  for (size_t r = 0; r < ranks; ++r)
+    if (static_cast<int>(r) != rank())
+      in.push_back({met_.data() + r * slot(), slot(), static_cast<int>(r)});
+  std::vector<int> got(ranks, 0);
+  Pending pending;
+  start(pending, out, in, 0);
+  for (Pending::Part& part : pending.parts)
+    if (part.incoming) part.received = &got[static_cast<size_t>(part.peer)];
+  if (pending.left > 0) wait(info, pending);
+  return got;
+}
+
+std::vector<std::span<const std::byte>> Channel::agree(const CallInfo& info,
+                                                       std::span<const Outgoing> along) {
+  const std::vector<int> got = meet(info, along);
+  std::vector<Call> calls(got.size(), info.call);
+  std::vector<std::span<const std::byte>> came(got.size());
+  for (size_t r = 0; r < got.size(); ++r) {
+    if (static_cast<int>(r) == rank()) continue;
+    const auto bytes = static_cast<size_t>(got[r]);
+    if (bytes < kHead) {
+      const std::string text =
+          fmt::format("rank {} sent {} bytes to rank {}, which expects its next call",
+                      member_.world_ranks[r], bytes, info.world_rank);
+      failure_->report(text);
+      throw CommError(ended_text(info, text));
+    }
+    const std::byte* from = met_.data() + r * slot();
+    std::memcpy(&calls[r], from, sizeof(Call));
+    came[r] = {from + kHead, bytes - kHead};
+  }
   if (std::all_of(calls.begin(), calls.end(),
                   [&](const Call& call) { return same_call(call, calls[0]); }))
-    return;
+    return came;
   using Text = std::array<char, BoardMemory::kTextBytes>;
   Text mine{};
   const std::string text = describe(info);

@@ -42,14 +42,25 @@ class Channel {
   // Every rank gives `bytes` bytes, all get all, in rank order.
   void gather_all(const CallInfo& info, const void* mine, size_t bytes, void* all);
 
-  // Compares what the ranks call; throws the same CommError on all of them when they differ.
-  void agree(const CallInfo& info);
+  // Compares what the ranks call; throws the same CommError on all of them when they differ. What
+  // is sent along reaches a peer with the call, so that a short collective takes one exchange and
+  // not two: to each peer at most kAlong bytes, and 16 for each rank. Returns what each rank has
+  // sent along to this one, until the next call; nothing for what came from nobody.
+  //
+  //   const auto blocks = channel.agree(info, {{"abcd", 4, 1}});   // on ranks 0 and 2
+  //   blocks[2].size() == 4                                        // on rank 1
+  static constexpr size_t kAlong = size_t{16} << 10;
+  std::vector<std::span<const std::byte>> agree(const CallInfo& info,
+                                                std::span<const Outgoing> along = {});
 
   // For a fault that every rank of the group finds.
   [[noreturn]] void reject(const CallInfo& info, const std::string& text);
 
  private:
   struct Pending;
+  // Sends every rank the call and what goes along, and returns how much came from each.
+  std::vector<int> meet(const CallInfo& info, std::span<const Outgoing> along);
+  size_t slot() const;  // bytes that may come from a rank, from a multiple of a cache line on
   void start(Pending& pending, std::span<const Outgoing> out, std::span<const Incoming> in,
              int tag);
   void wait(const CallInfo& info, Pending& pending);
@@ -59,6 +70,8 @@ class Channel {
   MPI_Comm comm_;
   const BoardMember member_;
   const std::shared_ptr<MpiFailureRecord> failure_;
+  std::vector<std::byte> met_;     // kept between calls: what came, a slot for each rank
+  std::vector<std::byte> parcel_;  // what goes
 };
 
 }  // namespace tessera

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/error.h"
 #include "comm/blocks.h"
 #include "comm/reduce.h"
 
@@ -17,6 +18,13 @@ std::byte* bytes_of(void* data) {
 }
 const std::byte* bytes_of(const void* data) {
   return static_cast<const std::byte*>(data);
+}
+
+// What came along with a call, at its place. Calls that are alike send alike.
+void take(std::span<const std::byte> came, std::byte* to, size_t bytes) {
+  TESSERA_CHECK(came.size() == bytes)
+      << came.size() << " bytes came along with a call, not " << bytes;
+  if (bytes > 0) std::memcpy(to, came.data(), bytes);
 }
 
 }  // namespace
@@ -86,13 +94,20 @@ void MessageCollectives::gather_slices(const CallInfo& info, const Reduced& piec
 }
 
 void MessageCollectives::broadcast(const CallInfo& info, void* data) {
-  channel_.agree(info);
   const size_t bytes = info.call.count, size = static_cast<size_t>(channel_.size());
   const auto& world = channel_.world_ranks();
   const int root =
       static_cast<int>(std::find(world.begin(), world.end(), info.call.root) - world.begin());
-  const bool direct = bytes <= kDirectBroadcast || size == 2;
   Messages messages(channel_.rank());
+  if (bytes <= Channel::kAlong) {
+    for (size_t r = 0; r < size && channel_.rank() == root; ++r)
+      messages.send(static_cast<int>(r), bytes_of(data), bytes);
+    const auto came = channel_.agree(info, messages.out);
+    if (channel_.rank() != root) take(came[static_cast<size_t>(root)], bytes_of(data), bytes);
+    return;
+  }
+  channel_.agree(info);
+  const bool direct = bytes <= kDirectBroadcast || size == 2;
   for (size_t r = 0; r < size; ++r) {
     const int peer = static_cast<int>(r);
     const Slice part = direct ? Slice{0, bytes} : slice_of(bytes, size, r);
@@ -103,13 +118,32 @@ void MessageCollectives::broadcast(const CallInfo& info, void* data) {
   if (!direct) gather_slices(info, {bytes_of(data), bytes});
 }
 
+// All blocks are short, or none goes along.
+bool MessageCollectives::goes_along(const CallInfo& info) const {
+  const size_t longest = *std::max_element(info.counts.begin(), info.counts.end());
+  return longest * size_of(info.call.type) <= Channel::kAlong;
+}
+
 void MessageCollectives::all_gather(const CallInfo& info, const void* send, void* recv) {
-  channel_.agree(info);
   const size_t element = size_of(info.call.type);
   const int rank = channel_.rank();
   const size_t mine = info.counts[rank] * element;
   Messages messages(rank);
   std::byte* to = bytes_of(recv);
+  if (goes_along(info)) {
+    for (int r = 0; r < channel_.size(); ++r) messages.send(r, bytes_of(send), mine);
+    const auto came = channel_.agree(info, messages.out);
+    for (int r = 0; r < channel_.size(); ++r) {
+      const size_t bytes = info.counts[r] * element;
+      if (r != rank)
+        take(came[static_cast<size_t>(r)], to, bytes);
+      else if (bytes > 0 && to != send)
+        std::memcpy(to, send, bytes);
+      to += bytes;
+    }
+    return;
+  }
+  channel_.agree(info);
   for (int r = 0; r < channel_.size(); ++r) {
     const size_t bytes = info.counts[r] * element;
     if (r == rank && bytes > 0 && to != send) std::memcpy(to, send, bytes);
@@ -120,17 +154,32 @@ void MessageCollectives::all_gather(const CallInfo& info, const void* send, void
   channel_.exchange(info, messages.out, messages.in);
 }
 
+// Reduces what came along and what this rank has itself.
+void MessageCollectives::reduce_along(const CallInfo& info, const Messages& messages,
+                                      const void* own, void* result, size_t count) {
+  const auto came = channel_.agree(info, messages.out);
+  const size_t bytes = count * size_of(info.call.type);
+  std::vector<const void*> sources;
+  for (size_t r = 0; r < came.size(); ++r) {
+    const bool self = static_cast<int>(r) == channel_.rank();
+    TESSERA_CHECK(self || came[r].size() == bytes)
+        << came[r].size() << " bytes came along with a call, not " << bytes;
+    sources.push_back(self ? own : came[r].data());
+  }
+  reduce(info.call.type, info.call.op, result, sources, count);
+}
+
 void MessageCollectives::all_reduce(const CallInfo& info, const void* send, void* recv) {
-  channel_.agree(info);
   const size_t element = size_of(info.call.type), size = static_cast<size_t>(channel_.size());
   const size_t count = info.call.count;
-  if (count * element <= kReducedByAll) {
-    arrived_.resize(count * element * size);
-    channel_.gather_all(info, send, count * element, arrived_.data());
-    std::vector<const void*> sources;
-    for (size_t r = 0; r < size; ++r) sources.push_back(arrived_.data() + r * count * element);
-    return reduce(info.call.type, info.call.op, recv, sources, count);
+  // Beyond, sending all of it to everybody takes longer than the two exchanges that it saves.
+  if (count * element <= std::max(kReducedByAll, Channel::kAlong / (size - 1))) {
+    Messages messages(channel_.rank());
+    for (size_t r = 0; r < size; ++r)
+      messages.send(static_cast<int>(r), bytes_of(send), count * element);
+    return reduce_along(info, messages, send, recv, count);
   }
+  channel_.agree(info);
   const size_t each = kPieceBytes / element;
   Reduced before;
   for (size_t begin = 0; begin < count; begin += each) {
@@ -146,8 +195,19 @@ void MessageCollectives::all_reduce(const CallInfo& info, const void* send, void
 }
 
 void MessageCollectives::reduce_scatter(const CallInfo& info, const void* send, void* recv) {
-  channel_.agree(info);
   const size_t element = size_of(info.call.type);
+  if (goes_along(info)) {
+    Messages messages(channel_.rank());
+    const std::byte* block = bytes_of(send);
+    const void* own = block;
+    for (int r = 0; r < channel_.size(); ++r) {
+      if (r == channel_.rank()) own = block;
+      messages.send(r, block, info.counts[r] * element);
+      block += info.counts[r] * element;
+    }
+    return reduce_along(info, messages, own, recv, info.counts[channel_.rank()]);
+  }
+  channel_.agree(info);
   const size_t each = kPieceBytes / element / static_cast<size_t>(channel_.size()) + 1;
   const size_t longest = *std::max_element(info.counts.begin(), info.counts.end());
   for (size_t begin = 0; begin < longest; begin += each) {
@@ -163,48 +223,52 @@ void MessageCollectives::reduce_scatter(const CallInfo& info, const void* send, 
   }
 }
 
-// Only the two ends of a pair know what it should carry, so each checks its own and all hear the
-// verdict.
-void MessageCollectives::check_pairs(const CallInfo& info) {
-  const size_t size = static_cast<size_t>(channel_.size());
-  std::vector<uint64_t> sent(info.counts.begin(), info.counts.end()), theirs(size);
-  Messages messages(channel_.rank());
-  for (size_t r = 0; r < size; ++r) {
-    messages.send(static_cast<int>(r), bytes_of(&sent[r]), sizeof(uint64_t));
-    messages.receive(static_cast<int>(r), bytes_of(&theirs[r]), sizeof(uint64_t));
-  }
-  theirs[channel_.rank()] = sent[channel_.rank()];
-  channel_.exchange(info, messages.out, messages.in);
-
-  struct Verdict {
-    int32_t from = -1;
-    uint64_t sent = 0;
-    uint64_t expected = 0;
-  } mine;
-  for (size_t r = 0; r < size && mine.from < 0; ++r)
-    if (theirs[r] != info.recv_counts[r])
-      mine = {static_cast<int32_t>(r), theirs[r], info.recv_counts[r]};
-  std::vector<Verdict> verdicts(size);
-  channel_.gather_all(info, &mine, sizeof(mine), verdicts.data());
-  const auto& world = channel_.world_ranks();
-  for (size_t r = 0; r < size; ++r)
-    if (verdicts[r].from >= 0)
-      channel_.reject(info, unequal_pair_text(world[verdicts[r].from], verdicts[r].sent, world[r],
-                                              verdicts[r].expected));
-}
-
+// Each rank tells every other what it sends to whom and what it expects from whom, so all of them
+// find the same fault; what is short goes along.
 void MessageCollectives::all_to_all(const CallInfo& info, const void* send, void* recv) {
-  channel_.agree(info);
-  check_pairs(info);
-  const size_t element = size_of(info.call.type);
-  Messages messages(channel_.rank());
+  const size_t element = size_of(info.call.type), size = static_cast<size_t>(channel_.size());
+  const auto rank = static_cast<size_t>(channel_.rank());
+  std::vector<uint64_t> table(info.counts.begin(), info.counts.end());
+  table.insert(table.end(), info.recv_counts.begin(), info.recv_counts.end());
+  const size_t table_bytes = table.size() * sizeof(uint64_t);
+  std::vector<std::byte> parcels;
+  std::vector<size_t> ends;
   const std::byte* from = bytes_of(send);
+  for (size_t r = 0; r < size; ++r) {
+    const size_t bytes = info.counts[r] * element;
+    const auto* head = reinterpret_cast<const std::byte*>(table.data());
+    if (r != rank) parcels.insert(parcels.end(), head, head + table_bytes);
+    if (r != rank && bytes <= Channel::kAlong) parcels.insert(parcels.end(), from, from + bytes);
+    ends.push_back(parcels.size());
+    from += bytes;
+  }
+  Messages along(channel_.rank());
+  for (size_t r = 0; r < size; ++r) {
+    const size_t begin = r == 0 ? 0 : ends[r - 1];
+    along.send(static_cast<int>(r), parcels.data() + begin, ends[r] - begin);
+  }
+  const auto came = channel_.agree(info, along.out);
+  std::vector<std::vector<uint64_t>> tables(size, table);
+  for (size_t r = 0; r < size; ++r)
+    if (r != rank) std::memcpy(tables[r].data(), came[r].data(), table_bytes);
+  const std::string fault = find_unequal_pair(
+      channel_.world_ranks(),
+      [&](int a, int b) { return tables[static_cast<size_t>(a)][static_cast<size_t>(b)]; },
+      [&](int a, int b) { return tables[static_cast<size_t>(b)][size + static_cast<size_t>(a)]; });
+  if (!fault.empty()) channel_.reject(info, fault);
+
+  Messages messages(channel_.rank());
+  from = bytes_of(send);
   std::byte* to = bytes_of(recv);
-  for (int r = 0; r < channel_.size(); ++r) {
+  for (size_t r = 0; r < size; ++r) {
+    const int peer = static_cast<int>(r);
     const size_t out = info.counts[r] * element, in = info.recv_counts[r] * element;
-    if (r == channel_.rank() && out > 0) std::memcpy(to, from, out);
-    messages.send(r, from, out);
-    messages.receive(r, to, in);
+    if (r == rank && out > 0) std::memcpy(to, from, out);
+    if (out > Channel::kAlong) messages.send(peer, from, out);
+    if (in > Channel::kAlong)
+      messages.receive(peer, to, in);
+    else if (r != rank)
+      take(came[r].subspan(table_bytes), to, in);
     from += out;
     to += in;
   }

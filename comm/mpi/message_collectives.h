@@ -6,7 +6,8 @@
 namespace tessera {
 
 // Collectives between processes of several machines, made of exchanges of messages. First the
-// ranks compare their calls (Open MPI itself corrupts memory or hangs when they differ); then
+// ranks compare their calls (Open MPI itself corrupts memory or hangs when they differ). What is
+// short goes along with the call (Channel::agree), and nothing follows; else
 //
 //   all-gather, all-to-all   every rank sends to every other at once
 //   reduce-scatter           all-to-all of the blocks, then a local reduction in rank order
@@ -27,13 +28,15 @@ class MessageCollectives : public Collectives {
   void all_to_all(const CallInfo& info, const void* send, void* recv) override;
 
  private:
-  void check_pairs(const CallInfo& info);
   struct Messages;
   struct Piece;
   struct Reduced;
   // Sends each rank its slice of a vector, and receives the own slice from each into temporary
   // memory, while the slices of the piece before are gathered; then reduces them into `result`.
   void reduce_piece(const CallInfo& info, const Piece& piece, const Reduced& before);
+  bool goes_along(const CallInfo& info) const;
+  void reduce_along(const CallInfo& info, const Messages& messages, const void* own, void* result,
+                    size_t count);
   void add_slices(const CallInfo& info, const Reduced& piece, Messages& messages) const;
   void gather_slices(const CallInfo& info, const Reduced& piece);
 
