@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "codegen/schedule_model.h"
+#include "codegen/transposed_loads.h"
 #include "ir/print_expression.h"
 #include "ir/structure.h"
 
@@ -58,13 +59,8 @@ std::vector<ScheduleFact> explain(const ContractionPlan& plan) {
   facts.push_back({"tile", fmt::format("{} x {} of {} in registers", count_of(s.rows, "row"),
                                        count_of(s.vectors, "vector"), count_of(s.lanes, "lane")) +
                                (s.batched ? ", which are batches" : "")});
-  facts.push_back({"fed", feed_text("a", c.a, s.a, !edges_of(plan).empty()) + "; " +
-                              feed_text("b", c.b, s.b) +
-                              (s.b_by_block ? ", a block of k at a time" : "")});
-  if (s.skips_pads)
-    facts.push_back(
-        {"left out", fmt::format("steps of k for which panels of b are pad, {:.0f} %",
-                                 100 - 100 * plan.layout.pads_of_b.live_share(s.columns()))});
+  facts.push_back(
+      {"fed", feed_text("a", c.a, s.a, !edges_of(plan).empty()) + "; " + feed_text("b", c.b, s.b)});
   if (c.pair)
     facts.push_back({"pairs", "combined as " + ExpressionPrinter({}).definition(c.pair->value)});
   if (c.guarded_a || c.guarded_b)
@@ -123,9 +119,14 @@ std::string stage_text(const LoopNest& nest, const Stage& stage) {
   if (stage.scan) text += "; running along " + nest.loops[static_cast<size_t>(stage.scan->in)].name;
   if (stage.scatters) text += "; added where data says";
   std::vector<std::string> stored;
+  const TransposedStores rows = transposed_stores(nest);
   for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})
-    for (const Store& store : *stores)
-      stored.push_back(nest.buffers[static_cast<size_t>(store.address.buffer)].name);
+    for (size_t i = 0; i < stores->size(); ++i) {
+      const bool in_rows = std::count(rows.stores.begin(), rows.stores.end(), i) != 0 &&
+                           (stores == &stage.outer) != stage.reduced.empty();
+      stored.push_back(nest.buffers[static_cast<size_t>((*stores)[i].address.buffer)].name +
+                       (in_rows ? " transposed" : ""));
+    }
   if (!stored.empty()) text += "; stores " + join(stored);
   const std::string loads = loads_text(nest, stage, lane);
   return loads.empty() ? text : text + "; loads " + loads;

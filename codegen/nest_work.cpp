@@ -84,8 +84,17 @@ class StageWork {
       add(WorkKind::step, 1, first(depth + 1), 0);
     for (const int node : nodes_of(true)) count_node(node, order_);
     for (const int node : nodes_of(false)) count_node(node, outer_);
-    for (const Store& store : stage_.inner) count_store(store, order_);
-    for (const Store& store : stage_.outer) count_store(store, stage_.scan ? order_ : outer_);
+    const TransposedStores rows = transposed_stores(nest_);
+    const bool inner_rows = stage_.reduced.empty();
+    const auto count_stores = [&](const std::vector<Store>& stores, const std::vector<int>& order,
+                                  bool may_be_rows) {
+      for (size_t i = 0; i < stores.size(); ++i)
+        count_store(stores[i], order,
+                    may_be_rows && std::count(rows.stores.begin(), rows.stores.end(),
+                                              static_cast<int>(i)) != 0);
+    };
+    count_stores(stage_.inner, order_, inner_rows);
+    count_stores(stage_.outer, stage_.scan ? order_ : outer_, !inner_rows);
     for (const int reduction : stage_.reductions) count_reduction(reduction);
     count_stalls();
   }
@@ -230,7 +239,7 @@ class StageWork {
     if (sum_type(stored) != stored) add(WorkKind::convert, 1, loops, step == 0 ? 0 : width);
   }
 
-  void count_store(const Store& store, const std::vector<int>& order) {
+  void count_store(const Store& store, const std::vector<int>& order, bool in_rows) {
     uint64_t loops = 0;
     for (const int loop : order) loops |= bit(loop);
     count_guards(store.address, loops);
@@ -245,6 +254,8 @@ class StageWork {
       add(WorkKind::store_one, 1, loops, 0);
     else if (step == 1)
       add(WorkKind::store, 1, loops, width);
+    else if (in_rows)
+      add(WorkKind::load_transposed, 1, loops, width);  // the same exchange of registers
     else
       add(WorkKind::store_apart, 1, loops, 1);
     if (sum_type(stored) != stored) add(WorkKind::convert, 2, loops, step == 0 ? 0 : width);

@@ -124,10 +124,13 @@ void choose_chunks(LoopNest& nest, double seconds, const ScheduleTarget& target,
   const int64_t wanted = int64_t{16} * std::max(1, target.workers);
   for (Stage& stage : nest.stages)
     stage.transposed = transposed_loads(nest, stage, target.vectors.vector_bytes);
-  // A loop that loads run along stays a loop.
+  // A loop that loads or stores run along stays a loop.
   const bool alone = nest.stages.size() == 1 && nest.stages[0].free.empty() &&
                      nest.stages[0].reduced.empty() && !nest.stages[0].transposed.empty();
-  const int along = alone ? innermost_loop(nest, nest.stages[0]) : -1;
+  const TransposedStores stored = transposed_stores(nest);
+  const int along = stored.loop >= 0 ? stored.loop
+                    : alone          ? innermost_loop(nest, nest.stages[0])
+                                     : -1;
   nest.points = 1;
   nest.collapsed = 0;
   for (int loop : nest.shared) {

@@ -109,6 +109,20 @@ double apart_cost(const LoopNest& nest, const Stage& stage, const Address& addre
   return best;
 }
 
+// The same of a store: scattered, or in rows along the loop that may run innermost.
+double apart_store_cost(const LoopNest& nest, const Stage& stage, const Address& address,
+                        int lane) {
+  if (lane < 0 || stage.scan || stage.scatters || nest.stages.size() != 1) return kScatter;
+  if (std::count(stage.reduced.begin(), stage.reduced.end(), lane) != 0) return kScatter;
+  double best = kScatter;
+  for (const int loop : !stage.free.empty() ? stage.free : nest.shared)
+    if (lies_along(nest, address, lane, loop)) {
+      const auto extent = static_cast<double>(nest.loops[static_cast<size_t>(loop)].extent);
+      best = std::min(best, kTransposed * (1 + kShortRow / extent));
+    }
+  return best;
+}
+
 }  // namespace
 
 StageUse use_of(const LoopNest& nest, const Stage& stage) {
@@ -192,13 +206,15 @@ double cost_of(const LoopNest& nest, const Stage& stage, const StageUse& use, in
   const uint64_t inner = outer | mask_of(stage.reduced);
   for (const Store& store : stage.inner)
     cost += evaluations(nest, stage, inner) *
-            access_cost(nest, store.address, lane, 1 / useful, kScatter, lanes, false);
+            access_cost(nest, store.address, lane, 1 / useful,
+                        apart_store_cost(nest, stage, store.address, lane), lanes, false);
   const bool over_reduced = std::count(stage.reduced.begin(), stage.reduced.end(), lane) != 0;
   const bool along_scan = stage.scan && lane == stage.scan->in;
   const int out_lane = over_reduced ? -1 : along_scan ? stage.scan->out : lane;
   for (const Store& store : stage.outer)
     cost += evaluations(nest, stage, outer) *
-            access_cost(nest, store.address, out_lane, 1 / useful, kScatter, lanes, false);
+            access_cost(nest, store.address, out_lane, 1 / useful,
+                        apart_store_cost(nest, stage, store.address, out_lane), lanes, false);
   const auto reductions = static_cast<double>(stage.reductions.size());
   // Running values within a vector are made by doubling, with two instructions each time.
   double steps = stage.scan ? 1 + kKeep : 1;

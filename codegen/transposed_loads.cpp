@@ -1,6 +1,7 @@
 #include "codegen/transposed_loads.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "codegen/lane_places.h"
 #include "codegen/schedule_model.h"
@@ -49,6 +50,31 @@ std::vector<int> transposed_loads(const LoopNest& nest, const Stage& stage, int 
     if (places && registers_of(*places, width) > kMostNearRegisters) found.push_back(index);
   }
   return found;
+}
+
+TransposedStores transposed_stores(const LoopNest& nest) {
+  if (nest.stages.size() != 1 || nest.strip > 0) return {};
+  const Stage& stage = nest.stages[0];
+  const int lane = nest.lane >= 0 ? nest.lane : stage.lane;
+  const int lanes = nest.lane >= 0 ? nest.lanes : stage.lanes;
+  if (stage.scan || stage.scatters || lane < 0 || lanes < kLeastLanes) return {};
+  const std::vector<int>& loops = !stage.free.empty() ? stage.free : nest.shared;
+  if (loops.empty() || loops.back() == lane) return {};
+  const bool reduces = !stage.reduced.empty();
+  // Loads and stores that are transposed along one loop would be better off without.
+  if (!reduces && !stage.transposed.empty()) return {};
+  if (reduces &&
+      (!stage.inner.empty() || std::count(stage.reduced.begin(), stage.reduced.end(), lane) != 0))
+    return {};
+  TransposedStores found{loops.back(), {}};
+  const std::vector<Store>& stores = reduces ? stage.outer : stage.inner;
+  for (size_t i = 0; i < stores.size(); ++i) {
+    const Address& address = stores[i].address;
+    const int64_t apart = address.affine.coefficient(lane);
+    if (stores[i].accumulate || !address.terms.empty() || std::abs(apart) < 2) continue;
+    if (lies_along(nest, address, lane, found.loop)) found.stores.push_back(static_cast<int>(i));
+  }
+  return found.stores.empty() ? TransposedStores{} : found;
 }
 
 }  // namespace tessera

@@ -21,4 +21,15 @@ int innermost_loop(const LoopNest& nest, const Stage& stage);
 //   instead of a gather for each j
 std::vector<int> transposed_loads(const LoopNest& nest, const Stage& stage, int register_bytes);
 
+// The same of what the only stage of a nest stores, along its innermost loop that is not reduced
+// and not the lane loop, which must stay a loop:
+//
+//   y[i, j] = max[k](x[k, j, i]), lanes along i: sixteen vectors wait until they can be stored as
+//   sixteen rows along j, instead of going to sixteen lines each
+struct TransposedStores {
+  int loop = -1;
+  std::vector<int> stores;  // of the stage's `inner` where nothing is reduced, else of `outer`
+};
+TransposedStores transposed_stores(const LoopNest& nest);
+
 }  // namespace tessera

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "base/error.h"
 #include "codegen/interleave.h"
 #include "codegen/llvm/accumulators.h"
 #include "codegen/llvm/compensated_sum.h"
@@ -12,37 +11,13 @@
 #include "codegen/llvm/frame.h"
 #include "codegen/llvm/scalars.h"
 #include "codegen/llvm/scan_steps.h"
+#include "codegen/llvm/waiting_rows.h"
 #include "codegen/read_ahead.h"
+#include "codegen/stage_results.h"
 #include "codegen/transposed_loads.h"
 
 namespace tessera {
 namespace {
-
-// For each node: does it hold what a stage has computed, or an element of what one writes?
-// Operands come before what is made of them.
-std::vector<bool> depends_on_stage(const LoopNest& nest) {
-  std::vector<bool> written(nest.buffers.size());
-  for (const Stage& stage : nest.stages)
-    for (const std::vector<Store>* stores : {&stage.inner, &stage.outer})
-      for (const Store& store : *stores) written[static_cast<size_t>(store.address.buffer)] = true;
-  std::vector<bool> depends(nest.nodes.size());
-  for (size_t n = 0; n < nest.nodes.size(); ++n) {
-    const Node& node = nest.nodes[n];
-    bool found =
-        node.kind == Node::Kind::result ||
-        (node.kind == Node::Kind::load && written[static_cast<size_t>(node.address.buffer)]);
-    const auto look_at = [&](int operand) {
-      TESSERA_CHECK(operand < static_cast<int>(n)) << "a node stands before its operand";
-      found = found || depends[static_cast<size_t>(operand)];
-    };
-    for (const int arg : node.args) look_at(arg);
-    for (const auto& [term, stride] : node.address.terms) look_at(term);
-    for (const Guard& guard : node.address.guards)
-      if (guard.node >= 0) look_at(guard.node);
-    depends[n] = found;
-  }
-  return depends;
-}
 
 // Emits the loops of a nest; the values at one point are ValueEmitter's.
 class NestEmitter {
@@ -54,7 +29,8 @@ class NestEmitter {
         function_(function),
         target_(target),
         ahead_(read_ahead(nest, target.l2_bytes)),
-        values_(builder, nest, function, target.vector_bytes) {}
+        values_(builder, nest, function, target.vector_bytes),
+        rows_(builder, nest, values_) {}
 
   void emit() {
     if (nest_.points > 0 && nest_.strip > 0) {
@@ -165,6 +141,10 @@ class NestEmitter {
       hoist();
       emit_loops(loops, at + 1, hoist, body, blocks);
     };
+    if (loop == rows_.loop()) {
+      rows_.emit(inside);
+      return;
+    }
     if (loop != values_.lane()) {
       const std::vector<int> across = at + 1 == loops.size() ? across_of(loop) : std::vector<int>{};
       if (across.empty())
@@ -313,7 +293,7 @@ class NestEmitter {
   void emit_outer(const Stage& stage) {
     std::vector<llvm::Value*> values;
     for (const Store& store : stage.outer) values.push_back(values_.value(store.node));
-    for (size_t i = 0; i < values.size(); ++i) values_.store(stage.outer[i], values[i]);
+    rows_.store(stage.outer, values);
   }
 
   // As many of the innermost steps as are summed one after the other; nothing where that is all of
@@ -431,7 +411,7 @@ class NestEmitter {
       summed.push_back(values_.value(nest_.reductions[static_cast<size_t>(r)].node));
     if (&stage == &nest_.stages.back())
       for (const Address& address : ahead_) values_.fetch(address);
-    for (size_t i = 0; i < stored.size(); ++i) values_.store(stage.inner[i], stored[i]);
+    rows_.store(stage.inner, stored);
     for (size_t i = 0; i < summed.size(); ++i) sums.add(i, summed[i]);
   }
 
@@ -443,6 +423,7 @@ class NestEmitter {
   const Stage* stage_ = nullptr;  // whose own loops are being emitted
   Accumulators* sums_ = nullptr;  // whose reduced loops are being emitted
   ValueEmitter values_;
+  WaitingRows rows_;
 };
 
 }  // namespace

@@ -59,6 +59,9 @@ class ValueEmitter {
   // A load (transposed_loads.h) at `count` steps of a loop that is bound to the first of them: the
   // lanes of each step, into memory, which holds a vector for each.
   void load_transposed(int node, int64_t count, llvm::Value* memory);
+  // A store (transposed_loads.h) at `count` steps of a loop that is bound to the first of them: of
+  // the vectors in memory, one for each step, a row of steps for each lane.
+  void store_transposed(const Store& store, int64_t count, llvm::Value* memory);
   // That memory's vectors.
   llvm::Type* vector_of(int node) const;
   // Steps that one square of registers holds.

@@ -117,4 +117,36 @@ void ValueEmitter::load_transposed(int index, int64_t count, llvm::Value* memory
   }
 }
 
+// Lanes that do not count have no row.
+void ValueEmitter::store_transposed(const Store& store, int64_t count, llvm::Value* memory) {
+  const Node& node = node_at(store.node);
+  const NestBuffer& buffer = nest_.buffers[static_cast<size_t>(store.address.buffer)];
+  const Place place = place_of(store.address, nullptr);
+  llvm::Type* stored = memory_type(b_.getContext(), buffer.type);
+  llvm::Type* element = register_type(b_.getContext(), node.type);
+  const auto size = static_cast<int>(square_of(store.node));
+  llvm::Type* piece = shaped(element, size);
+  std::vector<llvm::Constant*> bits;
+  for (int i = 0; i < size; ++i) bits.push_back(b_.getInt1(i < count));
+  llvm::Value* mask = count < size ? llvm::ConstantVector::get(bits) : nullptr;
+  const int last = tail_ != nullptr ? static_cast<int>(tail_count_) : lanes_;
+  for (int first = 0; first < last; first += size) {
+    std::vector<llvm::Value*> rows;
+    for (int step = 0; step < size; ++step) {
+      const auto at = static_cast<uint64_t>(step * int64_t{lanes_} + first);
+      rows.push_back(step < count ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(
+                                        piece, b_.CreateConstGEP1_64(element, memory, at),
+                                        llvm::Align(size_of(sum_type(node.type)))))
+                                  : llvm::PoisonValue::get(piece));
+    }
+    transpose(b_, rows);
+    for (int lane = first; lane < std::min(first + size, last); ++lane) {
+      const int64_t at = place.lanes[static_cast<size_t>(lane)];
+      access_.store(to_memory(b_, buffer.type, rows[static_cast<size_t>(lane - first)]),
+                    b_.CreateConstGEP1_64(stored, place.pointer, static_cast<uint64_t>(at)),
+                    llvm::Align(size_of(buffer.type)), mask);
+    }
+  }
+}
+
 }  // namespace tessera
