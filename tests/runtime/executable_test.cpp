@@ -100,6 +100,40 @@ output half
   }
 }
 
+// Blocks go around a ring of ranks, or both ways on four (Cannon's product).
+TEST(Executable, TurnsAReducedLoop) {
+  const Program normal = normalize(parse(R"(program product
+dim i = 24, j = 10, k = 36
+input x[i, k]
+input w[k, j]
+y = sum[k](x * w)
+z = tanh(y)
+output z[i, j]
+)"));
+  const Arrays inputs = random_inputs(normal, 2);
+  Arrays state;
+  const Array wanted = interpret(normal, inputs, state).at("z");
+  for (const char* text : {"a=2", "a=3", "a=5", "a=2,b=2"}) {
+    Plan plan = default_plan(normal, parse_mesh(text));
+    Assignment& assignment = plan.nests[0].assignment;
+    assignment.axes[0] = parse_choice("i turning k");
+    plan.nests[1].assignment.axes[0] = parse_choice("i");
+    if (plan.mesh.count() > 1) {
+      assignment.axes[1] = parse_choice("j turning k");
+      plan.nests[1].assignment.axes[1] = parse_choice("j");
+    }
+    const NestRules rules(nest_of(normal.get("y")));
+    for (StorageDecision& stored : plan.stored)
+      for (size_t operand = 0; operand < rules.operands().size(); ++operand)
+        if (rules.operand_tensor(operand).name() == stored.tensor)
+          stored.stored = rules.operand_sharding(operand, assignment);
+    plan.outputs[0].stored = rules.result_sharding(assignment);
+    EXPECT_EQ(bytes_by_collective(lower(normal, plan, 0)).count("all-gather"), 0U);
+    const RunRecord run = run_on_local_ranks(normal, plan, inputs, {});
+    expect_close(run.outputs[0].at("z"), wanted, 2e-4, text);
+  }
+}
+
 // y[k] = sum[k](x): the value is repeated along the dim that is reduced.
 TEST(Executable, RepeatsASumAlongTheDimThatItReduces) {
   Program p("repeats");
