@@ -181,9 +181,11 @@ void pack_along(PackCode& code, llvm::Value* from) {
   const auto pack = [&](llvm::Value* p, int steps) {
     emit_loop(b, c.constant(0), end, lanes,
               [&](llvm::Value* column) { put(p, steps, column, nullptr); });
-    if (!whole)
-      emit_if(b, b.CreateICmpSLT(end, code.count()),
-              [&] { put(p, steps, end, b.CreateSub(code.count(), end)); });
+    if (whole) return;
+    // What is left, from where a vector still ends within the panel.
+    llvm::Value* last = emit_min(b, end, c.constant(width - lanes));
+    emit_if(b, b.CreateICmpSLT(end, code.count()),
+            [&] { put(p, steps, last, b.CreateSub(code.count(), last)); });
   };
   emit_if(b, b.CreateNot(full), [&] {
     emit_loop(b, from, code.whole(), code.group(), [&](llvm::Value* p) { pack(p, code.group()); });
