@@ -8,11 +8,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 
 namespace tessera {
 namespace {
+
+constexpr const char* kName = "tessera-keeper";
 
 // Processes of the owner's may still be writing to the folder, or be about to make it anew: they
 // end with the owner, but not in the same moment.
@@ -63,9 +66,8 @@ struct Birth {
 
 FolderKeeper::FolderKeeper(const std::string& folder, const KeepOptions& options)
     : waits_(options.waits) {
-  std::string words[] = {"sh",    "-c",
-                         kScript, "tessera-keeper",
-                         folder,  options.parent ? folder.substr(0, folder.rfind('/')) : ""};
+  std::string words[] = {"sh",  "-c",   kScript,
+                         kName, folder, options.parent ? folder.substr(0, folder.rfind('/')) : ""};
   char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
                   words[4].data(), words[5].data(), nullptr};
   const Birth birth(life_.read);
@@ -74,6 +76,13 @@ FolderKeeper::FolderKeeper(const std::string& folder, const KeepOptions& options
     throw DeviceError("cannot start /bin/sh, which is to remove " + folder +
                       " should this process be killed: " + std::strerror(error));
   close_descriptor(life_.read);
+}
+
+bool is_folder_keeper(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+  for (std::string word; std::getline(file, word, '\0');)
+    if (word == kName) return true;
+  return false;
 }
 
 FolderKeeper::~FolderKeeper() {

@@ -28,12 +28,13 @@ class FolderKeeper {
   FolderKeeper(const FolderKeeper&) = delete;
   FolderKeeper& operator=(const FolderKeeper&) = delete;
 
-  pid_t pid() const { return pid_; }
-
  private:
   const bool waits_;
   PipeEnds life_;  // reading from it ends with this process
   pid_t pid_ = -1;
 };
+
+// Is it the process of a keeper, of whichever object? They end by themselves.
+bool is_folder_keeper(pid_t pid);
 
 }  // namespace tessera

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "launcher/folder_keeper.h"
 #include "launcher/process_state.h"
 
 namespace tessera {
@@ -38,11 +39,11 @@ void adopt_orphans() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-void end_orphans(pid_t spared) {
+void end_orphans() {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   while (std::chrono::steady_clock::now() < until) {
     std::vector<pid_t> alive = children();
-    std::erase(alive, spared);
+    std::erase_if(alive, is_folder_keeper);
     if (alive.empty()) return;
     for (const pid_t pid : alive) ::kill(pid, SIGKILL);
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {

@@ -26,8 +26,6 @@ class ScratchFolder {
   ScratchFolder& operator=(const ScratchFolder&) = delete;
 
   const std::string& path() const { return path_; }
-  // The process that sees to its removal.
-  pid_t keeper() const { return keeper_->pid(); }
 
  private:
   std::string path_;

@@ -240,7 +240,7 @@ JobEnd supervise(const SupervisedJob& job) {
   // What a rank reported came first, however long mpirun took to end the others.
   const bool unexplained = !server.cause();
   server.end_ranks();
-  end_orphans(folder.keeper());
+  end_orphans();
   JobEnd end{kPeerFailed, asked || mpirun.ending_signal() != 0, problem.lost_hosts,
              server.last_step()};
   for (const std::string& name : output.lost_hosts())

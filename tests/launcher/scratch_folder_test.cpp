@@ -78,7 +78,7 @@ TEST(ScratchFolder, HasItsKeeperWhenAllElseOfTheJobIsEnded) {
   const Owner owner([](const ScratchFolder& folder) {
     const pid_t child = fork();
     if (child == 0) pause();
-    end_orphans(folder.keeper());
+    end_orphans();
     if (kill(child, 0) == 0) _exit(1);
   });
   ASSERT_TRUE(fs::is_directory(owner.folder()));
