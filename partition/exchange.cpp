@@ -25,10 +25,6 @@ void combine_into(Array& total, const Array& other, ReduceOp op) {
     store(total, i, combine(op, load(total, i), load(other, i)));
 }
 
-}  // namespace
-
-namespace {
-
 // The `nth` piece that `from` sends to `to`.
 const Interval& sent(const CommStep& from, int to, size_t nth) {
   for (const Piece& piece : from.sends)

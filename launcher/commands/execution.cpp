@@ -28,6 +28,7 @@ void ExecutionArguments::add_options(CLI::App& command) {
   add_rank_options(command);
   command.add_option("--mesh", mesh, "mesh shape, as data=2,model=2 (default: auto)");
   command.add_option("--plan", plan, "a plan made by `tessera plan --out`");
+  add_device_option(command, device);
 }
 
 void ExecutionArguments::add_rank_options(CLI::App& command) {
@@ -49,7 +50,6 @@ void ExecutionArguments::add_rank_options(CLI::App& command) {
       .add_option("--timeout", timeout, "seconds that any wait for a rank may take (default: 60)")
       ->check(positive_seconds());
   add_cpu_option(command, cpu);
-  add_device_option(command, device);
 }
 
 RanksOptions ExecutionArguments::ranks_options(const CommandLine& line) const {

@@ -56,9 +56,10 @@ std::string mesh(const PlanFacts& facts) {
   for (size_t a = 0; a < axes.size(); ++a) {
     const int span = stride;
     stride /= axes[a].size;
-    rows.push_back({html(axes[a].name), std::to_string(axes[a].size),
-                    html(level_of(facts.cluster, span).name), std::to_string(stride),
-                    html(what_it_splits(facts.plan, a))});
+    const std::string joined_by =
+        facts.cluster.levels.empty() ? "" : level_of(facts.cluster, span).name;
+    rows.push_back({html(axes[a].name), std::to_string(axes[a].size), html(joined_by),
+                    std::to_string(stride), html(what_it_splits(facts.plan, a))});
   }
   return rows.empty()
              ? "<p>One device.</p>\n"

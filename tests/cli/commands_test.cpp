@@ -228,20 +228,6 @@ TEST(Plan, ShowsAlternativesAndSaysBetweenWhichLinesThereIsCommunication) {
   }
 }
 
-TEST(Plan, WritesAPageThatNeedsNothingElse) {
-  const TestFolder folder;
-  const std::string file = folder.file("plan.html");
-  const CommandResult result =
-      run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "8", "--report", file});
-  ASSERT_EQ(result.code, 0) << result.err;
-  const std::string page = read_text(file);
-  for (const char* part : {"The predicted step", "Memory over the step", "Where each tensor lives",
-                           "Communication, and why", "<svg", "</html>"})
-    EXPECT_THAT(page, HasSubstr(part));
-  EXPECT_EQ(page.find("<script"), std::string::npos);
-  EXPECT_EQ(page.find("http"), std::string::npos);
-}
-
 TEST(Plan, ComparesTwoPlans) {
   const TestFolder folder;
   const std::string config = kConfigs + "quickstart.yaml";

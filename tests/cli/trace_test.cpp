@@ -13,6 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
+const std::string kConfigs = std::string(TESSERA_SOURCE_DIR) + "/configs/";
+
 // A regression on two ranks that reduce its gradient.
 struct TracedJob : TestFolder {
   TracedJob() {
@@ -136,6 +138,29 @@ TEST(Report, IsMadeOfARunThatFailedToo) {
   const std::string page = read_text(job.file("out/report.html"));
   EXPECT_THAT(page, HasSubstr("No numbers to draw."));
   EXPECT_THAT(page, HasSubstr("The run has left no times of tasks"));
+}
+
+TEST(Report, OfAPlanNeedsNothingElse) {
+  const TestFolder folder;
+  const std::string file = folder.file("plan.html");
+  const CommandResult result =
+      run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "8", "--report", file});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string page = read_text(file);
+  for (const char* part : {"The predicted step", "Memory over the step", "Where each tensor lives",
+                           "Communication, and why", "<svg", "</html>"})
+    EXPECT_THAT(page, HasSubstr(part));
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(page.find("http"), std::string::npos);
+}
+
+TEST(Report, OfAPlanForAMeshOfOneDevice) {
+  const TestFolder folder;
+  const std::string file = folder.file("plan.html");
+  const CommandResult result = run_tessera({"plan", kConfigs + "quickstart.yaml", "--devices", "1",
+                                            "--mesh", "data=1", "--report", file});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(read_text(file), HasSubstr("<td>data</td>"));
 }
 
 TEST(Report, SaysWhatItTakes) {
