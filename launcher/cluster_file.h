@@ -11,8 +11,8 @@ namespace tessera {
 // What a file says of a cluster.
 struct ClusterDescription {
   Cluster cluster;
-  std::optional<Machine>
-      machine;      // that each device is; nothing: kernels take what a roofline says
+  // That each device is; nothing: kernels take what a roofline says.
+  std::optional<Machine> machine;
   int threads = 1;  // that compute on a device, with `machine`
 
   bool operator==(const ClusterDescription&) const = default;

@@ -19,7 +19,6 @@ struct KeepOptions {
 //
 //   const FolderKeeper keeper("/dev/shm/tessera-job-x1");
 //   abort();  // the folder is gone a moment later
-//
 class FolderKeeper {
  public:
   // Throws DeviceError when there can be no such process.

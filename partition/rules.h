@@ -35,9 +35,10 @@ namespace tessera {
 // the axis, and each takes the part of the sum that it has, while the next part comes. So an
 // operand that the axis' loop does not use need nowhere be whole.
 //   C[i, j] = sum[k](A[i, k] * B[k, j]), a=3, i turning k: A[i: a, k] stays, B[k: a, j] goes
-//   around; rank r adds the blocks r, r+1, r+2 (modulo 3) of k the same with b=3, j turning k: A[i:
-//   a, k: b], B[k: a, j: b], Cannon's product: rank (r, s) begins with block r+s, to which both are
-//   brought first
+//   around; rank r adds the blocks r, r+1, r+2 (modulo 3) of k
+//
+//   the same with b=3, j turning k: A[i: a, k: b], B[k: a, j: b], Cannon's product: rank (r, s)
+//   begins with block r+s, to which both are brought first
 //
 // Dims are named as by `loop_label`. A Choice is a value without pointers: it can be stored in a
 // plan and read back.

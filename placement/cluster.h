@@ -43,8 +43,8 @@ struct LinkLevel {
   std::string name = "link";
   int joins = 1;
   Link link;
-  double total =
-      0;  // bytes per second of all blocks of a level in sum; 0: no less than their links
+  // Bytes per second of all blocks of a level in sum; 0: no less than their links.
+  double total = 0;
   MeasuredSeconds measured;  // nothing: alpha-beta prices
 
   // Bytes per second of one block while all of them send.

@@ -21,8 +21,8 @@ KernelSeconds roofline(const Device& device);
 //   all-gather, reduce-scatter   ring: (g - 1) latencies, and the bytes over the slowest link
 //   all-reduce                   the cheaper of ring, 2 (g - 1) latencies, and recursive doubling,
 //                                log2 g rounds of the whole tensor
-//   all-to-all                   g - 1 messages, most of them to other blocks when there are
-//   several halo                         a message to and from each neighbour
+//   all-to-all                   g - 1 messages, most to other blocks when there are several
+//   halo                         a message to and from each neighbour
 //
 // A group passes the links of each level whose blocks it leaves, and shares them with the other
 // groups of its block that do the same at the same time.

@@ -28,7 +28,7 @@ struct ExecutionArguments {
   bool debug_comm = false;
 
   void add_options(CLI::App& command);
-  void add_rank_options(CLI::App& command);  // without --mesh and --plan
+  void add_rank_options(CLI::App& command);  // without --mesh, --plan and --device
   RanksOptions ranks_options(const CommandLine& line) const;
   int threads_on(const Communicator& world) const;
   CompilerOptions compiler_options(const Communicator& world) const;
