@@ -81,8 +81,16 @@ class SeparateHosts {
   }
 
   // What a host has in /dev/shm and of jobs in /tmp, and processes that run there, the first one
-  // aside.
-  std::string left_on(const std::string& host) const {
+  // aside, when `seconds` have passed; nothing, as soon as there is nothing. Keepers of folders
+  // stay for some seconds after a job.
+  std::string left_on(const std::string& host, double seconds = 20) const {
+    std::string left;
+    within(seconds, [&] { return (left = left_now(host)).empty(); });
+    return left;
+  }
+
+ private:
+  std::string left_now(const std::string& host) const {
     std::string left = run(host, {"ls", "-A", "/dev/shm"}).out;
     const std::string kept = "/tmp/tessera-job-* /tmp/ompi." + host + ".*";
     left += run(host, {"sh", "-c", "ls -d " + kept + " 2>/dev/null"}).out;
@@ -97,7 +105,6 @@ class SeparateHosts {
     return left;
   }
 
- private:
   static constexpr const char* kScript = TESSERA_SOURCE_DIR "/tests/hosts/hosts.sh";
 
   static std::string read_link(pid_t pid, const std::string& space) {
@@ -146,11 +153,7 @@ class HostsJob {
   }
 
   void expect_nothing_left(const std::vector<std::string>& hosts, double seconds = 20) const {
-    for (const std::string& host : hosts) {
-      std::string left;
-      EXPECT_TRUE(within(seconds, [&] { return (left = hosts_.left_on(host)).empty(); }))
-          << "on " << host << ": " << left;
-    }
+    for (const std::string& host : hosts) EXPECT_EQ(hosts_.left_on(host, seconds), "") << host;
   }
 
  private:
