@@ -43,8 +43,7 @@ Value clamp(Emitter& e, Value x, double low, double high) {  // NaN stays NaN
   return e.select(e.less(e.real(high), above), e.real(high), above);
 }
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial; the scaling in two steps, so that
-// results below the least normal number are rounded once.
+// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial.
 Value emit_exp(Emitter& e, Value x) {
   const Value bounded = clamp(e, x, -104.5, 89.0);
   const Value n = e.round(e.mul(bounded, e.real(kLog2E)));
@@ -52,12 +51,7 @@ Value emit_exp(Emitter& e, Value x) {
   const Value r = e.fma(n, e.real(-kLn2Low), rough);
   const Value p =
       polynomial(e, r, {0.5, 0.166665760623, 0.0416665534587, 0.00836333308218, 0.00139263759958});
-  const Value value = e.fma(e.mul(r, r), p, e.add(r, e.real(1)));
-  const Value whole = e.to_int(e.select(e.is_nan(x), e.real(0), n));
-  const Value half = e.shift_right(whole, 1);
-  const Value scaled =
-      e.mul(e.mul(value, power_of_two(e, half)), power_of_two(e, e.int_sub(whole, half)));
-  return scaled;
+  return e.scale(e.fma(e.mul(r, r), p, e.add(r, e.real(1))), n);
 }
 
 // x = m 2**k with m in [sqrt(1/2), sqrt(2)); log m by a polynomial in m - 1.
@@ -96,7 +90,7 @@ Value emit_tanh(Emitter& e, Value x) {
   // 1 - 2 / (e^2|x| + 1); at 9.1 the f32 result is 1.
   const Value bounded = e.select(e.less(e.real(9.1), size), e.real(9.1), size);
   const Value growth = emit_exp(e, e.add(bounded, bounded));
-  const Value large = e.sub(e.real(1), e.div(e.real(2), e.add(growth, e.real(1))));
+  const Value large = e.fma(e.inverse(e.add(growth, e.real(1))), e.real(-2), e.real(1));
   return e.copysign(e.select(e.less(size, e.real(0.625)), small, large), x);
 }
 
@@ -104,7 +98,7 @@ Value emit_tanh(Emitter& e, Value x) {
 Value emit_sigmoid(Emitter& e, Value x) {
   const Value decay = emit_exp(e, e.neg(e.abs(x)));
   const Value top = e.select(e.less(x, e.real(0)), decay, e.real(1));
-  return e.div(top, e.add(decay, e.real(1)));
+  return e.mul(top, e.inverse(e.add(decay, e.real(1))));
 }
 
 Value emit_erf(Emitter& e, Value x) {
@@ -216,6 +210,13 @@ Value emit_pow(Emitter& e, Value x, Value y) {
 }
 
 }  // namespace
+
+// In two steps, so that results below the least normal number are rounded once.
+Emitter::Value Emitter::scale(Value a, Value n) {
+  const Value whole = to_int(select(is_nan(n), real(0), n));
+  const Value half = shift_right(whole, 1);
+  return mul(mul(a, power_of_two(*this, half)), power_of_two(*this, int_sub(whole, half)));
+}
 
 bool has_expansion(Fn fn) {
   switch (fn) {

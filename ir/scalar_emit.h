@@ -60,6 +60,11 @@ class Emitter {
   virtual Value widen(Value f32) = 0;        // as f64
   virtual Value narrow(Value f64) = 0;       // as f32, rounded
   virtual Value int_to_wide(Value i32) = 0;  // as f64
+  // a * 2 ** n of f32, rounded once, for whole numbers -252 <= n <= 254; NaN where either is NaN.
+  virtual Value scale(Value a, Value n);
+  // 1 / a of f32 for normal numbers between 1 and 2 ** 125, off by a unit in the last place at
+  // most.
+  virtual Value inverse(Value a) { return div(real(1), a); }
   // 2 ** exponent as f64, for -1022 <= exponent <= 1023.
   virtual Value wide_power_of_two(Value exponent) = 0;
 

@@ -1,8 +1,13 @@
 #include "codegen/llvm/f32_emitter.h"
 
+#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
+#include <numeric>
+
+#include "codegen/llvm/module_setup.h"
 #include "codegen/llvm/scalars.h"
 
 namespace tessera {
@@ -21,6 +26,48 @@ llvm::Value* call_scalar(llvm::IRBuilderBase& b, Fn fn, const std::vector<llvm::
     function->setWillReturn();
   }
   return b.CreateCall(callee, args);
+}
+
+// Instructions of AVX-512 for vectors of 4, 8 and 16 lanes.
+struct Widths {
+  llvm::Intrinsic::ID bits128, bits256, bits512;
+};
+constexpr int kMostLanes = 16;
+constexpr Widths kScale = {llvm::Intrinsic::x86_avx512_mask_scalef_ps_128,
+                           llvm::Intrinsic::x86_avx512_mask_scalef_ps_256,
+                           llvm::Intrinsic::x86_avx512_mask_scalef_ps_512};
+constexpr Widths kInverse = {llvm::Intrinsic::x86_avx512_rcp14_ps_128,
+                             llvm::Intrinsic::x86_avx512_rcp14_ps_256,
+                             llvm::Intrinsic::x86_avx512_rcp14_ps_512};
+
+// On all lanes of one vector register.
+llvm::Value* call_avx512(llvm::IRBuilderBase& b, const Widths& widths,
+                         std::vector<llvm::Value*> args) {
+  const int lanes = lanes_of(args[0]);
+  const llvm::Intrinsic::ID id = lanes == 4   ? widths.bits128
+                                 : lanes == 8 ? widths.bits256
+                                              : widths.bits512;
+  args.push_back(llvm::Constant::getNullValue(args[0]->getType()));
+  args.push_back(lanes == 16 ? b.getInt16(0xffff) : b.getInt8(0xff));
+  const size_t all = llvm::Intrinsic::getType(b.getContext(), id)->getNumParams();
+  if (args.size() < all) args.push_back(b.getInt32(4));  // rounds as everything else does
+  return b.CreateIntrinsic(id, {}, args);
+}
+
+// Register by register, for vectors of several.
+llvm::Value* call_by_parts(llvm::IRBuilderBase& b, const Widths& widths,
+                           const std::vector<llvm::Value*>& args) {
+  const int lanes = lanes_of(args[0]);
+  if (lanes <= kMostLanes) return call_avx512(b, widths, args);
+  std::vector<llvm::Value*> parts;
+  for (int first = 0; first < lanes; first += kMostLanes) {
+    llvm::SmallVector<int, kMostLanes> places(kMostLanes);
+    std::iota(places.begin(), places.end(), first);
+    std::vector<llvm::Value*> of_part;
+    for (llvm::Value* arg : args) of_part.push_back(b.CreateShuffleVector(arg, places));
+    parts.push_back(call_avx512(b, widths, of_part));
+  }
+  return llvm::concatenateVectors(b, parts);
 }
 
 }  // namespace
@@ -146,6 +193,21 @@ Emitter::Value F32Emitter::narrow(Value f64) {
 }
 Emitter::Value F32Emitter::int_to_wide(Value i32) {
   return wrap(b_.CreateSIToFP(unwrap(i32), type(b_.getDoubleTy())));
+}
+bool F32Emitter::has_avx512_lanes() const {
+  return (lanes_ == 4 || lanes_ == 8 || (lanes_ > 0 && lanes_ % kMostLanes == 0)) &&
+         has_avx512(*b_.GetInsertBlock()->getModule());
+}
+Emitter::Value F32Emitter::scale(Value a, Value n) {
+  if (!has_avx512_lanes()) return Emitter::scale(a, n);
+  return wrap(call_by_parts(b_, kScale, {unwrap(a), unwrap(n)}));
+}
+// Fourteen bits, and a step of Newton's.
+Emitter::Value F32Emitter::inverse(Value a) {
+  if (!has_avx512_lanes()) return Emitter::inverse(a);
+  const Value rough = wrap(call_by_parts(b_, kInverse, {unwrap(a)}));
+  const Value rest = fma(neg(a), rough, real(1));
+  return fma(rough, rest, rough);
 }
 Emitter::Value F32Emitter::wide_power_of_two(Value exponent) {
   llvm::Type* i64 = type(b_.getInt64Ty());

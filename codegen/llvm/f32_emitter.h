@@ -51,11 +51,14 @@ class F32Emitter final : public Emitter {
   Value widen(Value f32) override;
   Value narrow(Value f64) override;
   Value int_to_wide(Value i32) override;
+  Value scale(Value a, Value n) override;
+  Value inverse(Value a) override;
   Value wide_power_of_two(Value exponent) override;
   Value otherwise(Value rare, Value usual, Fn fn, Value arg) override;
 
  private:
   llvm::Type* type(llvm::Type* element) const;
+  bool has_avx512_lanes() const;  // that fill its registers
 
   llvm::IRBuilderBase& b_;
   int lanes_;

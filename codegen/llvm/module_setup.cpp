@@ -1,6 +1,8 @@
 #include "codegen/llvm/module_setup.h"
 
+#include <llvm/IR/Constants.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/TargetParser/Triple.h>
@@ -8,6 +10,11 @@
 #include "base/error.h"
 
 namespace tessera {
+namespace {
+
+constexpr const char* kAvx512 = "tessera avx512";
+
+}  // namespace
 
 std::unique_ptr<llvm::TargetMachine> make_machine(const MachineSettings& settings) {
   const llvm::Triple triple(settings.triple);
@@ -37,6 +44,14 @@ void set_target(llvm::Module& module, const llvm::TargetMachine& machine) {
 #else
   module.setTargetTriple(machine.getTargetTriple().str());
 #endif
+  const bool avx512 = machine.getTargetTriple().getArch() == llvm::Triple::x86_64 &&
+                      machine.getMCSubtargetInfo()->checkFeatures("+avx512f,+avx512vl");
+  module.addModuleFlag(llvm::Module::Override, kAvx512, avx512 ? 1 : 0);
+}
+
+bool has_avx512(const llvm::Module& module) {
+  const llvm::Metadata* flag = module.getModuleFlag(kAvx512);
+  return flag != nullptr && !llvm::mdconst::extract<llvm::ConstantInt>(flag)->isZero();
 }
 
 void verify(llvm::Module& module) {

@@ -23,8 +23,12 @@ struct MachineSettings {
 };
 std::unique_ptr<llvm::TargetMachine> make_machine(const MachineSettings& settings);
 
-// Gives the module the data layout and the triple of the machine.
+// Gives the module the data layout and the triple of the machine, and notes what else depends on
+// it.
 void set_target(llvm::Module& module, const llvm::TargetMachine& machine);
+
+// Does the machine have AVX-512, for vectors of 128 bits as well?
+bool has_avx512(const llvm::Module& module);
 
 // InternalError, with LLVM's words, where what was emitted makes no sense.
 void verify(llvm::Module& module);
