@@ -7,9 +7,11 @@
 
 #include "codegen/bit_set.h"
 #include "codegen/contraction.h"
+#include "codegen/cut_groups.h"
 #include "codegen/inline_maps.h"
 #include "codegen/join_groups.h"
 #include "codegen/lower.h"
+#include "codegen/machine.h"
 #include "codegen/padded_copies.h"
 #include "codegen/partial_reductions.h"
 #include "codegen/scan.h"
@@ -258,8 +260,9 @@ std::vector<KernelGroup> fuse(const std::vector<Nest>& nests,
   for (const Nest& nest : nests) solved.push_back(solve_guards(nest));
   const std::vector<Nest> inlined = with_padded_copies(inline_maps(solved, needed_outside));
   const std::vector<Nest> left = in_partial_reductions(split_reductions(inlined, limits.least));
-  return with_shared_work(
-      join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits));
+  const std::vector<KernelGroup> groups =
+      join_groups(Fuser(left, needed_outside, kEnoughPoints).run(), needed_outside, limits);
+  return with_shared_work(cut_groups(groups, vectors_of(CpuLevel::host)));
 }
 
 std::vector<KernelGroup> fuse_parts(const std::vector<Nest>& nests,

@@ -13,7 +13,7 @@ namespace tessera {
 // Machine code for one KernelGroup. The code belongs to the Compiler that made it.
 //
 //   for each range [begin, end) of 0 … chunks-1, on any thread, in any order, each range once:
-//     kernel.entry(arguments, scratch, begin, end, &fault);
+//     run_chunks(kernel, arguments, scratch, begin, end, &fault);  // run_chunks.h
 //
 // `arguments` points at the buffers in the order of `Kernel::arguments`, each aligned to its
 // element. `scratch` has `scratch_bytes` bytes aligned to 64 and belongs to one call at a time; its

@@ -3,11 +3,9 @@
 #include <algorithm>
 
 #include "codegen/loop_order.h"
-#include "codegen/nest_lines.h"
-#include "codegen/nest_work.h"
+#include "codegen/nest_price.h"
 #include "codegen/schedule_model.h"
 #include "codegen/transposed_loads.h"
-#include "codegen/work_prices.h"
 #include "codegen/written_out.h"
 
 namespace tessera {
@@ -15,32 +13,13 @@ namespace {
 
 constexpr double kGain = 0.8;   // prices are not exact
 constexpr int kMostRounds = 6;  // of exchanges
-// Cycles of a multiply-add that a line takes from another cache and from memory. Usual figures and
-// not this machine's measured ones, which change from run to run, as kernels must not.
-constexpr double kNearLine = 13, kFarLine = 33;
-
-// Of a nest with lanes and an order, in cycles.
-double price_of(const LoopNest& nest, const std::vector<double>& extents,
-                const VectorTarget& target) {
-  const WorkAmounts& prices = prices_of(target);
-  double compute = 0;
-  for (const WorkTerm& term : work_of(nest, target))
-    compute += term.count * term.steps(extents) * prices[static_cast<size_t>(term.work)];
-  WorkAmounts lines{};
-  NestLines(nest).add_to(lines, extents, target);
-  double memory = 0;
-  for (size_t i = kFirstLine; i < kWorks; ++i)
-    memory += lines[i] * prices[i] * (i < kFirstMemoryLine ? kNearLine : kFarLine);
-  return computing_and_moving(compute, memory);
-}
 
 class Search {
  public:
   Search(const LoopNest& nest, const ScheduleTarget& target) : target_(target), best_(nest) {
-    for (const NestedLoop& loop : nest.loops) extents_.push_back(static_cast<double>(loop.extent));
     for (Stage& stage : best_.stages)
       stage.transposed = transposed_loads(best_, stage, target_.vectors.vector_bytes);
-    before_ = price_ = price_of(best_, extents_, target.vectors);
+    before_ = price_ = nest_price(best_, target.vectors);
   }
 
   // The cheapest nest; nothing where it is not clearly cheaper than the first one.
@@ -58,7 +37,7 @@ class Search {
   bool consider(LoopNest nest) {
     for (Stage& stage : nest.stages)
       stage.transposed = transposed_loads(nest, stage, target_.vectors.vector_bytes);
-    const double price = price_of(nest, extents_, target_.vectors);
+    const double price = nest_price(nest, target_.vectors);
     if (price >= 0.999 * price_) return false;
     price_ = price;
     best_ = std::move(nest);
@@ -120,7 +99,6 @@ class Search {
   }
 
   const ScheduleTarget& target_;
-  std::vector<double> extents_;
   LoopNest best_;
   double price_ = 0, before_ = 0;
 };

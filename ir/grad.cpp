@@ -1,9 +1,11 @@
 #include "ir/grad.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "ir/functions.h"
+#include "ir/product.h"
 #include "ir/simplify.h"
 #include "ir/structure.h"
 #include "ir/widen.h"
@@ -35,16 +37,21 @@ Expr times(const Expr& adjoint, const Expr& factor) {
   return adjoint * factor;
 }
 
-// Adjoints of the nodes of one scalar formula, from the root down.
+// Adjoints of the nodes of one scalar formula, from the root down. One that is dear and that
+// several tensors receive is given to `name`, if there is one, and read from what that returns.
 class BodyAdjoints {
  public:
-  BodyAdjoints(const Expr& body, const Expr& seed) {
+  BodyAdjoints(const Expr& body, const Expr& seed,
+               const std::function<Tensor(const Expr& adjoint)>& name) {
     add(body, seed);
     const std::vector<Expr> nodes = subexpressions(body);
     for (size_t i = nodes.size(); i-- > 0;) {
       const Apply* apply = as<Apply>(nodes[i]);
       const auto it = adjoint_.find(&nodes[i].node());
-      if (apply != nullptr && it != adjoint_.end()) spread(nodes[i], *apply, it->second);
+      if (apply == nullptr || it == adjoint_.end()) continue;
+      if (name && i + 1 < nodes.size() && is_dear(it->second) && has_several_tensors(nodes[i]))
+        it->second = plain_read(name(it->second));
+      spread(nodes[i], *apply, it->second);
     }
   }
 
@@ -55,6 +62,18 @@ class BodyAdjoints {
   }
 
  private:
+  // More to compute than to read.
+  static bool is_dear(const Expr& adjoint) {
+    constexpr double kDear = 8;
+    return work_of(adjoint).flops >= kDear;
+  }
+
+  static bool has_several_tensors(const Expr& node) {
+    const std::vector<Tensor> read = tensors_read(node);
+    return std::count_if(read.begin(), read.end(),
+                         [](const Tensor& tensor) { return is_float(tensor.type()); }) > 1;
+  }
+
   void add(const Expr& node, const Expr& adjoint) {
     if (!is_float(node.type())) return;
     const auto [it, fresh] = adjoint_.emplace(&node.node(), adjoint);
@@ -221,7 +240,11 @@ std::optional<Expr> adjoint_contribution(const Nest& whole, const Tensor& wrt,
   for (const Expr& read : reads_of(nest))
     if (as<Read>(read)->tensor == wrt) reads.push_back(read);
   if (reads.empty()) return std::nullopt;
-  const BodyAdjoints adjoints(nest.body, seed_of(nest, out_adjoint, define));
+  // Over the loops of a reduction it could be much larger than what is reduced.
+  std::function<Tensor(const Expr&)> name;
+  if (!nest.op)
+    name = [&](const Expr& adjoint) { return define("d_" + nest.out.name() + "_part", adjoint); };
+  const BodyAdjoints adjoints(nest.body, seed_of(nest, out_adjoint, define), name);
   std::optional<Expr> total;
   for (const Expr& node : reads) {
     const std::optional<Expr> adjoint = adjoints.of(node);

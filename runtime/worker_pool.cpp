@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "codegen/run_chunks.h"
 #include "runtime/arena.h"
 
 namespace tessera {
@@ -57,15 +58,15 @@ int64_t WorkerPool::run(const Kernel& kernel, void* const* arguments) {
   };
   int64_t fault = 0;
   if (threads_ == 1 || kernel.chunks <= 1) {
-    kernel.entry(arguments, scratch_of(0), 0, kernel.chunks, &fault);
+    run_chunks(kernel, arguments, scratch_of(0), 0, kernel.chunks, &fault);
     return fault;
   }
   state_->arena.execute([&] {
     tbb::parallel_for(tbb::blocked_range<int64_t>(0, kernel.chunks),
                       [&](const tbb::blocked_range<int64_t>& range) {
                         const int thread = tbb::this_task_arena::current_thread_index();
-                        kernel.entry(arguments, scratch_of(thread), range.begin(), range.end(),
-                                     &fault);
+                        run_chunks(kernel, arguments, scratch_of(thread), range.begin(),
+                                   range.end(), &fault);
                       });
   });
   return fault;

@@ -10,6 +10,7 @@
 
 #include "codegen/compile.h"
 #include "codegen/contraction_schedule.h"
+#include "codegen/run_chunks.h"
 #include "ir/interpret.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
@@ -61,8 +62,8 @@ void expect_values(const KernelGroup& group, const Arrays& inputs, const Arrays&
   int64_t fault = 0;
   for (int part = parts; part-- > 0;) {
     GuardedBytes scratch(kernel.scratch_bytes);
-    kernel.entry(arguments.data(), scratch.data(), kernel.chunks * part / parts,
-                 kernel.chunks * (part + 1) / parts, &fault);
+    run_chunks(kernel, arguments.data(), scratch.data(), kernel.chunks * part / parts,
+               kernel.chunks * (part + 1) / parts, &fault);
   }
   EXPECT_EQ(fault, 0);
   for (size_t i = 0; i < group.outputs.size(); ++i) {
@@ -303,7 +304,7 @@ TEST(Contraction, AGatherOutsideIsAFault) {
   }
   int64_t fault = 0;
   GuardedBytes scratch(kernel.scratch_bytes);
-  kernel.entry(arguments.data(), scratch.data(), 0, kernel.chunks, &fault);
+  run_chunks(kernel, arguments.data(), scratch.data(), 0, kernel.chunks, &fault);
   ASSERT_NE(fault, 0);
   EXPECT_THAT(
       describe_fault(kernel, fault),

@@ -6,6 +6,7 @@
 
 #include "codegen/contraction.h"
 #include "codegen/lower.h"
+#include "codegen/run_chunks.h"
 #include "codegen/schedule.h"
 #include "codegen/stages.h"
 #include "ir/normalize.h"
@@ -132,7 +133,7 @@ TEST(Fuse, InPlaceResultsAreTheSame) {
         size_t space = scratch.size();
         std::align(64, kernel.scratch_bytes, aligned, space);
         int64_t fault = 0;
-        kernel.entry(arguments.data(), aligned, 0, kernel.chunks, &fault);
+        run_chunks(kernel, arguments.data(), aligned, 0, kernel.chunks, &fault);
         EXPECT_EQ(difference(output.name(), arrays.at(input), apart[output], 0), "");
       }
   }

@@ -22,8 +22,10 @@ Machine some_machine() {
           .cache_bandwidth = 100};
 }
 
+// Of the nest as it is written.
 WorkAmounts work_of_text(const std::string& text) {
-  return work_of(nests_of(normalize(parse("program p\n" + text)))[0], some_machine());
+  const Program program = normalize(parse("program p\n" + text), {.gain = 0});
+  return work_of(nests_of(program)[0], some_machine());
 }
 
 double at(const WorkAmounts& amounts, WorkKind work) {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "codegen/fuse.h"
+#include "codegen/run_chunks.h"
 #include "codegen/schedule_space.h"
 #include "ir/normalize.h"
 #include "ir/parse.h"
@@ -65,7 +66,7 @@ int64_t KernelRunner::run(const Kernel& kernel, const KernelGroup& group, int pa
     std::fill_n(scratch.data(), bytes, std::byte{0xff});
     const int64_t begin = kernel.chunks * part / parts;
     const int64_t end = kernel.chunks * (part + 1) / parts;
-    if (begin < end) kernel.entry(arguments.data(), scratch.data(), begin, end, &fault);
+    if (begin < end) run_chunks(kernel, arguments.data(), scratch.data(), begin, end, &fault);
   }
   for (size_t i = 0; i < buffers.size(); ++i) {
     std::vector<std::byte>& data = arrays_.at(kernel.arguments[i]).data;

@@ -146,6 +146,25 @@ TEST(Gradient, BroadcastAndTransposedReads) {
   expect_gradients(p, loss, {});
 }
 
+// What two tensors receive through tanh is computed once, as if the program had named its argument.
+TEST(Gradient, OfADearFunctionIsSharedByWhatItReads) {
+  const Program normal = normalize(
+      parse("program p\ndim i = 4, j = 3\nparam a[i]\nparam b[i, j]\n"
+            "y = tanh(a - b)\nloss = sum[i, j](y * y)\n"
+            "a_grad = grad(loss, a)\nb_grad = grad(loss, b)\noutput a_grad\noutput b_grad\n"));
+  const Program named = normalize(
+      parse("program p\ndim i = 4, j = 3\nparam a[i]\nparam b[i, j]\nu = a - b\n"
+            "y = tanh(u)\nloss = sum[i, j](y * y)\n"
+            "a_grad = grad(loss, a)\nb_grad = grad(loss, b)\noutput a_grad\noutput b_grad\n"));
+  const auto dear = [](const Program& program) {
+    const std::vector<Tensor> all = program.definitions();
+    return std::count_if(all.begin(), all.end(), [](const Tensor& tensor) {
+      return print(tensor.value()).find("tanh") != std::string::npos;
+    });
+  };
+  EXPECT_EQ(dear(normal), dear(named)) << print(normal);
+}
+
 TEST(Gradient, OfAGradient) {
   Program p("second");
   const Dim i("i", 3);
