@@ -89,6 +89,9 @@ bool stays_inside(const Read& read, size_t i);
 // walks, whatever the limits (but for tests' `always`).
 bool may_run_in_blocks(const KernelGroup& group);
 
+// Does the group run as one loop nest: not in blocks, nor as tiles of a contraction?
+bool runs_as_loop_nest(const KernelGroup& group);
+
 // The walks as chosen: of the dims that plan_walks would try, in its order, the first ones, with
 // these blocks.
 struct BlockChoice {

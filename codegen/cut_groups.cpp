@@ -6,7 +6,6 @@
 #include <string>
 
 #include "codegen/blocked_group.h"
-#include "codegen/contraction.h"
 #include "codegen/lower.h"
 #include "codegen/nest_price.h"
 #include "codegen/schedule.h"
@@ -23,7 +22,7 @@ class Cutter {
   explicit Cutter(const VectorTarget& target) : target_(target) {}
 
   void add(const KernelGroup& group, std::vector<KernelGroup>& result) {
-    if (group.nests.size() > 1 && is_loop_nest(group)) {
+    if (group.nests.size() > 1 && runs_as_loop_nest(group)) {
       const double whole = price_of(group);
       if (whole >= kLeast) {
         if (const auto parts = best_cut(group, kGain * whole)) {
@@ -38,11 +37,6 @@ class Cutter {
 
  private:
   using Parts = std::pair<KernelGroup, KernelGroup>;
-
-  static bool is_loop_nest(const KernelGroup& group) {
-    const std::optional<ContractionGroup> contraction = find_contraction(group);
-    return !(contraction && worth_tiling(contraction->contraction)) && !may_run_in_blocks(group);
-  }
 
   // The cheapest of those that stay below `limit`.
   std::optional<Parts> best_cut(const KernelGroup& group, double limit) {

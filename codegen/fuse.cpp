@@ -244,9 +244,7 @@ class Fuser {
 // Each as it is built: what runs as one loop nest keeps what its stages share.
 std::vector<KernelGroup> with_shared_work(std::vector<KernelGroup> groups) {
   for (KernelGroup& group : groups) {
-    const std::optional<ContractionGroup> contraction = find_contraction(group);
-    if ((contraction && worth_tiling(contraction->contraction)) || may_run_in_blocks(group))
-      continue;
+    if (!runs_as_loop_nest(group)) continue;
     group = make_group(share_work(group.nests), {group.outputs.begin(), group.outputs.end()});
   }
   return groups;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codegen/blocked_group.h"
 #include "codegen/kernel_group.h"
 #include "codegen/lower.h"
 #include "codegen/scan.h"
@@ -52,6 +53,11 @@ std::vector<WorkTerm> priced(const std::vector<WorkTerm>& terms, const WorkAmoun
   return merged;
 }
 
+// Of one vector multiply-add.
+double seconds_of_cycle(const Machine& machine) {
+  return 2e-9 * machine.vectors.vector_bytes / 4 / std::max(1e-3, machine.peak_gflops);
+}
+
 double sum(const WorkAmounts& amounts, const WorkAmounts& prices, size_t from, size_t to) {
   double total = 0;
   for (size_t i = from; i < to; ++i) total += amounts[i] * prices[i];
@@ -68,18 +74,22 @@ double operations_of(const Nest& nest) {
 }
 
 KernelModel::KernelModel(const Nest& nest, const Machine& machine) : machine_(machine) {
-  cycle_ = 2e-9 * machine.vectors.vector_bytes / 4 / std::max(1e-3, machine.peak_gflops);
+  cycle_ = seconds_of_cycle(machine);
   const Nest solved = solve_guards(nest);
   const std::optional<Contraction> contraction = find_contraction(solved);
   if (contraction && worth_tiling(*contraction))
     tiles_.emplace(*contraction, nest.loops(), machine.vectors);
   else
-    analyse_loops(nest, solved);
+    analyse_loops(nest.loops(), make_group({solved}, {solved.out}));
 }
 
-void KernelModel::analyse_loops(const Nest& nest, const Nest& solved) {
-  const Dims loops = nest.loops();
-  LoopNest scheduled = lower(make_group({solved}, {solved.out}));
+KernelModel::KernelModel(const KernelGroup& group, const Machine& machine) : machine_(machine) {
+  cycle_ = seconds_of_cycle(machine);
+  analyse_loops(loops_of(group), group);
+}
+
+void KernelModel::analyse_loops(const Dims& loops, const KernelGroup& group) {
+  LoopNest scheduled = lower(group);
   schedule(scheduled, {machine_.vectors, 1});
   for (const NestedLoop& loop : scheduled.loops) {
     std::vector<int>& positions = dims_of_.emplace_back();
@@ -145,6 +155,20 @@ double KernelModel::seconds(std::span<const int64_t> extents, int threads) const
 
 double predict_seconds(const Nest& local, const Machine& machine, int threads) {
   return KernelModel(local, machine).seconds(extents(local.loops()), threads);
+}
+
+Dims loops_of(const KernelGroup& group) {
+  Dims loops;
+  for (const Nest& nest : group.nests) loops = unite(loops, sorted(nest.loops()));
+  return loops;
+}
+
+double predict_seconds(const KernelGroup& group, const Machine& machine, int threads) {
+  if (group.nests.size() > 1 && runs_as_loop_nest(group))
+    return KernelModel(group, machine).seconds(extents(loops_of(group)), threads);
+  double seconds = 0;
+  for (const Nest& nest : group.nests) seconds += predict_seconds(nest, machine, threads);
+  return seconds;
 }
 
 WorkAmounts work_of(const Nest& local, const Machine& machine) {

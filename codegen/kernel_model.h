@@ -25,6 +25,9 @@ namespace tessera {
 class KernelModel {
  public:
   KernelModel(const Nest& nest, const Machine& machine);
+  // Of nests that run as one loop nest, with what they share and what stays in caches between them.
+  // Extents are those of loops_of(group).
+  KernelModel(const KernelGroup& group, const Machine& machine);
 
   // Seconds of one run on `threads` cores, launch included. `extents` in the order of nest.loops().
   double seconds(std::span<const int64_t> extents, int threads) const;
@@ -33,7 +36,7 @@ class KernelModel {
   WorkAmounts amounts(std::span<const int64_t> extents) const;
 
  private:
-  void analyse_loops(const Nest& nest, const Nest& solved);
+  void analyse_loops(const Dims& loops, const KernelGroup& group);
   std::array<double, kMaxLoops> trips_of(std::span<const int64_t> extents) const;
 
   Machine machine_;
@@ -52,6 +55,10 @@ double operations_of(const Nest& nest);
 
 // KernelModel, analysed and asked at once.
 double predict_seconds(const Nest& local, const Machine& machine, int threads);
+
+// Of a group, as it runs: as one loop nest, or as a contraction and what follows it.
+double predict_seconds(const KernelGroup& group, const Machine& machine, int threads);
+Dims loops_of(const KernelGroup& group);
 
 // The amounts that this is the price of.
 WorkAmounts work_of(const Nest& local, const Machine& machine);

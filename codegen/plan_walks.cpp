@@ -191,6 +191,11 @@ bool may_run_in_blocks(const KernelGroup& group) {
   return holds_tiles(group) || !runs_as_one_nest(group.nests);
 }
 
+bool runs_as_loop_nest(const KernelGroup& group) {
+  const std::optional<ContractionGroup> contraction = find_contraction(group);
+  return !(contraction && worth_tiling(contraction->contraction)) && !may_run_in_blocks(group);
+}
+
 std::optional<std::vector<BlockWalk>> plan_walks(const KernelGroup& group,
                                                  const BlockLimits& limits) {
   if (!may_walk(group, limits)) return std::nullopt;

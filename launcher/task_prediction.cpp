@@ -7,12 +7,8 @@ namespace tessera {
 
 double predicted_seconds(const Task& task, const TaskPrices& prices) {
   switch (task.kind) {
-    case TaskKind::compute: {
-      double seconds = 0;
-      for (const Nest& nest : task.group.nests)
-        seconds += predict_seconds(nest, prices.machine, prices.threads);
-      return seconds;
-    }
+    case TaskKind::compute:
+      return predict_seconds(task.group, prices.machine, prices.threads);
     case TaskKind::communicate:
       return prices.comm->seconds(task.comm->kind, prices.mesh, task.comm->axes, task.comm->bytes);
     case TaskKind::copy:

@@ -17,8 +17,8 @@ struct TaskPrices {
   const CommCost* comm = nullptr;
 };
 
-// Seconds that planning expects of one run of a task: of a kernel, what its nests take one by one;
-// of a loop, what its body takes in all iterations, nothing overlapping.
+// Seconds that the prices of planning expect of one run of a task: of a kernel, as its nests run
+// together; of a loop, what its body takes in all iterations, nothing overlapping.
 double predicted_seconds(const Task& task, const TaskPrices& prices);
 
 // All tasks of a list, those inside of a loop after the loop.

@@ -60,10 +60,10 @@ KernelReport report_of(const Task& task, const Compiler& compiler, const Compile
                       .problem = {}};
   for (const Nest& nest : group.nests) {
     report.nests.push_back(describe(nest));
-    report.predicted += predict_seconds(nest, machine, build_options(options).workers);
     const WorkAmounts work = work_of(nest, machine);
     for (size_t i = 0; i < kWorks; ++i) report.work[i] += work[i];
   }
+  report.predicted = predict_seconds(group, machine, build_options(options).workers);
   return report;
 }
 
