@@ -82,4 +82,24 @@ int64_t piece_bytes(const CommStep& step, size_t loops) {
   return std::max(moved(step.receives), moved(step.sends)) * row;
 }
 
+int64_t copied_bytes(const CommStep& step, size_t loops) {
+  // Of the tensor, where `dim` is not the outermost one; or wherever it is.
+  const auto bytes_of = [loops](const Tensor& tensor, int dim, bool wherever) {
+    auto bytes = static_cast<int64_t>(size_of(tensor.type()));
+    int64_t outer = 1;
+    for (size_t i = loops; i < tensor.dims().size(); ++i) {
+      bytes *= tensor.dims()[i].extent();
+      if (static_cast<int>(i) < dim) outer *= tensor.dims()[i].extent();
+    }
+    return dim >= 0 && (wherever || outer > 1) ? bytes : 0;
+  };
+  const int64_t placed = bytes_of(step.output, step.gather_dim, false);
+  if (has_pieces(step.kind)) {
+    const bool own = std::any_of(step.receives.begin(), step.receives.end(),
+                                 [&](const Piece& piece) { return piece.member == step.me; });
+    return (own ? bytes_of(step.output, step.gather_dim, true) : 0) + 2 * placed;
+  }
+  return bytes_of(step.input, step.scatter_dim, false) + placed;
+}
+
 }  // namespace tessera

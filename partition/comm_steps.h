@@ -45,4 +45,8 @@ class CommSteps {
 // iteration of `loops` loops. The output must be made.
 int64_t piece_bytes(const CommStep& step, size_t loops);
 
+// What this rank copies on its own in such an iteration, as copied_bytes (reshard.h) and
+// halo_seconds (halo.h) count it.
+int64_t copied_bytes(const CommStep& step, size_t loops);
+
 }  // namespace tessera

@@ -190,14 +190,36 @@ int64_t halo_bytes(const TensorShape& shape, const Sharding& base, const HaloWin
   return most * rest;
 }
 
+namespace {
+
+// Bytes that a rank copies: its own part into the window, and, where rows are short, all of it when
+// it is packed and when it is put in place.
+int64_t window_copies(const TensorShape& shape, const Sharding& base, const HaloWindow& window,
+                      const Mesh& mesh) {
+  auto bytes = static_cast<int64_t>(size_of(shape.type));
+  int64_t outer = 1;
+  for (size_t i = 0; i < shape.extents.size(); ++i) {
+    const bool here = i == static_cast<size_t>(window.dim);
+    const int64_t extent =
+        here ? window.members[0].size() : block(shape.extents[i], base.split[i], mesh, 0).size();
+    bytes *= extent;
+    if (i < static_cast<size_t>(window.dim)) outer *= extent;
+  }
+  return outer > 1 ? 3 * bytes : bytes;
+}
+
+}  // namespace
+
 double halo_seconds(const TensorShape& shape, const HaloDemand& demand, const Mesh& mesh,
                     const CommCost& cost) {
   double seconds = 0;
-  for (const HaloWindow& window : demand.windows)
-    if (const auto kind =
-            exchange_kind(window, shape.extents[static_cast<size_t>(window.dim)], mesh))
-      seconds +=
-          cost.seconds(*kind, mesh, window.axes, halo_bytes(shape, demand.base, window, mesh));
+  for (const HaloWindow& window : demand.windows) {
+    const auto kind = exchange_kind(window, shape.extents[static_cast<size_t>(window.dim)], mesh);
+    if (!kind) continue;
+    seconds +=
+        cost.seconds(*kind, mesh, window.axes, halo_bytes(shape, demand.base, window, mesh)) +
+        cost.copying(window_copies(shape, demand.base, window, mesh));
+  }
   return seconds;
 }
 

@@ -197,6 +197,24 @@ int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const Resh
   return step.kind == CommKind::all_gather ? received : std::max(sent, received);
 }
 
+int64_t copied_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                     const Mesh& mesh) {
+  const auto bytes_around = [&](const Sharding& sharding, int dim) -> int64_t {
+    int64_t outer = 1;
+    for (size_t i = 0; i < static_cast<size_t>(std::max(dim, 0)); ++i)
+      outer *= block(shape.extents[i], sharding.split[i], mesh, 0).size();
+    return outer > 1 ? local_bytes(shape, sharding, mesh) : 0;
+  };
+  return bytes_around(before, step.scatter_dim) + bytes_around(step.after, step.gather_dim);
+}
+
+double seconds_of(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                  const Mesh& mesh, const CommCost& cost) {
+  if (!communicates(step.kind)) return cost.seconds(step.kind, mesh, step.axes, 0);
+  return cost.seconds(step.kind, mesh, step.axes, busiest_bytes(shape, before, step, mesh)) +
+         cost.copying(copied_bytes(shape, before, step, mesh));
+}
+
 ReshardPath reshard(const TensorShape& shape, const Sharding& from, const Sharding& to,
                     const Mesh& mesh, const CommCost& cost) {
   TESSERA_CHECK(well_formed(from, shape.extents.size(), mesh) &&
@@ -218,7 +236,7 @@ ReshardPath reshard(const TensorShape& shape, const Sharding& from, const Shardi
     const Sharding before = states[at].sharding;
     for (ReshardStep& step : moves_from(before, target, mesh)) {
       step.bytes = busiest_bytes(shape, before, step, mesh);
-      step.seconds = cost.seconds(step.kind, mesh, step.axes, step.bytes);
+      step.seconds = seconds_of(shape, before, step, mesh, cost);
       TESSERA_CHECK(step.seconds >= 0) << name_of(step.kind) << " costs " << step.seconds;
       const Entry next{entry.seconds + step.seconds, entry.steps + 1, 0};
       if (std::make_pair(next.seconds, next.steps) >= bound) continue;

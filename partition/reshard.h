@@ -34,6 +34,8 @@ class CommCost {
   // Seconds of one collective among ranks that differ along `axes`; `bytes` as in ReshardStep.
   virtual double seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
                          int64_t bytes) const = 0;
+  // Seconds in which a rank copies so many bytes in its own memory.
+  virtual double copying(int64_t) const { return 0; }
 };
 
 // latency * (1 + floor(log2 group)) + bytes / bandwidth: enough to choose paths without a cluster.
@@ -75,6 +77,16 @@ int64_t bytes_moved(const TensorShape& shape, const Sharding& before, const Resh
 // longer for large meshes.
 int64_t busiest_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
                       const Mesh& mesh);
+
+// Bytes that a rank copies on its own besides: collectives take and give the blocks of ranks back
+// to back, so those along a dim that is not the outermost one are packed before, or put in place
+// after.
+int64_t copied_bytes(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                     const Mesh& mesh);
+
+// What the step costs, copying included.
+double seconds_of(const TensorShape& shape, const Sharding& before, const ReshardStep& step,
+                  const Mesh& mesh, const CommCost& cost);
 
 // The cheapest way from one sharding to another: Dijkstra over shardings. Ties go to fewer steps,
 // then to the move found first, so every rank finds the same path. `to` may be partial over axes

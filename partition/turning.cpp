@@ -53,9 +53,17 @@ double turning_seconds(const NestRules& rules, const Assignment& assignment, con
     const Sharding form = rules.operand_sharding(k, assignment);
     const Tensor& tensor = rules.operand_tensor(k);
     if (!seen.emplace(tensor, form).second) continue;
-    const int64_t bytes = local_bytes(shape_of(tensor), form, mesh);
-    seconds += (turning.count() - 1) * cost.seconds(CommKind::halo, mesh, {axis}, bytes);
-    if (turning.skews()) seconds += cost.seconds(CommKind::window, mesh, {axis}, bytes);
+    const TensorShape shape = shape_of(tensor);
+    const int64_t bytes = local_bytes(shape, form, mesh);
+    int64_t outer = 1;  // blocks along another dim are packed, and put in place
+    for (int i = 0; i < turning.position_in(rules, k); ++i)
+      outer *=
+          block(shape.extents[static_cast<size_t>(i)], form.split[static_cast<size_t>(i)], mesh, 0)
+              .size();
+    const double copying = cost.copying(outer > 1 ? 2 * bytes : 0);
+    seconds +=
+        (turning.count() - 1) * (cost.seconds(CommKind::halo, mesh, {axis}, bytes) + copying);
+    if (turning.skews()) seconds += cost.seconds(CommKind::window, mesh, {axis}, bytes) + copying;
   }
   return seconds;
 }

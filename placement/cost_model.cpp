@@ -46,7 +46,7 @@ double rounds_of(CommKind kind, double g) {
     case CommKind::all_reduce:
       return std::ceil(std::log2(g));
     case CommKind::halo:
-      return 2;
+      return std::min(2.0, g - 1);
     case CommKind::slice:
     case CommKind::mask:
       break;
@@ -123,23 +123,29 @@ double ClusterCommCost::model(CommKind kind, const Span& span, double bytes) {
   return 0;
 }
 
+double ClusterCommCost::copying(int64_t bytes) const {
+  return 2 * static_cast<double>(bytes) / cluster_.device.memory_bandwidth;
+}
+
 double ClusterCommCost::seconds(CommKind kind, const Mesh& mesh, const Axes& axes,
                                 int64_t bytes) const {
   if (!communicates(kind)) return 0;
   const Span span = span_of(mesh, axes);
   if (span.group == 1) return 0;
   const auto n = static_cast<double>(bytes);
-  if (kind == CommKind::window) kind = CommKind::all_to_all;
-  const auto found = span.outermost->measured.find(kind);
+  // Ranks send one another parts of any size, to all of them or to neighbours.
+  const bool exchanges = kind == CommKind::window || kind == CommKind::halo;
+  const auto found = span.outermost->measured.find(exchanges ? CommKind::all_to_all : kind);
   if (found == span.outermost->measured.end()) return model(kind, span, n);
   // As all devices of the level together took, with the rounds and the bandwidth of this group.
   const Mesh whole{{{"all", span.joined}}};
   const Span measured = span_of(whole, {0});
   const double least = found->second.begin()->second;
   const auto bandwidth = [&](const Span& each) {
-    return kind == CommKind::all_to_all ? each.exchange_bandwidth : each.ring_bandwidth;
+    const bool all = kind == CommKind::all_to_all || kind == CommKind::window;
+    return all ? each.exchange_bandwidth : each.ring_bandwidth;
   };
-  return least * rounds_of(kind, span.group) / rounds_of(kind, measured.group) +
+  return least * rounds_of(kind, span.group) / rounds_of(found->first, measured.group) +
          (at_size(found->second, n) - least) * bandwidth(measured) / bandwidth(span);
 }
 

@@ -36,6 +36,8 @@ class ClusterCommCost : public CommCost {
  public:
   explicit ClusterCommCost(const Cluster& cluster);
   double seconds(CommKind kind, const Mesh& mesh, const Axes& axes, int64_t bytes) const override;
+  // Reading and writing at the rate of the device's memory.
+  double copying(int64_t bytes) const override;
 
  private:
   struct Span {

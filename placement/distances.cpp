@@ -76,8 +76,7 @@ Distances::Priced& Distances::priced(const TensorShape& shape) {
   for (const std::vector<Move>& moves : graph.into)
     for (const Move& move : moves) {
       const Sharding& before = graph.states[static_cast<size_t>(move.other)];
-      const int64_t bytes = busiest_bytes(shape, before, move.step, mesh_);
-      priced->seconds[move.price] = cost_.seconds(move.step.kind, mesh_, move.step.axes, bytes);
+      priced->seconds[move.price] = seconds_of(shape, before, move.step, mesh_, cost_);
     }
   priced->by_target.resize(graph.states.size());
   priced->by_form.resize(graph.states.size());

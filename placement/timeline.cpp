@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "partition/comm_steps.h"
 #include "partition/iteration.h"
 
 namespace tessera {
@@ -49,7 +50,10 @@ class Clock {
       if (const LoopStep* loop = std::get_if<LoopStep>(&step)) {
         run_loop(step, *loop, loops, streams);
       } else if (const CommStep* comm = std::get_if<CommStep>(&step)) {
-        run_one(step, comm_.seconds(comm->kind, program_.mesh, comm->axes, comm->bytes), streams);
+        run_one(step,
+                comm_.seconds(comm->kind, program_.mesh, comm->axes, comm->bytes) +
+                    comm_.copying(copied_bytes(*comm, loops.size())),
+                streams);
       } else {
         const ComputeStep& compute = std::get<ComputeStep>(step);
         run_one(step, slices(compute) ? 0 : kernels_(iteration.part(compute.nest)), streams);
