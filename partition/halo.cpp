@@ -50,10 +50,9 @@ class Overlaps {
   Points ends_;
 };
 
-}  // namespace
-
-std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
-                                      const Assignment& assignment, const Mesh& mesh) {
+// Of one operand on its own.
+std::optional<HaloDemand> own_demand(const NestRules& rules, size_t operand,
+                                     const Assignment& assignment, const Mesh& mesh) {
   const Read& read = *as<Read>(rules.operands()[operand]);
   HaloDemand demand{without_unit_axes(rules.operand_sharding(operand, assignment), mesh), {}};
   for (size_t i = 0; i < read.indices.size(); ++i) {
@@ -81,6 +80,57 @@ std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
   }
   if (demand.windows.empty()) return std::nullopt;
   return demand;
+}
+
+Interval hull(const Interval& a, const Interval& b) {
+  if (a.size() <= 0 || b.size() <= 0) return a.size() <= 0 ? b : a;
+  return {std::min(a.begin, b.begin), std::max(a.end, b.end)};
+}
+
+// Widens the windows of `into` to those of `more` too, where that takes no more room than both.
+bool join(HaloDemand& into, const HaloDemand& more, const Dims& dims) {
+  if (!(into.base == more.base) || into.windows.size() != more.windows.size()) return false;
+  HaloDemand joined = into;
+  for (size_t m = 0; m < into.windows[0].members.size(); ++m) {
+    double room = 1, first = 1, second = 1;
+    for (size_t w = 0; w < into.windows.size(); ++w) {
+      const HaloWindow& a = into.windows[w];
+      const HaloWindow& b = more.windows[w];
+      if (a.dim != b.dim || a.axes != b.axes || m >= a.members.size()) return false;
+      const int64_t extent = dims[static_cast<size_t>(a.dim)].extent();
+      const Interval all = hull(a.members[m], b.members[m]);
+      if (all.end > extent && !(a.members[m] == b.members[m])) return false;
+      joined.windows[w].members[m] = all;
+      room *= static_cast<double>(all.size());
+      first *= static_cast<double>(a.members[m].size());
+      second *= static_cast<double>(b.members[m].size());
+    }
+    if (room > first + second) return false;
+  }
+  for (const HaloWindow& window : into.windows)
+    if (window.members.size() != into.windows[0].members.size()) return false;
+  into = std::move(joined);
+  return true;
+}
+
+}  // namespace
+
+std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
+                                      const Assignment& assignment, const Mesh& mesh) {
+  if (!own_demand(rules, operand, assignment, mesh)) return std::nullopt;
+  const Tensor& tensor = rules.operand_tensor(operand);
+  std::vector<HaloDemand> shared;
+  size_t mine = 0;
+  for (size_t k = 0; k < rules.operands().size(); ++k) {
+    if (rules.operand_tensor(k) != tensor) continue;
+    const std::optional<HaloDemand> own = own_demand(rules, k, assignment, mesh);
+    if (!own) continue;
+    size_t at = 0;
+    while (at < shared.size() && !join(shared[at], *own, tensor.dims())) ++at;
+    if (at == shared.size()) shared.push_back(*own);
+    if (k == operand) mine = at;
+  }
+  return shared[mine];
 }
 
 bool may_have_windows(const NestRules& rules, size_t operand) {

@@ -32,6 +32,10 @@ struct HaloDemand {
   Sharding base;  // without unit axes
   std::vector<HaloWindow> windows;
 };
+// Operands that read one tensor, as the neighbours of a point in a stencil, share windows that hold
+// what each of them needs, where these are no larger than theirs together.
+//
+//   w[x: x - 1 pad 0] + w[x: x + 1 pad 0], x = 8 on a=2:  both read w at 0 … 4 and 3 … 7
 std::optional<HaloDemand> halo_demand(const NestRules& rules, size_t operand,
                                       const Assignment& assignment, const Mesh& mesh);
 // Could there be one under some assignment?

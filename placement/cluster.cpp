@@ -61,18 +61,25 @@ Cluster resized(Cluster cluster, int devices) {
   if (levels.empty()) levels.emplace_back();
   if (levels.size() == 1) {
     LinkLevel between = levels[0];
-    levels[0].joins = std::max(levels[0].joins, kMostInANode);
+    between.measured.clear();
+    if (levels[0].joins < kMostInANode) {
+      levels[0].joins = kMostInANode;
+      levels[0].measured.clear();
+    }
     if (levels[0].joins < devices) levels.push_back(between);
   }
   int64_t below = 1;
   size_t kept = 0;
+  bool alike = true;  // the levels so far join what they joined
   while (kept < levels.size() && below < devices) {
     LinkLevel& level = levels[kept++];
     const auto needed = static_cast<int>((devices + below - 1) / below);
     const bool outermost = kept == levels.size();
-    level.joins = outermost ? needed : std::min(level.joins, needed);
+    const int joins = outermost ? needed : std::min(level.joins, needed);
+    alike = alike && joins == level.joins;
+    level.joins = joins;
     below *= level.joins;
-    level.measured.clear();  // of other devices
+    if (!alike) level.measured.clear();  // of other devices
   }
   levels.resize(kept);
   return cluster;

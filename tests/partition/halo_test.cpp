@@ -331,5 +331,24 @@ output a[y]
               ElementsAre(Pair("halo", (Traffic{1, 4}))));
 }
 
+// What a stencil reads before and after a point comes in one exchange, of a tensor that has both.
+TEST(Halo, WindowsThatOverlapAreExchangedAsOne) {
+  const Case one = case_of(R"(program p
+dim y = 12
+input x[y]
+a = x[y: y - 1 pad 0] + x + x[y: y + 1 pad 0]
+output a[y]
+)");
+  const FreeHalo cost;
+  LowerOptions options;
+  options.cost = &cost;
+  Plan plan = manual_plan(one.program, parse_mesh("a=3"), {{"x", "y", "a", {}}});
+  for (NestDecision& nest : plan.nests) nest.assignment = assign({"y"});
+  for (StorageDecision& output : plan.outputs) output.stored.split = {{0}};
+  one.check(plan, 1e-4, options);
+  EXPECT_THAT(bytes_by_collective(lower(one.program, plan, 1, options)),
+              ElementsAre(Pair("halo", (Traffic{1, 8}))));
+}
+
 }  // namespace
 }  // namespace tessera

@@ -74,6 +74,11 @@ TEST(CommCost, WhatWasMeasuredIsThePrice) {
   // A pair inside the node takes half of the rounds, and as long to move its bytes.
   EXPECT_DOUBLE_EQ(cost.seconds(CommKind::all_reduce, parse_mesh("a=4,b=2"), {1}, 1064),
                    4e-6 / 2 + 2e-6);
+  // A halo exchanges parts as an all-to-all does, but with no more than two others.
+  cluster.levels[0].measured[CommKind::all_to_all] = {{64, 3e-6}, {1064, 4e-6}};
+  const ClusterCommCost exchanges(cluster);
+  EXPECT_DOUBLE_EQ(exchanges.seconds(CommKind::halo, mesh, {1}, 64), 3e-6 * 2 / 3);
+  EXPECT_DOUBLE_EQ(exchanges.copying(500), 1000 / cluster.device.memory_bandwidth);
   // Nothing was measured between the nodes, and of no other collective.
   const ClusterCommCost model(two_nodes());
   EXPECT_EQ(cost.seconds(CommKind::all_reduce, mesh, {0}, 500),
@@ -248,6 +253,17 @@ TEST(Cluster, RejectsNonsense) {
   }
   EXPECT_THROW(this_machine(0), UserError);
   EXPECT_EQ(describe(imagined_cluster(64)), "64 cpu devices of 16.0 GiB in 8 nodes");
+}
+
+// Of the levels whose blocks are as they were.
+TEST(Cluster, KeepsWhatWasMeasuredOfLevelsThatDoNotChange) {
+  Cluster cluster = imagined_cluster(16);
+  for (LinkLevel& level : cluster.levels) level.measured[CommKind::all_reduce] = {{64, 4e-6}};
+  const Cluster more = resized(cluster, 32);
+  ASSERT_EQ(more.levels.size(), 2);
+  EXPECT_EQ(more.levels[0].measured, cluster.levels[0].measured);
+  EXPECT_TRUE(more.levels[1].measured.empty());
+  EXPECT_TRUE(resized(cluster, 4).levels[0].measured.empty());
 }
 
 TEST(Cluster, GrowsAndShrinksByNodes) {
