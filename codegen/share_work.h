@@ -11,9 +11,9 @@ namespace tessera {
 // read from the one that holds it already. Where that takes more scratch than caches hold, the
 // nests stay as they are.
 //
-//   e = exp(x - m);  s = sum[k](e);  d = sum[k](g * exp(x - m));  r = where(x == m, d, 0) + g *
-//   exp(x - m) e = exp(x - m);  s = sum[k](e);  d = sum[k](g * e);           r = where(x == m, d,
-//   0) + g * e
+//   e = exp(x - m);  s = sum[k](e);  d = sum[k](g * exp(x - m));  r = d + g * exp(x - m)
+//   becomes
+//   e = exp(x - m);  s = sum[k](e);  d = sum[k](g * e);           r = d + g * e
 std::vector<Nest> share_work(const std::vector<Nest>& nests);
 
 }  // namespace tessera

@@ -25,8 +25,9 @@ std::vector<std::vector<Tensor>> linear_sets(const Expr& body, size_t limit = 16
 // exp, tanh, erf, max and min with something independent, `where` with an independent condition,
 // conversions between floats. Integers are not added to, since sums may wrap.
 //
-//   max(a, b) + c  rises with {a, b} and with a;   a + b  with a, not with {a, b};   a * c  with
-//   none
+//   max(a, b) + c   rises with {a, b} and with a
+//   a + b           with a, not with {a, b}
+//   a * c           with none
 bool rises_in(const Expr& body, ReduceOp op, const std::function<bool(const Read&)>& member);
 
 // Sets of tensors in all of whose reads the body rises; single ones, and all of those together.
