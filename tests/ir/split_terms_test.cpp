@@ -38,7 +38,8 @@ TEST(SplitTerms, LeavesWhatIsOneProductOrMayBeExact) {
            "sum[k](a * (b - d))",        // one product of matrices
            "sum[k](a * b + a * d)",      // the same
            "sum[k]((a - b) * (a - b))",  // digits of differences
-           "sum[k]((a - b) * c)", "max[k](a * b + c * d)",
+           "sum[k]((a - b) * c)",
+           "max[k](a * b + c * d)",
        })
     EXPECT_EQ(normal_form(formula).find("y_1_2"), std::string::npos) << normal_form(formula);
   // No products of matrices, but each part is computed once.
