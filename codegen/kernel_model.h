@@ -56,7 +56,7 @@ double operations_of(const Nest& nest);
 // KernelModel, analysed and asked at once.
 double predict_seconds(const Nest& local, const Machine& machine, int threads);
 
-// Of a group, as it runs: as one loop nest, or as a contraction and what follows it.
+// Of a group: where it runs as one loop nest, of that; else its nests one by one.
 double predict_seconds(const KernelGroup& group, const Machine& machine, int threads);
 Dims loops_of(const KernelGroup& group);
 

@@ -60,7 +60,8 @@ class Emitter {
   virtual Value widen(Value f32) = 0;        // as f64
   virtual Value narrow(Value f64) = 0;       // as f32, rounded
   virtual Value int_to_wide(Value i32) = 0;  // as f64
-  // a * 2 ** n of f32, rounded once, for whole numbers -252 <= n <= 254; NaN where either is NaN.
+  // a * 2 ** n of f32, rounded once, for 0.5 <= |a| < 2 and whole numbers -252 <= n <= 254; NaN
+  // where either is NaN.
   virtual Value scale(Value a, Value n);
   // 1 / a of f32 for normal numbers between 1 and 2 ** 125, off by a unit in the last place at
   // most.
@@ -77,7 +78,7 @@ class Emitter {
 // signed zeros and denormal numbers are treated as by the C library. Greatest errors found, in
 // units in the last place (tests/ir/scalar_emit_test.cpp samples densely):
 //
-//   exp 1.3   log 0.8   tanh 1.4   sigmoid 2.4   erf 2.2   sin 1.6   cos 1.6   pow 0.51
+//   exp 1.3   log 0.8   tanh 1.4   sigmoid 2.7   erf 2.3   sin 1.6   cos 1.6   pow 0.51
 Emitter::Value emit_f32(Fn fn, Emitter& emitter, const std::vector<Emitter::Value>& args);
 
 // Is there such an expansion?

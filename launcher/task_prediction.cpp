@@ -1,6 +1,7 @@
 #include "launcher/task_prediction.h"
 
 #include "codegen/kernel_model.h"
+#include "partition/comm_steps.h"
 #include "runtime/build_tasks.h"
 
 namespace tessera {
@@ -10,7 +11,8 @@ double predicted_seconds(const Task& task, const TaskPrices& prices) {
     case TaskKind::compute:
       return predict_seconds(task.group, prices.machine, prices.threads);
     case TaskKind::communicate:
-      return prices.comm->seconds(task.comm->kind, prices.mesh, task.comm->axes, task.comm->bytes);
+      return prices.comm->seconds(task.comm->kind, prices.mesh, task.comm->axes, task.comm->bytes) +
+             prices.comm->copying(copied_bytes(*task.comm, 0));
     case TaskKind::copy:
       return copy_seconds(task.bytes);
     case TaskKind::loop: {

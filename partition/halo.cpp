@@ -91,24 +91,26 @@ Interval hull(const Interval& a, const Interval& b) {
 bool join(HaloDemand& into, const HaloDemand& more, const Dims& dims) {
   if (!(into.base == more.base) || into.windows.size() != more.windows.size()) return false;
   HaloDemand joined = into;
-  for (size_t m = 0; m < into.windows[0].members.size(); ++m) {
-    double room = 1, first = 1, second = 1;
-    for (size_t w = 0; w < into.windows.size(); ++w) {
-      const HaloWindow& a = into.windows[w];
-      const HaloWindow& b = more.windows[w];
-      if (a.dim != b.dim || a.axes != b.axes || m >= a.members.size()) return false;
-      const int64_t extent = dims[static_cast<size_t>(a.dim)].extent();
+  double room = 1, first = 1, second = 1;  // of the ranks that need most
+  for (size_t w = 0; w < into.windows.size(); ++w) {
+    const HaloWindow& a = into.windows[w];
+    const HaloWindow& b = more.windows[w];
+    if (a.dim != b.dim || a.axes != b.axes) return false;
+    const int64_t extent = dims[static_cast<size_t>(a.dim)].extent();
+    int64_t most = 0, most_of_a = 0, most_of_b = 0;
+    for (size_t m = 0; m < a.members.size(); ++m) {
       const Interval all = hull(a.members[m], b.members[m]);
-      if (all.end > extent && !(a.members[m] == b.members[m])) return false;
+      if (all.end > extent && !(a.members[m] == b.members[m])) return false;  // goes around
       joined.windows[w].members[m] = all;
-      room *= static_cast<double>(all.size());
-      first *= static_cast<double>(a.members[m].size());
-      second *= static_cast<double>(b.members[m].size());
+      most = std::max(most, all.size());
+      most_of_a = std::max(most_of_a, a.members[m].size());
+      most_of_b = std::max(most_of_b, b.members[m].size());
     }
-    if (room > first + second) return false;
+    room *= static_cast<double>(most);
+    first *= static_cast<double>(most_of_a);
+    second *= static_cast<double>(most_of_b);
   }
-  for (const HaloWindow& window : into.windows)
-    if (window.members.size() != into.windows[0].members.size()) return false;
+  if (room > first + second) return false;
   into = std::move(joined);
   return true;
 }

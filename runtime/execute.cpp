@@ -132,7 +132,7 @@ bool Executor::State::wait_for(const std::vector<int>& numbers, bool communicati
   if (by_number.empty()) return true;
   for (const int number : numbers) {
     const Job& other = *by_number.at(number);
-    if (on_stream(other, true) != communication)
+    if (other.communicates() != communication)
       streams[communication ? 1 : 0]->wait_for(*other.done);
   }
   return true;
@@ -170,12 +170,11 @@ bool Executor::State::run_loop(Job& job, bool communication, int64_t pass,
 // False when the step failed.
 bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64_t pass,
                                std::vector<int64_t>& at) {
-  double free = 0;  // since when there has been nothing else to do; 0: not known yet
+  SpanLog& log = spans[communication ? 1 : 0];
   for (size_t t = 0; t < list.size(); ++t) {
     Job& job = list[t];
     if (!on_stream(job, communication)) continue;
-    SpanLog& log = spans[job.at_once ? 2 : communication ? 1 : 0];
-    const double ready = log.most == 0 ? 0 : free > 0 ? free : seconds_of_clock();
+    const double ready = log.most > 0 ? seconds_of_clock() : 0;
     if (!wait_for(job.depends, communication, pass)) return false;
     const bool timed = log.most > 0 || (at.empty() && !(job.both && communication));
     const double begin = timed ? seconds_of_clock() : 0;
@@ -203,7 +202,6 @@ bool Executor::State::run_jobs(std::vector<Job>& list, bool communication, int64
       const double end = seconds_of_clock();
       if (at.empty() && ends) times[t] = {begin - began, end - began};
       if (log.most > 0) log.add({job.ordinal, at.empty() ? -1 : at.back(), ready, begin, end});
-      free = !job.at_once ? 0 : free > 0 ? free : begin;
     }
     if (finite) check_finite(job, at);
     if (ends) progress.finish(job.number, pass);
@@ -352,15 +350,8 @@ void Executor::record(size_t most) {
 
 Executor::Recorded Executor::take_recorded() {
   SpanLog* logs = state_->spans;
-  Recorded taken{std::exchange(logs[0].spans, {}), {}, 0};
-  // Collectives follow one another, whoever does them.
-  std::merge(logs[1].spans.begin(), logs[1].spans.end(), logs[2].spans.begin(), logs[2].spans.end(),
-             std::back_inserter(taken.communicating),
-             [](const TaskSpan& a, const TaskSpan& b) { return a.begin < b.begin; });
-  for (SpanLog* log = logs; log != logs + 3; ++log) {
-    taken.lost += std::exchange(log->lost, 0);
-    log->spans.clear();
-  }
+  Recorded taken{std::exchange(logs[0].spans, {}), std::exchange(logs[1].spans, {}),
+                 std::exchange(logs[0].lost, 0) + std::exchange(logs[1].lost, 0)};
   return taken;
 }
 

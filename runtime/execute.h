@@ -41,8 +41,7 @@ class ReadOutside : public UserError {
 
 // Runs the task graph of one rank on a device, step after step: kernels and copies in one stream,
 // for which the calling thread goes through the tasks, collectives in another one, for which a
-// thread of their own does, so that the two overlap; but for those that the calling thread would
-// only wait for (runtime/jobs.h). The device's memory is left to the device.
+// thread of their own does, so that the two overlap. The device's memory is left to the device.
 //
 // A kernel that reads outside a tensor reads 0 there and the step goes on to its end, so that no
 // peer waits in vain; then run() throws the ReadOutside of the lowest rank that has one, on all

@@ -43,7 +43,7 @@ struct Executor::State {
         world(world_group),
         activity(world_group.activity()),
         arena(std::move(memory)),
-        jobs(jobs_of(graph.tasks, device.on_host(arena.place()) != nullptr, count)),
+        jobs(jobs_of(graph.tasks, count)),
         begun(device.make_event()),
         progress(static_cast<size_t>(count.jobs)),
         times(graph.tasks.size()) {
@@ -96,7 +96,7 @@ struct Executor::State {
   std::map<std::vector<int>, std::unique_ptr<Communicator>> groups;
   StreamProgress progress;
   std::vector<TaskTime> times;
-  SpanLog spans[3];  // of the streams; of collectives that the computing thread did
+  SpanLog spans[2];  // of the streams
   std::optional<FiniteCheck> finite;
   std::vector<std::byte> looked_at[2];  // by `finite`, of each stream
   double began = 0;

@@ -1,7 +1,5 @@
 #include "runtime/jobs.h"
 
-#include <algorithm>
-
 namespace tessera {
 
 bool Pointer::loose() const {
@@ -11,38 +9,11 @@ bool Pointer::loose() const {
   return any;
 }
 
-namespace {
-
-bool is_collective(const Task& task) {
-  return task.kind == TaskKind::communicate;
-}
-
-// Does task `of` depend on task `on`, with nothing but collectives between them?
-bool follows(const std::vector<Task>& tasks, size_t of, size_t on) {
-  const std::vector<int>& depends = tasks[of].depends;
-  return std::any_of(depends.begin(), depends.end(), [&](int each) {
-    const auto before = static_cast<size_t>(each);
-    return before == on ||
-           (before > on && is_collective(tasks[before]) && follows(tasks, before, on));
-  });
-}
-
-bool is_waited_for(const std::vector<Task>& tasks, size_t collective) {
-  size_t before = collective, after = collective + 1;
-  while (before > 0 && is_collective(tasks[before - 1])) --before;
-  while (after < tasks.size() && is_collective(tasks[after])) ++after;
-  return (before == 0 || follows(tasks, collective, before - 1)) &&
-         (after == tasks.size() || follows(tasks, after, collective));
-}
-
-}  // namespace
-
 bool on_stream(const Job& job, bool communication) {
-  if (job.task->kind == TaskKind::loop) return !communication || job.both;
-  return communication == (job.communicates() && !job.at_once);
+  return communication ? communicates(*job.task) : !job.communicates();
 }
 
-std::vector<Job> jobs_of(const std::vector<Task>& tasks, bool waits, JobCount& count) {
+std::vector<Job> jobs_of(const std::vector<Task>& tasks, JobCount& count) {
   std::vector<Job> list;
   for (const Task& task : tasks) {
     Job job;
@@ -52,10 +23,8 @@ std::vector<Job> jobs_of(const std::vector<Task>& tasks, bool waits, JobCount& c
     job.text = "task " + std::to_string(job.number) + ", " + task.name +
                (task.where.known() ? ", " + task.where.str() : "");
     for (int d : task.depends) job.depends.push_back(list[static_cast<size_t>(d)].number);
-    job.body = jobs_of(task.body, waits, count);
-    job.both = std::any_of(job.body.begin(), job.body.end(),
-                           [](const Job& inner) { return on_stream(inner, true); });
-    job.at_once = waits && is_collective(task) && is_waited_for(tasks, list.size());
+    job.body = jobs_of(task.body, count);
+    job.both = task.kind == TaskKind::loop && communicates(task);
     if (task.while_holds) job.decision = count.jobs++;
     for (const bool communication : {false, true}) {
       for (size_t i = job.body.size(); i-- > 0;) {

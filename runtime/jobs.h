@@ -37,8 +37,6 @@ struct Job {
   std::vector<std::byte*> addresses;  // of the arguments in this iteration
   Pointer input, output;              // of a collective
   Communicator* group = nullptr;
-  // A collective that the computing thread does itself, as it would wait for it anyway.
-  bool at_once = false;
   std::vector<Job> body;   // of a loop
   std::vector<int> whole;  // the last job of each stream in the body
   bool both = false;       // a loop on both streams
@@ -56,16 +54,10 @@ struct JobCount {
   int tasks = 0;  // of loops, too
 };
 
-// The tasks of a list and of the loops in it, numbered; `count` goes on from what it is. Where the
-// device computes while the computing thread waits (`waits`), collectives that need what comes just
-// before them, and which what comes just after them needs, are done at once: another thread would
-// take no load off this one, and waking it takes longer than a small collective.
-//
-//   0 compute d_w   1 all-reduce d_w   2 compute w - d_w       1 is done at once
-//   0 compute d_w   1 all-reduce d_w   2 compute d_v           1 is not: 2 hides it
-std::vector<Job> jobs_of(const std::vector<Task>& tasks, bool waits, JobCount& count);
+// The tasks of a list and of the loops in it, numbered; `count` goes on from what it is.
+std::vector<Job> jobs_of(const std::vector<Task>& tasks, JobCount& count);
 
-// Does a thread, that which communicates or the other, run it or a part of it?
+// Does a stream, that of communication or of the rest, run it or a part of it?
 bool on_stream(const Job& job, bool communication);
 
 }  // namespace tessera

@@ -7,17 +7,12 @@
 
 #include "base/error.h"
 #include "codegen/llvm/scalars.h"
+#include "codegen/llvm/x86_widths.h"
 
 namespace tessera {
 namespace {
 
 using llvm::Intrinsic::ID;
-
-// One instruction for vectors of 4, 8 and 16 lanes.
-struct Widths {
-  ID bits128, bits256, bits512;
-  ID operator[](int lanes) const { return lanes == 4 ? bits128 : lanes == 8 ? bits256 : bits512; }
-};
 
 constexpr Widths kDotBf16 = {llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128,
                              llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256,

@@ -9,6 +9,7 @@
 
 #include "codegen/llvm/module_setup.h"
 #include "codegen/llvm/scalars.h"
+#include "codegen/llvm/x86_widths.h"
 
 namespace tessera {
 namespace {
@@ -28,11 +29,7 @@ llvm::Value* call_scalar(llvm::IRBuilderBase& b, Fn fn, const std::vector<llvm::
   return b.CreateCall(callee, args);
 }
 
-// Instructions of AVX-512 for vectors of 4, 8 and 16 lanes.
-struct Widths {
-  llvm::Intrinsic::ID bits128, bits256, bits512;
-};
-constexpr int kMostLanes = 16;
+constexpr int kMostLanes = 16;  // of a register
 constexpr Widths kScale = {llvm::Intrinsic::x86_avx512_mask_scalef_ps_128,
                            llvm::Intrinsic::x86_avx512_mask_scalef_ps_256,
                            llvm::Intrinsic::x86_avx512_mask_scalef_ps_512};
@@ -44,9 +41,7 @@ constexpr Widths kInverse = {llvm::Intrinsic::x86_avx512_rcp14_ps_128,
 llvm::Value* call_avx512(llvm::IRBuilderBase& b, const Widths& widths,
                          std::vector<llvm::Value*> args) {
   const int lanes = lanes_of(args[0]);
-  const llvm::Intrinsic::ID id = lanes == 4   ? widths.bits128
-                                 : lanes == 8 ? widths.bits256
-                                              : widths.bits512;
+  const llvm::Intrinsic::ID id = widths[lanes];
   args.push_back(llvm::Constant::getNullValue(args[0]->getType()));
   args.push_back(lanes == 16 ? b.getInt16(0xffff) : b.getInt8(0xff));
   const size_t all = llvm::Intrinsic::getType(b.getContext(), id)->getNumParams();

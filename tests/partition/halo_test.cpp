@@ -313,13 +313,9 @@ output flat[q, r]
   EXPECT_TRUE(bytes_by_collective(lower(one.program, plan, 0)).empty());
 }
 
-TEST(Halo, AWindowIsExchangedOnceForANest) {
-  const Case one = case_of(R"(program p
-dim y = 12
-input x[y]
-a = x[y: y - 1 pad 0] + 2 * x[y: y - 1 pad 1]
-output a[y]
-)");
+// What rank 1 of 3 moves for `formula` over y, of an x that is split alike; the values are checked.
+std::map<std::string, Traffic> moved_for(const std::string& formula) {
+  const Case one = case_of("program p\ndim y = 12\ninput x[y]\na = " + formula + "\noutput a[y]\n");
   const FreeHalo cost;
   LowerOptions options;
   options.cost = &cost;
@@ -327,26 +323,17 @@ output a[y]
   for (NestDecision& nest : plan.nests) nest.assignment = assign({"y"});
   for (StorageDecision& output : plan.outputs) output.stored.split = {{0}};
   one.check(plan, 1e-4, options);
-  EXPECT_THAT(bytes_by_collective(lower(one.program, plan, 1, options)),
+  return bytes_by_collective(lower(one.program, plan, 1, options));
+}
+
+TEST(Halo, AWindowIsExchangedOnceForANest) {
+  EXPECT_THAT(moved_for("x[y: y - 1 pad 0] + 2 * x[y: y - 1 pad 1]"),
               ElementsAre(Pair("halo", (Traffic{1, 4}))));
 }
 
 // What a stencil reads before and after a point comes in one exchange, of a tensor that has both.
 TEST(Halo, WindowsThatOverlapAreExchangedAsOne) {
-  const Case one = case_of(R"(program p
-dim y = 12
-input x[y]
-a = x[y: y - 1 pad 0] + x + x[y: y + 1 pad 0]
-output a[y]
-)");
-  const FreeHalo cost;
-  LowerOptions options;
-  options.cost = &cost;
-  Plan plan = manual_plan(one.program, parse_mesh("a=3"), {{"x", "y", "a", {}}});
-  for (NestDecision& nest : plan.nests) nest.assignment = assign({"y"});
-  for (StorageDecision& output : plan.outputs) output.stored.split = {{0}};
-  one.check(plan, 1e-4, options);
-  EXPECT_THAT(bytes_by_collective(lower(one.program, plan, 1, options)),
+  EXPECT_THAT(moved_for("x[y: y - 1 pad 0] + x + x[y: y + 1 pad 0]"),
               ElementsAre(Pair("halo", (Traffic{1, 8}))));
 }
 
